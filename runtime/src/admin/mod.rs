@@ -1,0 +1,1 @@
+//! The door for people: health, metrics and status over HTTP.

@@ -1,0 +1,61 @@
+//! Rows of one source, as they were committed, with what is needed to name and to confirm them.
+
+use super::{Position, Schema, SchemaId};
+use sluicegate_frame::{FrameBuf, RowView};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Where one row stands in its source's log: the same after every restart, so ids are made from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RowMark {
+    /// Position of the transaction's commit.
+    pub commit: u64,
+    /// Position of the change itself.
+    pub change: u64,
+    /// Counts the rows that share a position.
+    pub sub: u32,
+    /// The transaction, where the source numbers them; 0 otherwise.
+    pub transaction: u32,
+}
+
+/// Consecutive rows of one source. Never reordered, never split again.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub source: Arc<str>,
+    /// The rows; `RowHead::schema` is a `SchemaId`.
+    pub frame: FrameBuf,
+    /// One per row.
+    pub marks: Vec<RowMark>,
+    /// Every schema that a row of this batch refers to.
+    pub schemas: Vec<Arc<Schema>>,
+    /// What can be confirmed once everything up to and with this batch is safe: the end of its last complete transaction.
+    /// None inside a transaction that spans batches.
+    pub confirms: Option<Position>,
+    pub received_at: Instant,
+}
+
+impl Batch {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.frame.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.frame.rows.is_empty()
+    }
+
+    /// The row's images. The decoder wrote them, so they are inside the frame.
+    pub fn row(&self, index: usize) -> RowView<'_> {
+        self.frame.row(index).expect("the decoder writes rows within their frame")
+    }
+
+    /// The schema that a row refers to. A batch has few, mostly one.
+    pub fn schema(&self, id: SchemaId) -> &Arc<Schema> {
+        self.schemas.iter().find(|s| s.id == id).expect("a batch carries the schemas of its rows")
+    }
+
+    /// The schema of the row at `index`.
+    pub fn schema_of(&self, index: usize) -> &Arc<Schema> {
+        self.schema(SchemaId(self.frame.rows[index].schema))
+    }
+}

@@ -1,0 +1,19 @@
+//! What travels through the house: batches of rows on the way in, messages on the way out. Pure data, no I/O.
+//!
+//! ```text
+//!   source ══ Batch (rows, schemas, marks) ══▶ pipeline ══ Message (bytes) ══▶ lane
+//! ```
+
+mod batch;
+mod edits;
+mod message;
+mod position;
+mod schema;
+
+pub use batch::{Batch, RowMark};
+pub use edits::{Edits, Value};
+pub use message::{Message, MessageId};
+pub use position::{Lsn, Position};
+pub use schema::{Column, Schema, SchemaId};
+
+pub use sluicegate_frame::{Cell, FrameBuf, Op, RawCell, RowHead, RowView, Tag};

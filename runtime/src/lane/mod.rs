@@ -1,0 +1,1 @@
+//! One ordered road per target.

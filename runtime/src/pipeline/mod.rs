@@ -1,0 +1,1 @@
+//! The corridor: a batch in, messages out, tickets opened.

@@ -1,0 +1,1 @@
+//! Encoders: a row, with the edits laid over it, as the bytes that a receiver reads.

@@ -1,0 +1,9 @@
+//! What the house counts, and every name under which it is shown.
+//!
+//! Rooms hold an `Arc` of their own struct and add to atomics; `admin` reads them when asked.
+
+mod latency;
+mod stats;
+
+pub use latency::Latency;
+pub use stats::{GuestStats, LaneStats, Note, SourceStats, count};

@@ -1,0 +1,87 @@
+//! Counters of a source, a guest and a lane.
+
+use super::Latency;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A short text that a person may want to see: a state, the last error. Never a row value.
+#[derive(Default)]
+pub struct Note(Mutex<Option<String>>);
+
+impl Note {
+    pub fn set(&self, text: impl Into<String>) {
+        *self.0.lock().expect("no panic while a note is written") = Some(text.into());
+    }
+
+    pub fn clear(&self) {
+        *self.0.lock().expect("no panic while a note is written") = None;
+    }
+
+    pub fn get(&self) -> Option<String> {
+        self.0.lock().expect("no panic while a note is written").clone()
+    }
+}
+
+/// One source.
+#[derive(Default)]
+pub struct SourceStats {
+    /// `connecting`, `streaming`, `held` (the intake is full), `stopped`.
+    pub state: Note,
+    /// The server's kind and version, once known.
+    pub server: Note,
+    /// Positions as plain numbers of the source: end of the server's log as last heard, read, confirmed.
+    pub end: AtomicU64,
+    pub received: AtomicU64,
+    pub confirmed: AtomicU64,
+    pub rows_total: AtomicU64,
+    pub transactions_total: AtomicU64,
+    pub reconnects_total: AtomicU64,
+    /// Commit to read of the last transaction, in microseconds by the two clocks.
+    pub lag_us: AtomicU64,
+    pub last_error: Note,
+}
+
+/// One guest of one pipeline.
+#[derive(Default)]
+pub struct GuestStats {
+    /// `waiting`, `running`, `held` (the file is gone), `refused` (a new file was not taken).
+    pub state: Note,
+    pub generation: Note,
+    pub rows_total: AtomicU64,
+    pub dropped_total: AtomicU64,
+    pub rejected_total: AtomicU64,
+    pub traps_total: AtomicU64,
+    pub reloads_total: AtomicU64,
+    pub recycles_total: AtomicU64,
+    pub log_dropped_total: AtomicU64,
+    /// Time inside the guest, border included, in nanoseconds.
+    pub busy_ns: AtomicU64,
+    /// From the file's change to the first batch through the new code, in microseconds; of the last reload.
+    pub reload_us: AtomicU64,
+    pub last_error: Note,
+    /// Counters that the guest itself keeps: name and value, at most `COUNTERS_MAX` of them.
+    pub counters: Mutex<std::collections::BTreeMap<String, u64>>,
+}
+
+/// One lane.
+#[derive(Default)]
+pub struct LaneStats {
+    pub in_flight: AtomicU64,
+    pub waiting: AtomicU64,
+    pub waiting_bytes: AtomicU64,
+    pub delivered_total: AtomicU64,
+    pub attempts_total: AtomicU64,
+    pub dead_total: AtomicU64,
+    /// Unix time in microseconds of the oldest undelivered message's arrival; 0 if there is none.
+    pub oldest_at_us: AtomicU64,
+    /// Commit to answer.
+    pub latency: Latency,
+    /// `flowing`, `full`, `halted`.
+    pub state: Note,
+    pub last_error: Note,
+}
+
+/// Adds one.
+pub fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
