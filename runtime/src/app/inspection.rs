@@ -4,7 +4,6 @@
 use super::mapping;
 use crate::config::{MemberPlan, PipelinePlan, Plan};
 use crate::guest::{self, HostSettings};
-use crate::sink::http;
 use crate::source::postgres;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -93,7 +92,9 @@ impl Inspection {
 
 /// Opens a connection and closes it: asking more would be a delivery.
 async fn knock(member: &MemberPlan) -> Result<(), String> {
-    let address = http::host_and_port(member.url.expose())?;
+    let url = reqwest::Url::parse(member.url.expose()).map_err(|e| format!("its url can not be read: {e}"))?;
+    let host = url.host_str().ok_or("its url names no host")?.trim_matches(['[', ']']).to_owned();
+    let address = (host, url.port_or_known_default().ok_or("its url names no port")?);
     let connecting = tokio::net::TcpStream::connect((address.0.as_str(), address.1));
     match tokio::time::timeout(DOOR_MAX, connecting).await {
         Ok(Ok(_)) => Ok(()),

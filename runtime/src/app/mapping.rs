@@ -7,7 +7,7 @@ use crate::guest::{GuestHost, GuestSettings, Limits};
 use crate::lane::{self, Budget, Lane, LaneSettings, RetrySettings};
 use crate::pipeline::{OnError, PipelineSettings, Road, Route, RouteSettings, TableFilter};
 use crate::sink::Sink;
-use crate::sink::http::{HttpClients, HttpSettings, HttpSink};
+use crate::sink::http::{Clients, HttpSettings, HttpSink, SigningSecret};
 use crate::source::Source;
 use crate::source::postgres::{Postgres, PostgresSettings};
 use crate::store::Checkpoint;
@@ -19,13 +19,13 @@ use tokio::task::JoinHandle;
 /// Builds lanes, target by target, under one budget.
 pub struct Roads {
     budget: Budget,
-    clients: HttpClients,
+    clients: Clients,
     lanes: Vec<(Lane, JoinHandle<()>)>,
 }
 
 impl Roads {
     pub fn new(plan: &Plan) -> Self {
-        Self { budget: Budget::new(plan.host.memory as usize), clients: HttpClients::default(), lanes: Vec::new() }
+        Self { budget: Budget::new(plan.host.memory as usize), clients: Clients::default(), lanes: Vec::new() }
     }
 
     /// Every lane that was started, with its task.
@@ -70,7 +70,7 @@ impl Roads {
                 give_up_after: member.retry.give_up_after,
             },
         };
-        let sink = http_sink(member, &mut self.clients).map_err(|reason| {
+        let sink = http_sink(member, &self.clients).map_err(|reason| {
             format!("pipeline {}, target {} member {:?}: {reason}", pipeline.name, target.name, member.name)
         })?;
         let stats = Arc::new(LaneStats::default());
@@ -86,16 +86,24 @@ impl Roads {
     }
 }
 
-fn http_sink(member: &MemberPlan, clients: &mut HttpClients) -> Result<Arc<dyn Sink>, String> {
+fn http_sink(member: &MemberPlan, clients: &Clients) -> Result<Arc<dyn Sink>, String> {
+    let said = |e: crate::sink::http::HttpError| e.to_string();
+    let ca = match &member.ca {
+        None => None,
+        Some(path) => {
+            let pem = std::fs::read(path).map_err(|e| format!("ca {} can not be read: {e}", path.display()))?;
+            Some(Arc::<[u8]>::from(pem))
+        }
+    };
+    let client = clients.get(ca.as_ref()).map_err(said)?;
     let settings = HttpSettings {
         url: member.url.expose().to_owned(),
         timeout: member.timeout,
-        sign: member.sign.iter().map(|s| s.expose().to_owned()).collect(),
+        sign: member.sign.iter().map(|s| SigningSecret::parse(s.expose())).collect::<Result<_, _>>().map_err(said)?,
         headers: member.headers.iter().map(|(n, v)| (n.clone(), v.expose().to_owned())).collect(),
-        ca: member.ca.clone(),
+        ca,
     };
-    let sink = HttpSink::new(settings, clients).map_err(|e| e.to_string())?;
-    Ok(Arc::new(sink))
+    Ok(Arc::new(HttpSink::new(settings, client).map_err(said)?))
 }
 
 /// What a pipeline's guests are given.

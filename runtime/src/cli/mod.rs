@@ -88,6 +88,8 @@ enum Verb {
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // One provider for everything in the process that speaks TLS; only another one that is already there makes this fail.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     match arguments.verb {
         Verb::Run { dir } => run::run(&dir, arguments.log).into(),
         Verb::Check { dir, connect } => check::check(&dir, connect).into(),

