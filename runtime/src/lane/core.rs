@@ -138,9 +138,10 @@ impl Core {
 
     /// When [`Core::next`] may give something although nothing was admitted or finished. Always later than its last `now`.
     pub(super) fn wake_at(&self) -> Option<Instant> {
+        // A slot is free then: that of the message which halted the lane.
         let probe_at = match self.gate {
-            Gate::Halted { probe_at } if self.in_flight.messages < self.concurrency => Some(probe_at),
-            _ => None,
+            Gate::Halted { probe_at } => Some(probe_at),
+            Gate::Open | Gate::Probing { .. } => None,
         };
         let due = self.asleep.peek().map(|Reverse((due, _))| *due);
         [probe_at, due].into_iter().flatten().min()

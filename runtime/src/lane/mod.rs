@@ -100,3 +100,6 @@ impl Lane {
         self.door.0.held()
     }
 }
+
+#[cfg(test)]
+mod tests;

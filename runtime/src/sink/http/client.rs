@@ -47,6 +47,11 @@ impl Clients {
         by_ca.insert(ca.cloned(), client.clone());
         Ok(client)
     }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_ca.lock().expect("no panic while a client is made").len()
+    }
 }
 
 /// A pool of connections. Clones share it.

@@ -101,4 +101,4 @@ impl Sink for HttpSink {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;
