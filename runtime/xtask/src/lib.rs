@@ -1,1 +1,18 @@
-//! x
+//! What the project does to itself: real servers to try things on, customers that misbehave on purpose, and the four
+//! commands that use them.
+//!
+//! The library half is what integration tests of the runtime use as well: [`servers`] starts a private PostgreSQL,
+//! [`customers`] are HTTP receivers that keep a record, [`audit`] compares that record with what was written, [`host`] runs
+//! the `sluicegate` binary, and [`kill`] puts the four together under a hail of `kill -9`.
+
+pub mod audit;
+pub mod bench;
+pub mod build;
+pub mod customers;
+pub mod demo;
+pub mod host;
+pub mod kill;
+pub mod parcels;
+pub mod process;
+pub mod servers;
+pub mod suite;

@@ -1,1 +1,73 @@
-fn main() {}
+//! `cargo xtask`: the project's own commands.
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Sluicegate's own commands")]
+struct Cli {
+    #[command(subcommand)]
+    command: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Story 1 on a real PostgreSQL: a slow customer hurts nobody; ends with a picture
+    Demo(xtask::demo::DemoOptions),
+    /// Everything that CI runs
+    Test(xtask::suite::SuiteOptions),
+    /// Our figure, the reference's from the same run, the ratio
+    Bench(xtask::bench::BenchOptions),
+    /// A real server for hands-on work, with its address; Ctrl-C stops it
+    Servers {
+        /// PostgreSQL's major version; the newest at hand unless given
+        #[arg(long, value_name = "VERSION")]
+        postgres: Option<u32>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let work = async {
+        match command {
+            Verb::Demo(options) => xtask::demo::run(options).await,
+            Verb::Test(options) => xtask::suite::run(options).await,
+            Verb::Bench(options) => xtask::bench::run(options).await,
+            Verb::Servers { postgres } => xtask::servers::serve(postgres).await,
+        }
+    };
+    // Whichever comes first, the other is dropped, and with it every server and every folder that it owns.
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        interrupted = interrupted() => match interrupted {
+            Ok(name) => {
+                eprintln!("\nstopped by {name}");
+                return ExitCode::from(130);
+            }
+            Err(failure) => Err(failure),
+        },
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn interrupted() -> Result<&'static str> {
+    let listen = |kind| signal(kind).context("listen for signals");
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    tokio::select! {
+        Some(()) = interrupt.recv() => Ok("Ctrl-C"),
+        Some(()) = terminate.recv() => Ok("SIGTERM"),
+        Some(()) = hangup.recv() => Ok("SIGHUP"),
+        else => bail!("signals can no longer be received"),
+    }
+}

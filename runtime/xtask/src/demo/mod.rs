@@ -1,0 +1,193 @@
+//! Story 1 on a real PostgreSQL: a slow customer hurts nobody, and a guest is swapped while changes flow.
+//!
+//! ```text
+//!   cast      who the customers are                    ┐
+//!   stage     PostgreSQL, customers, sluicegate        │ prepared, then
+//!   writing   half the changes, the new guest, the rest│ the play,
+//!   live      what the watcher sees meanwhile          │
+//!   picture   what was proven                          ┘ and the applause
+//! ```
+
+mod cast;
+mod live;
+mod picture;
+mod stage;
+mod writing;
+
+use crate::audit::{Audit, quantile};
+use anyhow::{Result, bail};
+use cast::Cast;
+use live::Live;
+use picture::Picture;
+use stage::Stage;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How many changes there are unless told otherwise.
+const CHANGES: usize = 10;
+/// The same with many customers: changes for each, and how many per second.
+const CHANGES_EACH: usize = 3;
+const CROWD_RATE: f64 = 500.0;
+/// How often the record is looked at while waiting.
+const LOOK: Duration = Duration::from_millis(20);
+/// Changes per healthy customer that are written before the slow one gets any, to compare with.
+const BASELINE_EACH: usize = 4;
+const BASELINE_CUSTOMERS_MAX: usize = 50;
+const BASELINE_LIMIT: Duration = Duration::from_secs(30);
+
+/// What the command line says.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DemoOptions {
+    /// Changes to write; 10 unless --rate and --seconds say otherwise, three per customer when there are many
+    #[arg(short = 'Q', long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=1_000_000))]
+    pub changes: Option<u32>,
+    /// Changes per second; as fast as it goes unless given
+    #[arg(long, value_name = "R")]
+    pub rate: Option<f64>,
+    /// With --rate: for how long, instead of -Q
+    #[arg(long, value_name = "S", requires = "rate", conflicts_with = "changes")]
+    pub seconds: Option<f64>,
+    /// Customers; number 2 is the slow one
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=10_000))]
+    pub customers: u32,
+    /// How many of the customers never answer: the last ones
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub dead: u32,
+    /// PostgreSQL's major version; the newest at hand unless given
+    #[arg(long, value_name = "VERSION")]
+    pub postgres: Option<u32>,
+    /// Build sluicegate optimised, which takes minutes the first time
+    #[arg(long)]
+    pub release: bool,
+}
+
+impl DemoOptions {
+    /// How many changes, and the pause between two of them.
+    fn pace(&self) -> Result<(usize, Option<Duration>)> {
+        let crowd = self.customers > cast::NAMED_MAX;
+        let rate = self.rate.or(crowd.then_some(CROWD_RATE));
+        if rate.is_some_and(|rate| !(0.01..=100_000.0).contains(&rate)) {
+            bail!("--rate is a number of changes per second between 0.01 and 100000");
+        }
+        let changes = match (self.changes, self.seconds, rate) {
+            (Some(changes), _, _) => changes as usize,
+            (None, Some(seconds), Some(rate)) => ((seconds * rate).round() as usize).clamp(4, 1_000_000),
+            (None, _, _) if crowd => self.customers as usize * CHANGES_EACH,
+            (None, _, _) => CHANGES,
+        };
+        Ok((changes, rate.map(|rate| Duration::from_secs_f64(1.0 / rate))))
+    }
+}
+
+/// Runs the demo. An error when something was lost, doubled or out of order, or could not be shown at all.
+pub async fn run(options: DemoOptions) -> Result<()> {
+    let (changes, pause) = options.pace()?;
+    let cast = Cast::new(options.customers, options.dead)?;
+    let begun = Instant::now();
+    let mut stage = Stage::set(&options, &cast).await?;
+    let baseline = baseline(&mut stage, &cast).await?;
+    eprintln!(
+        "ready after {:.1} s; {} customers, {} changes\n",
+        begun.elapsed().as_secs_f64(),
+        options.customers,
+        changes
+    );
+
+    let schedule = cast.schedule(changes);
+    let live = Live::begin(&cast, &schedule, stage.record.clone());
+    let performed = perform(&mut stage, &cast, &schedule, pause).await;
+    live.end().await;
+    let (written_in, swap) = performed?;
+
+    let audit = stage.record.audit(|customer| !cast.is_dead(customer));
+    let takeover = swap.judge(&audit);
+    let picture =
+        Picture { cast: &cast, audit: &audit, baseline: &baseline, written_in, takeover: &takeover, stage: &stage };
+    println!("{}", picture.draw());
+    if !audit.is_clean() || takeover.is_err() {
+        eprintln!("the last lines of sluicegate's log:\n{}\n", stage.host.last_log_lines());
+    }
+    stage.strike().await;
+    verdict(&audit)?;
+    takeover.map(drop)
+}
+
+/// Writes everything and waits until everybody who answers at all has got it.
+async fn perform(
+    stage: &mut Stage,
+    cast: &Cast,
+    schedule: &[cast::Change],
+    pause: Option<Duration>,
+) -> Result<(Duration, writing::Swap)> {
+    let begun = Instant::now();
+    let swap = writing::write(stage, schedule, pause).await?;
+    let written_in = begun.elapsed();
+    let deadline = Instant::now() + cast.patience(schedule);
+    wait_for_all(stage, cast, deadline).await?;
+    Ok((written_in, swap))
+}
+
+/// Median latencies of the healthy customers while nothing goes to the slow one.
+async fn baseline(stage: &mut Stage, cast: &Cast) -> Result<BTreeMap<u32, Duration>> {
+    let healthy: Vec<u32> = cast.healthy().take(BASELINE_CUSTOMERS_MAX).collect();
+    for round in 0..BASELINE_EACH {
+        for customer in &healthy {
+            let parcel = cast::BASELINE_PARCELS + i32::try_from(*customer as usize * BASELINE_EACH + round)?;
+            stage.writer.write(*customer, parcel, crate::parcels::Step::Posted).await?;
+        }
+    }
+    wait_for_all(stage, cast, Instant::now() + BASELINE_LIMIT).await?;
+    let audit = stage.record.audit(|_| true);
+    if audit.lost > 0 {
+        let log = stage.host.last_log_lines();
+        bail!("{} of the first {} changes did not arrive; sluicegate's log ends:\n{log}", audit.lost, audit.changes);
+    }
+    stage.record.clear();
+    let median = |customer: u32| quantile(&audit.latencies(|other| other == customer), 0.5);
+    Ok(healthy.into_iter().filter_map(|customer| Some((customer, median(customer)?))).collect())
+}
+
+async fn wait_for_all(stage: &mut Stage, cast: &Cast, deadline: Instant) -> Result<()> {
+    while stage.record.missing(|customer| !cast.is_dead(customer)) > 0 && Instant::now() < deadline {
+        stage.host.check_alive()?;
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
+}
+
+fn verdict(audit: &Audit) -> Result<()> {
+    if audit.is_clean() && audit.doubled == 0 {
+        return Ok(());
+    }
+    bail!(
+        "the demo did not hold: {} lost, {} doubled, {} out of order, {} under a second id, {} strange",
+        audit.lost,
+        audit.doubled,
+        audit.out_of_order,
+        audit.renamed,
+        audit.strange
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(customers: u32) -> DemoOptions {
+        let postgres = None;
+        DemoOptions { changes: None, rate: None, seconds: None, customers, dead: 0, postgres, release: false }
+    }
+
+    #[test]
+    fn three_customers_get_ten_changes_and_a_crowd_three_each() {
+        assert_eq!(options(3).pace().expect("fine"), (10, None));
+        assert_eq!(options(1000).pace().expect("fine"), (3000, Some(Duration::from_millis(2))));
+    }
+
+    #[test]
+    fn rate_times_seconds_is_the_number_of_changes() {
+        let steady = DemoOptions { rate: Some(20.0), seconds: Some(12.0), ..options(3) };
+        assert_eq!(steady.pace().expect("fine"), (240, Some(Duration::from_millis(50))));
+        assert!(DemoOptions { rate: Some(0.0), ..options(3) }.pace().is_err());
+    }
+}

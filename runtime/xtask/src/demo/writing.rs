@@ -1,0 +1,129 @@
+//! Writes the changes; half-way the guest is replaced under the running process.
+//!
+//! With a rate, changes go on flowing while the new guest is loaded. Without one the second half waits for it, or there would be
+//! nothing left for the new code to do.
+
+use super::cast::Change;
+use super::stage::Stage;
+use crate::audit::Audit;
+use anyhow::{Context, Result, bail};
+use std::time::{Duration, Instant};
+
+/// How often `/status` is asked for the generation while the new guest is loaded.
+const LOOK: Duration = Duration::from_millis(3);
+/// A debug build on a busy machine compiles a guest in less.
+const TAKEOVER_LIMIT: Duration = Duration::from_secs(20);
+
+/// When the new guest was put in place, and when the process said that it runs.
+pub struct Swap {
+    renamed_at: Instant,
+    took: Option<Duration>,
+}
+
+/// The new code at work.
+pub struct Takeover {
+    /// Changes that went through the old code.
+    pub after: usize,
+    /// From the rename to the new code being in place.
+    pub took: Duration,
+}
+
+/// Writes all of `schedule`, `pause` apart, and swaps the guest after half of it.
+pub async fn write(stage: &mut Stage, schedule: &[Change], pause: Option<Duration>) -> Result<Swap> {
+    let (first, second) = schedule.split_at(schedule.len() / 2);
+    let begun = Instant::now();
+    let mut written = 0;
+    for change in first {
+        write_one(stage, change, begun, pause, &mut written).await?;
+    }
+    let before = stage.host.generation().await?;
+    stage.folder.put_guest(&stage.next_guest)?;
+    let renamed_at = Instant::now();
+    let mut swap = Swap { renamed_at, took: None };
+    let Some(pause) = pause else {
+        while swap.took.is_none() && renamed_at.elapsed() < TAKEOVER_LIMIT {
+            tokio::time::sleep(LOOK).await;
+            swap.look(&stage.host.generation().await?, &before);
+        }
+        for change in second {
+            write_one(stage, change, begun, None, &mut written).await?;
+        }
+        return Ok(swap);
+    };
+    let (last, rest) = second.split_last().context("a demo has at least four changes")?;
+    for change in rest {
+        let due = begun + pause * written;
+        while swap.took.is_none() && due.saturating_duration_since(Instant::now()) > LOOK {
+            tokio::time::sleep(LOOK).await;
+            swap.look(&stage.host.generation().await?, &before);
+        }
+        write_one(stage, change, begun, Some(pause), &mut written).await?;
+    }
+    // At a high rate the changes may be through before the guest is; the last one waits, to be seen with the new mark.
+    while swap.took.is_none() && renamed_at.elapsed() < TAKEOVER_LIMIT {
+        swap.look(&stage.host.generation().await?, &before);
+        tokio::time::sleep(LOOK).await;
+    }
+    write_one(stage, last, begun, Some(pause), &mut written).await?;
+    Ok(swap)
+}
+
+async fn write_one(
+    stage: &mut Stage,
+    change: &Change,
+    begun: Instant,
+    pause: Option<Duration>,
+    written: &mut u32,
+) -> Result<()> {
+    if let Some(pause) = pause {
+        tokio::time::sleep_until((begun + pause * *written).into()).await;
+    }
+    *written += 1;
+    stage.writer.write(change.customer, change.parcel, change.step).await
+}
+
+impl Swap {
+    fn look(&mut self, now: &str, before: &str) {
+        if now != before {
+            self.took.get_or_insert(self.renamed_at.elapsed());
+        }
+    }
+
+    /// What the receivers saw: first the old code's rows, then the new code's, and never the old code's again.
+    pub fn judge(&self, audit: &Audit) -> Result<Takeover> {
+        let marks: Vec<bool> = audit.deliveries.iter().map(|delivery| delivery.marked).collect();
+        let Some(after) = marks.iter().position(|marked| *marked) else {
+            bail!("the new parcels.wasm did not take over: no row bears its mark");
+        };
+        if marks[after..].iter().any(|marked| !marked) {
+            bail!("after the new parcels.wasm took over, the old one still changed rows");
+        }
+        let took = self.took.context("the new parcels.wasm took over, but /status never showed its generation")?;
+        Ok(Takeover { after, took })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Delivery;
+
+    fn judge(marks: &[bool]) -> Result<Takeover> {
+        let now = Instant::now();
+        let delivery =
+            |marked: &bool| Delivery { customer: 1, committed_at: now, latency: Duration::ZERO, marked: *marked };
+        let audit = Audit { deliveries: marks.iter().map(delivery).collect(), ..Audit::default() };
+        Swap { renamed_at: now, took: Some(Duration::from_millis(41)) }.judge(&audit)
+    }
+
+    #[test]
+    fn the_first_marked_row_is_where_the_new_code_took_over() {
+        assert_eq!(judge(&[false, false, true, true]).expect("clean").after, 2);
+    }
+
+    #[test]
+    fn a_row_of_the_old_code_after_the_takeover_is_an_error() {
+        assert!(judge(&[false, true, false]).is_err());
+        assert!(judge(&[false, false]).is_err());
+    }
+}

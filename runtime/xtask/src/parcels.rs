@@ -1,0 +1,149 @@
+//! Story 1 as data: the table, the pipeline folder, and the writer that moves parcels.
+
+use crate::audit::Record;
+use crate::customers::Customers;
+use crate::servers::Postgres;
+use anyhow::{Context, Result};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio_postgres::{Client, Statement};
+
+const TABLE: &str = include_str!("../../../pipelines/parcels/table.sql");
+const PIPELINE: &str = include_str!("../../../pipelines/parcels/pipeline.toml");
+const CITIES: [&str; 6] = ["Porto", "Lisboa", "Faro", "Braga", "Coimbra", "Viseu"];
+
+/// Creates the table of the story.
+pub async fn create_table(client: &Client) -> Result<()> {
+    client.batch_execute(TABLE).await.context("create package_status")
+}
+
+/// A pipelines folder made for one run: the story's own `pipeline.toml`, with this run's addresses.
+pub struct Folder {
+    path: PathBuf,
+    pub admin: String,
+}
+
+/// The settings of one customer beside its address.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    pub timeout: Duration,
+    pub concurrency: u32,
+}
+
+impl Folder {
+    /// Writes the folder; the guest comes with [`put_guest`](Self::put_guest).
+    pub fn write(path: &Path, source_url: &str, customers: &Customers, terms: impl Fn(u32) -> Terms) -> Result<Self> {
+        let admin = format!("127.0.0.1:{}", crate::servers::free_port()?);
+        let parcels = path.join("parcels");
+        std::fs::create_dir_all(&parcels).with_context(|| format!("make {}", parcels.display()))?;
+        let host = format!(
+            "[host]\nadmin = \"{admin}\"\nstate = \"state\"\n\n[source.erp]\nkind = \"postgres\"\nurl = \"{source_url}\"\n"
+        );
+        std::fs::write(path.join("sluicegate.toml"), host).context("write sluicegate.toml")?;
+        std::fs::write(parcels.join("pipeline.toml"), PIPELINE).context("write pipeline.toml")?;
+        let members = members(customers.urls(), terms);
+        std::fs::write(parcels.join("customers.toml"), members).context("write customers.toml")?;
+        Ok(Self { path: path.to_owned(), admin })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts a guest in place as `parcels.wasm` in one step, as a careful author would: written beside, then renamed.
+    pub fn put_guest(&self, wasm: &Path) -> Result<()> {
+        let beside = self.path.join("parcels/.parcels.wasm.new");
+        std::fs::copy(wasm, &beside).with_context(|| format!("copy {}", wasm.display()))?;
+        std::fs::rename(&beside, self.path.join("parcels/parcels.wasm")).context("put the guest in place")
+    }
+}
+
+fn members(urls: &BTreeMap<u32, String>, terms: impl Fn(u32) -> Terms) -> String {
+    let mut text = String::new();
+    for (customer, url) in urls {
+        let Terms { timeout, concurrency } = terms(*customer);
+        let timeout_ms = timeout.as_millis();
+        writeln!(text, "[{customer}]\nurl = \"{url}\"\ntimeout = \"{timeout_ms}ms\"\nconcurrency = {concurrency}\n")
+            .expect("a String takes everything");
+    }
+    text
+}
+
+/// Which of its steps a parcel is at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step {
+    Posted,
+    InTransit,
+    Delivered,
+}
+
+impl Step {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Posted => "Package Posted",
+            Self::InTransit => "In Transit",
+            Self::Delivered => "Package Delivered",
+        }
+    }
+}
+
+/// One connection that moves parcels, a transaction per step, and notes each step in the record.
+pub struct Writer {
+    client: Client,
+    insert: Statement,
+    update: Statement,
+    record: Arc<Record>,
+    /// Row id per parcel.
+    rows: HashMap<i32, i64>,
+    /// `updated_at` of the last change, in microseconds since 1970.
+    last: i64,
+}
+
+impl Writer {
+    pub async fn connect(postgres: &Postgres, record: Arc<Record>) -> Result<Self> {
+        let client = postgres.connect().await?;
+        let insert = client
+            .prepare(
+                "INSERT INTO package_status (package_id, customer_id, actual_address, next_address, status, updated_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+            )
+            .await?;
+        let update = client
+            .prepare(
+                "UPDATE package_status SET actual_address = next_address, next_address = $2, status = $3, updated_at = $4 \
+                 WHERE id = $1",
+            )
+            .await?;
+        Ok(Self { client, insert, update, record, rows: HashMap::new(), last: 0 })
+    }
+
+    /// Moves one parcel of `customer` to `step`; the first step of a parcel inserts its row. Committed on return.
+    pub async fn write(&mut self, customer: u32, parcel: i32, step: Step) -> Result<()> {
+        let now = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_micros());
+        let change = i64::try_from(now).unwrap_or(i64::MAX).max(self.last + 1);
+        self.last = change;
+        let at: SystemTime = UNIX_EPOCH + Duration::from_micros(change.unsigned_abs());
+        let place = parcel.unsigned_abs() as usize % CITIES.len();
+        let next = CITIES[(place + step as usize + 1) % CITIES.len()];
+        self.record.wrote(change, customer, parcel);
+        let outcome = match self.rows.get(&parcel) {
+            Some(row) => self.client.execute(&self.update, &[row, &next, &step.name(), &at]).await.map(drop),
+            None => {
+                let customer_id = i32::try_from(customer).context("a customer's number fits the column")?;
+                let row = (&parcel, &customer_id, CITIES[place]);
+                let inserted =
+                    self.client.query_one(&self.insert, &[row.0, row.1, &row.2, &next, &step.name(), &at]).await;
+                inserted.map(|inserted| {
+                    self.rows.insert(parcel, inserted.get(0));
+                })
+            }
+        };
+        if outcome.is_err() {
+            self.record.failed(change);
+        }
+        outcome.context("write a change")
+    }
+}
