@@ -73,7 +73,8 @@ impl<'e> Reading<'e> {
             }
             Err(error) => {
                 let span = error.span().unwrap_or(text.len()..text.len());
-                let place = Excerpt::new(&text, span.clone(), &secrets_of_line(&text, span.start));
+                let secret = secret_of_line(&text, span.start);
+                let place = Excerpt::new(&text, span, secret.as_slice());
                 self.push(Mistake {
                     file: path.display().to_string(),
                     place: Some(place),
@@ -194,14 +195,13 @@ fn hide(value: &Value, found: &mut Vec<Range<usize>>) {
 
 /// Whether a key's value is to be hidden. Misspelt keys count, and one key too many does no harm.
 fn names_a_secret(key: &str) -> bool {
-    const WORDS: [&str; 9] =
-        ["secret", "password", "passwd", "token", "credential", "authorization", "private", "apikey", "api_key"];
+    const WORDS: [&str; 8] = ["secret", "pass", "token", "credential", "authorization", "private", "apikey", "api_key"];
     let key = key.to_lowercase().replace('-', "_");
-    WORDS.iter().any(|word| key.contains(word)) || nearest(&key, ["token", "sign", "headers"]).is_some()
+    WORDS.iter().any(|word| key.contains(word)) || nearest(&key, ["token", "sign", "headers", "password"]).is_some()
 }
 
 /// What is hidden of a line in a file that could not be parsed: all after the first key that names a secret.
-fn secrets_of_line(text: &str, at: usize) -> Vec<Range<usize>> {
+fn secret_of_line(text: &str, at: usize) -> Option<Range<usize>> {
     let at = (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
     let from = text[..at].rfind('\n').map_or(0, |i| i + 1);
     let to = text[at..].find('\n').map_or(text.len(), |i| at + i);
@@ -211,5 +211,5 @@ fn secrets_of_line(text: &str, at: usize) -> Vec<Range<usize>> {
         let mut words = key.rsplit(|c: char| !c.is_alphanumeric() && c != '_' && c != '-');
         words.next().is_some_and(names_a_secret)
     });
-    hidden.map(|(equals, _)| vec![from + equals + 1..to]).unwrap_or_default()
+    hidden.map(|(equals, _)| from + equals + 1..to)
 }
