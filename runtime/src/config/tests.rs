@@ -285,6 +285,13 @@ fn file_that_is_no_text_or_too_long_is_a_mistake() {
 }
 
 #[test]
+fn windows_text_is_text() {
+    let case = documented("smallest").replace('\n', "\r\n").replace("toml\r\n", "toml\n");
+    let pipeline = case.replacen("pipeline.toml\n", "pipeline.toml\n\u{feff}", 1);
+    assert_eq!(plan_of(&pipeline).pipelines[0].routes[0].to, "events");
+}
+
+#[test]
 fn deep_nesting_is_refused_rather_than_followed() {
     let folder = folder_of("");
     let path = folder.path().join("parcels").join(PIPELINE_FILE);
