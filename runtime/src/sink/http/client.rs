@@ -75,19 +75,29 @@ impl SharedClient {
     /// # Errors
     /// If `ca` holds no certificate that can be used.
     pub fn new(ca: Option<&[u8]>) -> Result<Self, HttpError> {
-        let tls = tls(ca)?;
+        Self::build(tls(ca)?, |builder| builder)
+    }
+
+    /// `adjust` is what a test changes.
+    fn build(tls: ClientConfig, adjust: fn(ClientBuilder) -> ClientBuilder) -> Result<Self, HttpError> {
         let note_opened = MapFutureLayer::new(|connecting| async move {
             let connection = Box::pin(connecting).await?;
             // Not set if another request's connection became free first: then this one goes on in a task of its own.
             let _elsewhere = OPENED.try_with(|opened| opened.set(true));
             Ok(connection)
         });
-        let pooled = plain(tls.clone())
+        let pooled = adjust(plain(tls.clone()))
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .pool_idle_timeout(IDLE_TIME_MAX)
             .connector_layer(note_opened);
-        let fresh = plain(tls).pool_max_idle_per_host(0);
+        let fresh = adjust(plain(tls)).pool_max_idle_per_host(0);
         Ok(Self { pooled: build(pooled)?, fresh: build(fresh)? })
+    }
+
+    /// A client to which names resolve as `adjust` says.
+    #[cfg(test)]
+    pub(super) fn adjusted(adjust: fn(ClientBuilder) -> ClientBuilder) -> Self {
+        Self::build(tls(None).expect("no authorities are given"), adjust).expect("a client")
     }
 
     pub(super) async fn send(&self, request: Request) -> Result<Response, Broken> {

@@ -171,9 +171,35 @@ async fn server_that_is_not_there_is_a_passing_fault() {
     assert!(refusal.reason.contains("refused") && !refusal.reason.contains("hook"), "{refusal}");
 }
 
+/// Knows one name too little, and never comes back for another.
+struct BadNames;
+
+impl reqwest::dns::Resolve for BadNames {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        match name.as_str() {
+            "hangs.test" => Box::pin(std::future::pending()),
+            _ => Box::pin(std::future::ready(Err("no such name".into()))),
+        }
+    }
+}
+
+fn sink_by_bad_names(url: &str, timeout: Duration) -> HttpSink {
+    let client = SharedClient::adjusted(|builder| builder.dns_resolver(BadNames));
+    let settings = HttpSettings { url: url.into(), timeout, sign: Vec::new(), headers: Vec::new(), ca: None };
+    HttpSink::new(settings, client).expect("a sink")
+}
+
 #[tokio::test]
 async fn unknown_name_is_a_passing_fault() {
-    refusal(&sink_to("http://no-such-host.invalid/".into(), LONG, None), Fault::Passing, "can not connect: ").await;
+    let sink = sink_by_bad_names("http://unknown.test/?token=hidden", LONG);
+    let refusal = refusal(&sink, Fault::Passing, "can not connect: no such name").await;
+    assert!(!refusal.reason.contains("hidden"), "{refusal}");
+}
+
+#[tokio::test]
+async fn name_that_never_resolves_is_left_at_the_deadline() {
+    let sink = sink_by_bad_names("https://hangs.test/", SHORT);
+    refusal(&sink, Fault::Passing, "no answer within 300 ms").await;
 }
 
 #[tokio::test]
