@@ -19,7 +19,8 @@ const IDLE_PER_HOST_MAX: usize = 64;
 /// Shorter than the 60 to 75 s after which usual servers and balancers close.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(50);
 
-/// HTTP/2 only: a silent connection with requests on it is asked this often whether it lives, and has as long to say so.
+/// HTTP/2 only: a silent connection is asked this often whether it lives, and has as long to say so. Also when no request is
+/// on it: attempts that time out leave it behind in the pool, and the next would be sent into the same void.
 const PING_EVERY: Duration = Duration::from_secs(5);
 
 tokio::task_local! {
@@ -94,10 +95,10 @@ impl SharedClient {
         Ok(Self { pooled: build(pooled)?, fresh: build(fresh)? })
     }
 
-    /// A client to which names resolve as `adjust` says.
+    /// A client that differs from others by `adjust`.
     #[cfg(test)]
-    pub(super) fn adjusted(adjust: fn(ClientBuilder) -> ClientBuilder) -> Self {
-        Self::build(tls(None).expect("no authorities are given"), adjust).expect("a client")
+    pub(super) fn adjusted(ca: Option<&[u8]>, adjust: fn(ClientBuilder) -> ClientBuilder) -> Self {
+        Self::build(tls(ca).expect("good certificates"), adjust).expect("a client")
     }
 
     pub(super) async fn send(&self, request: Request) -> Result<Response, Broken> {
@@ -126,7 +127,7 @@ fn plain(tls: ClientConfig) -> ClientBuilder {
         .no_proxy()
         .http2_keep_alive_interval(PING_EVERY)
         .http2_keep_alive_timeout(PING_EVERY)
-        .http2_keep_alive_while_idle(false)
+        .http2_keep_alive_while_idle(true)
         .http2_adaptive_window(true)
 }
 
