@@ -127,7 +127,8 @@ impl Bench {
     async fn until(&self, file: &str, what: &str, wanted: impl Fn(&GuestStats) -> bool) {
         let began = Instant::now();
         while !self.host().stats().iter().any(|(name, stats)| name == file && wanted(stats)) {
-            let seen: Vec<_> = self.host().stats().iter().map(|(n, s)| (n.clone(), s.state.get(), s.last_error.get())).collect();
+            let seen: Vec<_> =
+                self.host().stats().iter().map(|(n, s)| (n.clone(), s.state.get(), s.last_error.get())).collect();
             assert!(began.elapsed() < PATIENCE, "{file}: never saw {what}; {seen:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -319,7 +320,9 @@ async fn rows_wait_until_the_first_usable_file_comes() {
     let bench = Bench::new();
     bench.drop_bytes("parcels.wasm", b"this is no module");
     let bench = bench.start();
-    bench.until("parcels.wasm", "the reason", |s| s.last_error.get().is_some_and(|e| e.contains("not WebAssembly"))).await;
+    bench
+        .until("parcels.wasm", "the reason", |s| s.last_error.get().is_some_and(|e| e.contains("not WebAssembly")))
+        .await;
     let guest = bench.only();
     let judging = tokio::spawn(async move { guest.judge(Arc::new(rows(0, &[false; 2])), offered(2)).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -345,7 +348,8 @@ async fn swap_under_load_loses_no_row_and_doubles_none() {
             while !over.load(Relaxed) {
                 let judged = guest.judge(Arc::new(rows(next, &[false; 10])), offered(10)).await;
                 assert_eq!(letters(&judged), ["emit"; 10]);
-                let edited = judged.judgements.iter().filter(|j| matches!(j, Judgement::Emit(e) if !e.edits.is_empty()));
+                let edited =
+                    judged.judgements.iter().filter(|j| matches!(j, Judgement::Emit(e) if !e.edits.is_empty()));
                 let edited = edited.count();
                 assert!(edited == 0 || edited == 10, "a batch is judged by one generation");
                 next += 10;

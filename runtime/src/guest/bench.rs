@@ -61,12 +61,8 @@ fn run(code: &mut Code, batches: &[Batch], offered: &[OfferedRow], calls: usize)
 }
 
 fn schema() -> Schema {
-    let column = |name: &str, type_name: &str, tag, key| Column {
-        name: name.into(),
-        type_name: type_name.into(),
-        tag,
-        key,
-    };
+    let column =
+        |name: &str, type_name: &str, tag, key| Column { name: name.into(), type_name: type_name.into(), tag, key };
     Schema {
         id: SchemaId(1),
         source: "bench".into(),
