@@ -39,6 +39,14 @@ impl ServerCatalog {
         Self { settings, stop, link: None, types: HashMap::new(), names: HashMap::new() }
     }
 
+    /// Whether the server still serves.
+    ///
+    /// # Errors
+    /// If it does not: it is shutting down, or gone.
+    pub(super) fn is_server_there(&mut self) -> Result<(), Trouble> {
+        self.ask("ask whether the server is there", "SELECT 1").map(drop)
+    }
+
     /// Asks, over a new connection if the old one is gone.
     fn ask(&mut self, doing: &'static str, sql: &str) -> Result<Vec<SqlRow>, Trouble> {
         if let Some(link) = &mut self.link {

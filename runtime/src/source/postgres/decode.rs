@@ -290,3 +290,7 @@ fn unusable(error: MessageError) -> Trouble {
         ),
     }))
 }
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

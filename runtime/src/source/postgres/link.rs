@@ -124,17 +124,23 @@ impl Link {
         frontend::startup_message(parameters, &mut self.out).map_err(Trouble::io("log in"))?;
         self.flush("log in")?;
         let deadline = Instant::now() + LOGIN_MAX;
-        let mut scram = None;
+        let (mut scram, mut has_no_encoding) = (None, false);
         loop {
             let (tag, body) = self.next("log in", Some(deadline))?;
             match tag {
+                backend::PARAMETER_STATUS_TAG => has_no_encoding |= body.starts_with(b"server_encoding\0SQL_ASCII\0"),
                 backend::AUTHENTICATION_TAG => self.authenticate(address, &body, &mut scram)?,
-                backend::READY_FOR_QUERY_TAG => return Ok(()),
+                backend::READY_FOR_QUERY_TAG => break,
                 backend::ERROR_RESPONSE_TAG => return Err(server("log in", &body)),
-                // Parameters, our process number, notices.
+                // Our process number, notices.
                 _ => {}
             }
         }
+        if has_no_encoding {
+            // Such a database holds any bytes; asked for UTF-8, the server would stop at the first that are not.
+            self.query("log in", "SET client_encoding = 'SQL_ASCII'", Some(QUERY_MAX))?;
+        }
+        Ok(())
     }
 
     fn authenticate(&mut self, address: &Address, body: &[u8], scram: &mut Option<ScramSha256>) -> Result<(), Trouble> {

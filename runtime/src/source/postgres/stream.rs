@@ -40,6 +40,15 @@ const FEEDBACK_GAP: Duration = Duration::from_millis(50);
 const IDLE_ADVANCE_EVERY: Duration = Duration::from_secs(1);
 /// While the intake is full, it is tried at this interval.
 const HELD_WAIT: Duration = Duration::from_millis(1);
+/// While it stays full, the server is asked at this interval whether it wants to go.
+const HELD_LOOK: Duration = Duration::from_secs(5);
+/// A server that shuts down asks again and again, until everything is confirmed or we are gone. It gets so much time of ours
+/// to be told; somebody is waiting for it, and what is owed is safe with the slot.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+/// Questions further apart than this are not a server's that shuts down.
+const ASKED_GAP: Duration = Duration::from_millis(500);
+/// An answer comes no sooner than this after the one before.
+const ANSWER_GAP: Duration = Duration::from_millis(10);
 /// How long a sleep may be before the stop flag is looked at.
 const STOP_LOOK: Duration = Duration::from_millis(50);
 
@@ -151,7 +160,15 @@ struct Session<'r> {
     /// What the last feedback confirmed.
     told: Lsn,
     is_asked: bool,
+    asked: Option<Asked>,
     received_at: Instant,
+}
+
+/// Questions of the server in close succession.
+#[derive(Clone, Copy)]
+struct Asked {
+    first: Instant,
+    last: Instant,
 }
 
 impl<'r> Session<'r> {
@@ -159,12 +176,13 @@ impl<'r> Session<'r> {
         let settings = run.settings.clone();
         let is_first = run.floor.is_none();
         let confirmed = run.floor.unwrap_or(ready.slot_confirmed);
-        run.floor = Some(confirmed);
         // What was handed over is in this process's hands; asking for it again would only double it.
         let start = run.handed_over.unwrap_or(confirmed).max(confirmed);
         let mut link = Link::open(&settings, Purpose::Replication, &run.intake.stop)?;
         let patience_ms = wal_sender_timeout_ms(&mut link)?;
         link.start_copy(&start_command(&settings.slot, start, &ready.publications))?;
+        // Only now: until the slot is ours, another reader may move it.
+        run.floor = Some(confirmed);
         run.decoder.reconnected();
         let stats = &run.intake.stats;
         stats.server.set(ready.server.clone());
@@ -186,6 +204,7 @@ impl<'r> Session<'r> {
             feedback_at: now,
             told: Lsn(0),
             is_asked: true,
+            asked: None,
             received_at: now,
             run,
         };
@@ -207,6 +226,7 @@ impl<'r> Session<'r> {
             }
             self.feedback_if_due()?;
             self.advance_idle()?;
+            self.let_go_of_a_server_that_shuts_down()?;
             let bytes = self.link.fill("read the stream")?;
             self.received_at = Instant::now();
             if bytes > 0 {
@@ -268,10 +288,27 @@ impl<'r> Session<'r> {
     fn keepalive(&mut self, end: u64, is_asking: bool) {
         self.received = self.received.max(Lsn(end));
         self.run.intake.stats.end.fetch_max(end, Relaxed);
-        self.is_asked |= is_asking;
+        if is_asking {
+            let now = Instant::now();
+            let first = self.asked.filter(|a| now - a.last < ASKED_GAP).map_or(now, |a| a.first);
+            self.asked = Some(Asked { first, last: now });
+            self.is_asked = true;
+        }
         // The server has decoded up to here, and sent what it found: between transactions nothing before it is still to come.
         if self.run.decoder.is_between() && !self.run.decoder.is_ready() {
             self.idle_end = self.idle_end.max(Some(Lsn(end)));
+        }
+    }
+
+    /// While changes are owed, a shutdown of the server would wait for us as long as our sinks hang.
+    fn let_go_of_a_server_that_shuts_down(&self) -> Result<(), Trouble> {
+        match self.asked {
+            Some(a) if a.last - a.first > SHUTDOWN_PATIENCE && self.confirmed < self.received => {
+                Err(Trouble::Judged(super::trouble::passing(
+                    "the server is shutting down, and changes are still owed; leaving it, to go on when it is back",
+                )))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -307,6 +344,7 @@ impl<'r> Session<'r> {
     fn hand_over(&mut self, mut batch: Batch) -> Result<(), Trouble> {
         let confirms = batch.confirms;
         let mut is_held = false;
+        let mut looked_at = Instant::now();
         loop {
             match self.run.intake.batches.try_send(batch) {
                 Ok(()) => break,
@@ -321,6 +359,11 @@ impl<'r> Session<'r> {
                 is_held = true;
             }
             self.feedback_if_due()?;
+            if looked_at.elapsed() > HELD_LOOK {
+                // Unread, the stream can not tell us that the server shuts down; a question over plain SQL can.
+                self.run.catalog.is_server_there()?;
+                looked_at = Instant::now();
+            }
             std::thread::sleep(HELD_WAIT);
         }
         if is_held {
@@ -359,7 +402,8 @@ impl<'r> Session<'r> {
         }
         let since = self.feedback_at.elapsed();
         let is_news = self.confirmed > self.told && since >= FEEDBACK_GAP;
-        if self.is_asked || is_news || since >= self.feedback_every {
+        let is_answer = self.is_asked && since >= ANSWER_GAP;
+        if is_answer || is_news || since >= self.feedback_every {
             self.feedback()?;
         }
         Ok(())
