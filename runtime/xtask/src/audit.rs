@@ -10,6 +10,7 @@
 //! through guest and body to the customer. So a change is recognised at the receiver without a column made for the test.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -156,6 +157,17 @@ impl Audit {
         let mut latencies: Vec<Duration> = picked.map(|delivery| delivery.latency).collect();
         latencies.sort_unstable();
         latencies
+    }
+}
+
+impl fmt::Display for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { changes, delivered, lost, doubled, renamed, out_of_order, strange, .. } = self;
+        write!(
+            f,
+            "{changes} changes, {delivered} delivered, {lost} lost, {doubled} doubled, {out_of_order} out of order, "
+        )?;
+        write!(f, "{renamed} under a second id, {strange} strange")
     }
 }
 

@@ -31,11 +31,11 @@ pub struct Picture<'a> {
 
 impl Picture<'_> {
     pub fn draw(&self) -> String {
-        let changes = self.stage.record.written().len();
+        let changes = self.stage.ring.record.written().len();
         let mut text = format!(
             "\nparcels: {changes} changes in {}, PostgreSQL {} -> parcels.wasm ({} KB) -> {} customers\n\n",
             duration(self.written_in),
-            self.stage.postgres.version(),
+            self.stage.ring.postgres.version(),
             self.stage.guest_bytes.div_ceil(1024),
             self.cast.manners().len(),
         );
