@@ -15,8 +15,10 @@ use tokio::sync::watch;
 
 /// The unpaid tickets of one source, oldest first.
 #[derive(Clone)]
-pub struct Ledger {
-    book: Arc<Mutex<Book>>,
+pub struct Ledger(Arc<Shared>);
+
+struct Shared {
+    book: Mutex<Book>,
     confirmed: watch::Sender<Option<Position>>,
 }
 
@@ -47,8 +49,8 @@ impl Default for Ledger {
 
 impl Ledger {
     pub fn new() -> Self {
-        let book = Book { first: 0, open: VecDeque::new() };
-        Self { book: Arc::new(Mutex::new(book)), confirmed: watch::Sender::new(None) }
+        let book = Mutex::new(Book { first: 0, open: VecDeque::new() });
+        Self(Arc::new(Shared { book, confirmed: watch::Sender::new(None) }))
     }
 
     /// Opens a ticket for a batch that lets `confirms` be confirmed once this and all earlier tickets are paid.
@@ -65,7 +67,7 @@ impl Ledger {
 
     /// The newest position up to which everything is paid, as it moves.
     pub fn confirmed(&self) -> watch::Receiver<Option<Position>> {
-        self.confirmed.subscribe()
+        self.0.confirmed.subscribe()
     }
 
     /// Number of tickets that are not paid yet.
@@ -79,7 +81,7 @@ impl Ledger {
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().expect("no panic while the book is open")
+        self.0.book.lock().expect("no panic while the book is open")
     }
 
     fn close_paid(&self, mut book: MutexGuard<'_, Book>) {
@@ -90,17 +92,31 @@ impl Ledger {
         }
         // Sent under the lock, or two settlements could publish their positions in the wrong order.
         if let Some(position) = newest {
-            self.confirmed.send_replace(Some(position));
+            self.0.confirmed.send_replace(Some(position));
         }
+    }
+
+    fn is(&self, other: &Ledger) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Book {
+    fn entry(&mut self, sequence: u64) -> &mut Entry {
+        let at = sequence.checked_sub(self.first).expect("a ticket is settled once");
+        self.open.get_mut(at as usize).expect("a ticket is opened before it is settled")
+    }
+
+    fn pay(&mut self, sequence: u64, shares: u64) {
+        let entry = self.entry(sequence);
+        entry.unpaid = entry.unpaid.checked_sub(shares).expect("a ticket is settled once");
     }
 }
 
 impl Ticket {
     /// Adds `shares` to what is owed. Only a holder of an unpaid share may call it.
     pub fn owe(&self, shares: u64) {
-        let mut book = self.ledger.book();
-        let at = (self.sequence - book.first) as usize;
-        book.open[at].unpaid += shares;
+        self.ledger.book().entry(self.sequence).unpaid += shares;
     }
 
     /// Pays one share.
@@ -114,12 +130,25 @@ impl Ticket {
     /// If more is paid than was owed: a message would have been settled twice, and a position could be confirmed too early.
     pub fn settle_many(&self, shares: u64) {
         let mut book = self.ledger.book();
-        let at = self.sequence.checked_sub(book.first).expect("a ticket is settled once") as usize;
-        let entry = &mut book.open[at];
-        entry.unpaid = entry.unpaid.checked_sub(shares).expect("a ticket is settled once");
-        if entry.unpaid == 0 && at == 0 {
-            self.ledger.close_paid(book);
+        book.pay(self.sequence, shares);
+        self.ledger.close_paid(book);
+    }
+
+    /// Pays one share of each and leaves `tickets` empty. The book is opened once for each run of tickets of one ledger: a
+    /// lane that pays message by message would spend its time at the lock.
+    ///
+    /// # Panics
+    /// As `settle_many`.
+    pub fn settle_all(tickets: &mut Vec<Ticket>) {
+        for run in tickets.chunk_by(|a, b| a.ledger.is(&b.ledger)) {
+            let ledger = &run[0].ledger;
+            let mut book = ledger.book();
+            for ticket in run {
+                book.pay(ticket.sequence, 1);
+            }
+            ledger.close_paid(book);
         }
+        tickets.clear();
     }
 }
 
@@ -155,6 +184,26 @@ mod tests {
         assert_eq!(*ledger.confirmed().borrow(), None);
         ticket.settle();
         assert_eq!(*ledger.confirmed().borrow(), at(7));
+    }
+
+    #[test]
+    fn tickets_of_two_ledgers_are_paid_together() {
+        let (one, other) = (Ledger::new(), Ledger::new());
+        let (a, b, c) = (one.open(at(1), 2), other.open(at(5), 1), one.open(at(2), 1));
+        let mut paid = vec![c, a.clone(), b, a];
+        Ticket::settle_all(&mut paid);
+        assert!(paid.is_empty());
+        assert_eq!(*one.confirmed().borrow(), at(2));
+        assert_eq!(*other.confirmed().borrow(), at(5));
+    }
+
+    #[test]
+    fn unpaid_share_of_many_still_bounds_what_is_confirmed() {
+        let ledger = Ledger::new();
+        let (a, b) = (ledger.open(at(1), 2), ledger.open(at(2), 1));
+        Ticket::settle_all(&mut vec![b, a]);
+        assert_eq!(*ledger.confirmed().borrow(), None);
+        assert_eq!(ledger.unpaid(), 2);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! messages, [`lane`] to see them delivered, [`ledger`] to see what comes home. [`app`] puts it all together.
 
 pub mod admin;
+pub mod app;
 pub mod change;
 pub mod cli;
 pub mod config;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The door. Everything behind it is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sluicegate::cli::main()
+}

@@ -1,1 +1,125 @@
-//! The door for people: health, metrics and status over HTTP.
+//! The door for people and machines: `/live`, `/ready`, `/status`, `/metrics` on the admin address.
+//!
+//! `/live` says that the process answers. `/ready` says that it does its work, and otherwise why not.
+
+mod metrics;
+pub mod status;
+
+use crate::ledger::Ledger;
+use crate::telemetry::{GuestStats, LaneStats, PipelineStats, SourceStats};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use status::Status;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::net::TcpListener;
+
+/// Everything that can be asked about, put together by the composition root.
+pub struct Registry {
+    pub started_at: Instant,
+    pub memory_bytes_max: u64,
+    pub sources: Vec<SourceEntry>,
+    pub pipelines: Vec<PipelineEntry>,
+    pub lanes: Vec<LaneEntry>,
+    /// Guests come and go with their files.
+    pub guests: Box<dyn Fn() -> Vec<GuestEntry> + Send + Sync>,
+}
+
+pub struct SourceEntry {
+    pub name: String,
+    pub kind: &'static str,
+    pub stats: Arc<SourceStats>,
+    pub ledger: Ledger,
+}
+
+pub struct PipelineEntry {
+    pub name: String,
+    pub stats: Arc<PipelineStats>,
+}
+
+pub struct GuestEntry {
+    pub pipeline: String,
+    pub file: String,
+    pub stats: Arc<GuestStats>,
+}
+
+pub struct LaneEntry {
+    pub pipeline: String,
+    pub target: String,
+    pub member: String,
+    pub stats: Arc<LaneStats>,
+}
+
+/// Why the admin address can not be served.
+#[derive(Debug, thiserror::Error)]
+#[error("the admin address {address} can not be used: {source}; set host.admin to a free one")]
+pub struct AdminError {
+    address: SocketAddr,
+    source: std::io::Error,
+}
+
+/// Binds the admin address.
+///
+/// # Errors
+/// If it is taken or not ours.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, AdminError> {
+    TcpListener::bind(address).await.map_err(|source| AdminError { address, source })
+}
+
+/// Answers until the task is dropped.
+pub async fn serve(listener: TcpListener, registry: Arc<Registry>, token: Option<String>) {
+    let guarded = Router::new()
+        .route("/", get(index))
+        .route("/status", get(status))
+        .route("/metrics", get(metrics))
+        .layer(middleware::from_fn_with_state(Arc::new(token), require_token));
+    // Probes of an orchestrator carry no token, and learn nothing but yes or no.
+    let open = Router::new().route("/live", get(|| async { "live\n" })).route("/ready", get(ready));
+    let app = guarded.merge(open).with_state(registry);
+    // `serve` ends only if the listener breaks; the process goes on without its door then.
+    if let Err(error) = axum::serve(listener, app).await {
+        tracing::error!(%error, "the admin address is no longer served");
+    }
+}
+
+async fn require_token(State(token): State<Arc<Option<String>>>, request: Request, next: Next) -> Response {
+    let Some(token) = token.as_deref() else { return next.run(request).await };
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if same(given.as_bytes(), format!("Bearer {token}").as_bytes()) {
+        return next.run(request).await;
+    }
+    let remedy = "this needs `Authorization: Bearer ...` with the token of host.token\n";
+    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], remedy).into_response()
+}
+
+/// Compares in a time that depends on the lengths only.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |different, (x, y)| different | (x ^ y)) == 0
+}
+
+async fn index() -> &'static str {
+    "sluicegate\n\n  /live     the process answers\n  /ready    it does its work, or why not\n  /status   sources, \
+     pipelines, guests, lanes (JSON)\n  /metrics  the same for Prometheus\n"
+}
+
+async fn ready(State(registry): State<Arc<Registry>>) -> Response {
+    let reasons = Status::read(&registry).not_ready();
+    if reasons.is_empty() {
+        return "ready\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n").into_response()
+}
+
+async fn status(State(registry): State<Arc<Registry>>) -> Json<Status> {
+    Json(Status::read(&registry))
+}
+
+async fn metrics(State(registry): State<Arc<Registry>>) -> Response {
+    let text = metrics::encode(Status::read(&registry));
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+}

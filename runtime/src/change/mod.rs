@@ -9,11 +9,13 @@ mod edits;
 mod message;
 mod position;
 mod schema;
+mod template;
 
 pub use batch::{Batch, RowMark};
 pub use edits::{Edits, Value};
 pub use message::{Message, MessageId};
 pub use position::{Lsn, Position};
 pub use schema::{Column, Schema, SchemaId};
+pub use template::{Template, TemplateError, TemplatePart};
 
 pub use sluicegate_frame::{Cell, FrameBuf, Op, RawCell, RowHead, RowView, Tag};

@@ -1,5 +1,33 @@
 //! The port to a guest: rows go in, a judgement about each comes out.
 
+mod cache;
+mod check;
+mod code;
+mod componentize;
+mod deadline;
+mod engine;
+mod error;
+mod host;
+mod imports;
+mod instance;
+mod limits;
+mod loader;
+mod project;
+mod recent;
+mod slot;
+mod subscription;
+mod verdicts;
+mod watch;
+mod worker;
+
+pub use componentize::{COMPONENTIZE_VERB, componentize_main, this_program};
+pub use engine::Engine;
+pub use error::GuestError;
+pub use host::{GuestHost, GuestSettings};
+pub use limits::{COUNTERS_MAX, Limits, MEMORY_BYTES_MAX};
+pub use loader::{HostSettings, inspect};
+pub use subscription::{Description, Subscribed};
+
 use crate::change::{Batch, Edits, Op, Schema};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;

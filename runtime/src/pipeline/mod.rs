@@ -1,1 +1,255 @@
-//! The corridor: a batch in, messages out, tickets opened.
+//! The corridor: a batch in, messages out, tickets paid or passed on.
+//!
+//! ```text
+//!   (batch, ticket) ─▶ tables? ─▶ guests (chain) ─▶ policy for refused rows ─▶ routes ─▶ ticket.owe(n) ─▶ lanes
+//! ```
+//!
+//! The corridor holds one unpaid share of each ticket until all of a batch's messages stand in lanes, so nothing is confirmed
+//! that it has not looked at. A full lane makes it wait, which stops the source; it never skips.
+
+mod chain;
+mod ids;
+mod policy;
+mod render;
+mod route;
+#[cfg(test)]
+mod tests;
+
+pub use policy::OnError;
+pub use render::{Escape, RenderError, render};
+pub use route::{Road, Route, RouteSettings, TableFilter};
+
+use crate::change::{Batch, Schema};
+use crate::guest::Transform;
+use crate::lane::Parcel;
+use crate::ledger::Ticket;
+use crate::sink::format::ShownRow;
+use crate::telemetry::{PipelineStats, count};
+use chain::Outcome;
+use policy::Policy;
+use route::{Addressed, Routed, Unroutable};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+/// Batches that wait for the corridor, per pipeline; each is at most about 1 MiB unless one row is larger.
+pub const INBOX_LEN_MAX: usize = 4;
+/// How long a halted pipeline waits before it asks its guests again.
+const HALT_RETRY: Duration = Duration::from_secs(2);
+/// The same complaint is logged once per this time, with the number of those held back.
+const COMPLAINT_EVERY: Duration = Duration::from_secs(1);
+
+/// The guests of a pipeline as they stand now, in order. Asked once per batch.
+pub type Chain = Arc<dyn Fn() -> Vec<Arc<dyn Transform>> + Send + Sync>;
+
+/// What a pipeline is made of.
+pub struct PipelineSettings {
+    pub name: String,
+    /// By source and schema: whether rows of a table belong to this pipeline.
+    pub tables: Arc<dyn Fn(&str, &str) -> bool + Send + Sync>,
+    pub on_error: OnError,
+    pub routes: Vec<Route>,
+    pub guests: Chain,
+    pub stats: Arc<PipelineStats>,
+}
+
+/// One pipeline at work.
+pub struct Corridor {
+    settings: PipelineSettings,
+    policy: Policy,
+    complaints: Complaints,
+}
+
+/// What is decided once per table version and batch rather than per row.
+struct TablePlan<'a> {
+    schema: &'a Schema,
+    wanted: bool,
+}
+
+impl Corridor {
+    pub fn new(settings: PipelineSettings) -> Self {
+        Self { policy: Policy::new(settings.on_error), settings, complaints: Complaints::default() }
+    }
+
+    /// Takes batches until the inbox is closed. May be dropped at any await: tickets stay unpaid, and the rows are read again.
+    pub async fn run(mut self, mut inbox: mpsc::Receiver<(Arc<Batch>, Ticket)>) {
+        while let Some((batch, ticket)) = inbox.recv().await {
+            self.walk(&batch, &ticket).await;
+            ticket.settle();
+        }
+    }
+
+    /// One batch through guests and routes, until all its messages stand in lanes.
+    async fn walk(&mut self, batch: &Arc<Batch>, ticket: &Ticket) {
+        let rows = self.wanted_rows(batch);
+        if rows.is_empty() {
+            return;
+        }
+        let stats = self.settings.stats.clone();
+        stats.rows_total.fetch_add(rows.len() as u64, Relaxed);
+        let outcomes = self.judge(batch, &rows).await;
+        let mut addressed = Vec::with_capacity(rows.len());
+        for (&row, outcome) in rows.iter().zip(outcomes) {
+            self.route(batch, row as usize, outcome, &mut addressed);
+        }
+        stats.messages_total.fetch_add(addressed.len() as u64, Relaxed);
+        ticket.owe(addressed.len() as u64);
+        for Addressed { lane, message } in addressed {
+            lane.push(Parcel { message, ticket: ticket.clone() }).await;
+        }
+    }
+
+    fn wanted_rows(&self, batch: &Batch) -> Vec<u32> {
+        let plan = |schema| {
+            let schema: &Schema = schema;
+            TablePlan { schema, wanted: (self.settings.tables)(&batch.source, &schema.full_name()) }
+        };
+        let plans: Vec<TablePlan<'_>> = batch.schemas.iter().map(|s| plan(s)).collect();
+        let wanted = |id: u32| plans.iter().any(|p| p.schema.id.0 == id && p.wanted);
+        match plans.as_slice() {
+            [only] if only.wanted => (0..batch.len() as u32).collect(),
+            [_] => Vec::new(),
+            _ => (0..batch.len() as u32).filter(|&row| wanted(batch.frame.rows[row as usize].schema)).collect(),
+        }
+    }
+
+    /// Asks the guests, again and again while the policy halts.
+    async fn judge(&mut self, batch: &Arc<Batch>, rows: &[u32]) -> Vec<Outcome> {
+        loop {
+            let outcomes = chain::judge(batch, rows, &(self.settings.guests)()).await;
+            let Some(reason) = self.policy.halts(&outcomes) else {
+                if self.settings.stats.halted.replace(None) {
+                    info!(pipeline = self.settings.name, "goes on");
+                }
+                return outcomes;
+            };
+            if !self.settings.stats.halted.replace(Some(reason.clone())) {
+                let first = outcomes.iter().find_map(|o| match o {
+                    Outcome::Reject { guest, generation, rejection } => Some((guest, generation, rejection)),
+                    _ => None,
+                });
+                let (guest, generation, rejection) = first.expect("a policy halts over refused rows");
+                error!(
+                    pipeline = self.settings.name,
+                    guest,
+                    generation = %generation.0,
+                    code = rejection.code,
+                    message = rejection.message,
+                    "halted, nothing is confirmed: {reason}; put a mended .wasm in its place"
+                );
+            }
+            tokio::time::sleep(HALT_RETRY).await;
+        }
+    }
+
+    fn route(&mut self, batch: &Batch, row: usize, outcome: Outcome, out: &mut Vec<Addressed>) {
+        let schema = batch.schema_of(row);
+        let shown = |edits| ShownRow { schema, row: batch.row(row), edits };
+        match outcome {
+            Outcome::Drop => {}
+            Outcome::Pass(edits) => {
+                let routed = Routed { batch, row, shown: shown(edits.as_deref()) };
+                for route in &self.settings.routes {
+                    if route.takes(schema, routed.shown.row.head.op) {
+                        let message = route.message(&routed, None, 0);
+                        keep(message, &routed, &mut self.complaints, &self.settings, out);
+                    }
+                }
+            }
+            Outcome::Emit { edits, messages } => {
+                let routed = Routed { batch, row, shown: shown(edits.as_deref()) };
+                let mut made: HashMap<&str, usize> = HashMap::new();
+                for emitted in &messages {
+                    let index = made.entry(&emitted.route).or_default();
+                    let route = self.settings.routes.iter().find(|r| r.name() == emitted.route);
+                    let message = match route {
+                        Some(route) => route.message(&routed, Some(emitted), *index),
+                        None => Err(Unroutable::NoRoute { route: emitted.route.clone() }),
+                    };
+                    *index += 1;
+                    keep(message, &routed, &mut self.complaints, &self.settings, out);
+                }
+            }
+            Outcome::Reject { guest, generation, rejection } => {
+                count(&self.settings.stats.dead_total);
+                if self.settings.on_error == OnError::Skip {
+                    return;
+                }
+                let mark = &batch.marks[row];
+                if let Some(held_back) = self.complaints.due(&rejection.code) {
+                    warn!(
+                        pipeline = self.settings.name,
+                        guest,
+                        generation = %generation.0,
+                        table = schema.full_name(),
+                        row = format!("{}-{:x}-{:x}.{}", batch.source, mark.commit, mark.change, mark.sub),
+                        code = rejection.code,
+                        message = rejection.message,
+                        backtrace = rejection.backtrace,
+                        held_back,
+                        "row refused by the guest and set aside"
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn keep(
+    message: Result<Addressed, Unroutable>,
+    routed: &Routed<'_>,
+    complaints: &mut Complaints,
+    settings: &PipelineSettings,
+    out: &mut Vec<Addressed>,
+) {
+    match message {
+        Ok(addressed) => out.push(addressed),
+        Err(reason) => {
+            count(&settings.stats.unroutable_total);
+            let reason = reason.to_string();
+            if let Some(held_back) = complaints.due(&reason) {
+                let mark = &routed.batch.marks[routed.row];
+                warn!(
+                    pipeline = settings.name,
+                    table = routed.shown.schema.full_name(),
+                    row = format!("{}-{:x}-{:x}.{}", routed.batch.source, mark.commit, mark.change, mark.sub),
+                    held_back,
+                    "row has no receiver and is set aside: {reason}"
+                );
+            }
+        }
+    }
+}
+
+/// Keeps a flood of bad rows from becoming a flood of lines.
+#[derive(Default)]
+struct Complaints {
+    last: HashMap<String, (Instant, u64)>,
+}
+
+/// Kinds of complaints that are told apart; beyond that the oldest are forgotten.
+const COMPLAINT_KINDS_MAX: usize = 256;
+
+impl Complaints {
+    /// Whether to speak, and how many were held back since the last time.
+    fn due(&mut self, kind: &str) -> Option<u64> {
+        let now = Instant::now();
+        if let Some((at, held_back)) = self.last.get_mut(kind) {
+            if now.duration_since(*at) < COMPLAINT_EVERY {
+                *held_back += 1;
+                return None;
+            }
+            *at = now;
+            return Some(std::mem::take(held_back));
+        }
+        if self.last.len() >= COMPLAINT_KINDS_MAX {
+            self.last.clear();
+        }
+        self.last.insert(kind.to_owned(), (now, 0));
+        Some(0)
+    }
+}

@@ -6,4 +6,4 @@ mod latency;
 mod stats;
 
 pub use latency::Latency;
-pub use stats::{GuestStats, LaneStats, Note, SourceStats, count};
+pub use stats::{GuestStats, LaneStats, Note, PipelineStats, SourceStats, count};

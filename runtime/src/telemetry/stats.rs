@@ -17,6 +17,11 @@ impl Note {
         *self.0.lock().expect("no panic while a note is written") = None;
     }
 
+    /// Sets or clears the note; whether there was one before.
+    pub fn replace(&self, text: Option<String>) -> bool {
+        std::mem::replace(&mut *self.0.lock().expect("no panic while a note is written"), text).is_some()
+    }
+
     pub fn get(&self) -> Option<String> {
         self.0.lock().expect("no panic while a note is written").clone()
     }
@@ -61,6 +66,19 @@ pub struct GuestStats {
     pub last_error: Note,
     /// Counters that the guest itself keeps: name and value, at most `COUNTERS_MAX` of them.
     pub counters: Mutex<std::collections::BTreeMap<String, u64>>,
+}
+
+/// One pipeline.
+#[derive(Default)]
+pub struct PipelineStats {
+    pub rows_total: AtomicU64,
+    pub messages_total: AtomicU64,
+    /// Rows that a guest refused.
+    pub dead_total: AtomicU64,
+    /// Messages that could not be addressed.
+    pub unroutable_total: AtomicU64,
+    /// Why it halted, while it does.
+    pub halted: Note,
 }
 
 /// One lane.

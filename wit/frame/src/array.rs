@@ -1,6 +1,6 @@
 //! Arrays: their dimensions, then their elements one after the other, each written by itself.
 
-use crate::{Cell, FrameError, wire};
+use crate::{Cell, FrameError, Tag, wire};
 use alloc::vec::Vec;
 
 /// Length and first subscript of one dimension.
@@ -42,12 +42,13 @@ impl<'a> Array<'a> {
         let head = 4 + 8 * usize::from(ndims);
         let elements = &bytes[head..];
         for _ in 0..count {
-            let before = r;
-            match Cell::read_alone(&mut r)? {
-                // An array in an array would let bytes from outside recurse as deep as they like.
-                Cell::Array(_) => return Err(FrameError::Unknown { what: "array element", byte: before_tag(before) }),
-                _ => continue,
+            // Looked at before the element is read: arrays in arrays would let bytes from outside recurse as deep as they
+            // like, and overflow the stack.
+            let tag = r.peek_u8(PART)?;
+            if tag == Tag::Array as u8 {
+                return Err(FrameError::Unknown { what: "array element", byte: tag });
             }
+            Cell::read_alone(&mut r)?;
         }
         if !r.is_empty() {
             return Err(FrameError::Trailing);
@@ -79,10 +80,6 @@ impl<'a> Array<'a> {
     pub fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
-}
-
-fn before_tag(mut r: wire::Reader<'_>) -> u8 {
-    r.u8(PART).unwrap_or_default()
 }
 
 /// Writes an array onto a heap: dimensions first, then each element.

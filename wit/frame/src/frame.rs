@@ -183,19 +183,28 @@ impl FrameBuf {
     }
 
     /// Appends the encoded frame to `out`.
+    ///
+    /// # Panics
+    /// If the heap holds 4 GiB or more; batches are cut long before.
     pub fn write_to(&self, out: &mut Vec<u8>) {
+        let count = |n: usize| u32::try_from(n).expect("a frame under 4 GiB").to_le_bytes();
         out.reserve(self.byte_len());
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
-        for n in [self.rows.len() as u32, self.cells.len() as u32, self.heap.len() as u32, 0] {
-            out.extend_from_slice(&n.to_le_bytes());
+        for n in [self.rows.len(), self.cells.len(), self.heap.len(), 0] {
+            out.extend_from_slice(&count(n));
         }
-        for row in &self.rows {
-            out.extend_from_slice(&row.to_bytes());
+        // Sized once and filled by chunks: an append per cell checks the capacity each time.
+        let rows_at = out.len();
+        let cells_at = rows_at + self.rows.len() * RowHead::SIZE;
+        out.resize(cells_at + self.cells.len() * RawCell::SIZE, 0);
+        let (rows, cells) = out[rows_at..].split_at_mut(cells_at - rows_at);
+        for (place, row) in rows.as_chunks_mut().0.iter_mut().zip(&self.rows) {
+            *place = row.to_bytes();
         }
-        for cell in &self.cells {
-            out.extend_from_slice(&cell.to_bytes());
+        for (place, cell) in cells.as_chunks_mut().0.iter_mut().zip(&self.cells) {
+            *place = cell.to_bytes();
         }
         out.extend_from_slice(&self.heap);
     }
@@ -220,9 +229,10 @@ impl CellsAt<'_> {
     fn get(&self, index: usize) -> Option<RawCell> {
         match self {
             CellsAt::Table(cells) => cells.get(index).copied(),
-            CellsAt::Encoded(bytes) => {
-                bytes.get(index * RawCell::SIZE..)?.first_chunk::<{ RawCell::SIZE }>().map(RawCell::from_bytes)
-            }
+            CellsAt::Encoded(bytes) => bytes
+                .get(index.checked_mul(RawCell::SIZE)?..)?
+                .first_chunk::<{ RawCell::SIZE }>()
+                .map(RawCell::from_bytes),
         }
     }
 }
@@ -328,23 +338,18 @@ impl<'a> Frame<'a> {
     /// `Truncated` outside the frame, or if the row's cells lie outside it.
     #[inline]
     pub fn row(&self, index: usize) -> Result<RowView<'a>, FrameError> {
-        let head = self
-            .rows
-            .get(index * RowHead::SIZE..)
+        let head = index
+            .checked_mul(RowHead::SIZE)
+            .and_then(|at| self.rows.get(at..))
             .and_then(|b| b.first_chunk::<{ RowHead::SIZE }>())
             .ok_or(FrameError::Truncated("the rows"))?;
         let head = RowHead::from_bytes(head)?;
-        let first = head.first_cell as usize;
-        let new_end = first + usize::from(head.new_cells);
-        let old_end = new_end + usize::from(head.old_cells);
-        let span = |from: usize, to: usize| {
-            self.cells.get(from * RawCell::SIZE..to * RawCell::SIZE).ok_or(FrameError::Truncated("the cells"))
-        };
-        Ok(RowView {
-            head,
-            new: CellsAt::Encoded(span(first, new_end)?),
-            old: CellsAt::Encoded(span(new_end, old_end)?),
-            heap: self.heap,
-        })
+        let cut = |cells: &'a [u8], at: usize| cells.split_at_checked(at).ok_or(FrameError::Truncated("the cells"));
+        // Checked, for a guest counts in 32 bits and the index comes from outside.
+        let first = (head.first_cell as usize).checked_mul(RawCell::SIZE).ok_or(FrameError::Truncated("the cells"))?;
+        let (_, cells) = cut(self.cells, first)?;
+        let (new, cells) = cut(cells, usize::from(head.new_cells) * RawCell::SIZE)?;
+        let (old, _) = cut(cells, usize::from(head.old_cells) * RawCell::SIZE)?;
+        Ok(RowView { head, new: CellsAt::Encoded(new), old: CellsAt::Encoded(old), heap: self.heap })
     }
 }

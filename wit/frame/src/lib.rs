@@ -14,13 +14,15 @@ extern crate alloc;
 mod array;
 mod cell;
 mod frame;
+mod judge;
 mod verdict;
 mod wire;
 
 pub use array::{Array, ArrayWriter, Dimension};
 pub use cell::{Cell, RawCell, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY, Tag, UNIX_EPOCH_TO_2000_US};
 pub use frame::{Frame, FrameBuf, Op, RowHead, RowView};
-pub use verdict::{Body, Edit, Emitted, Header, Verdict, VerdictWriter, Verdicts};
+pub use judge::{EditBuf, VerdictWriter};
+pub use verdict::{Body, Edit, Emitted, Header, Verdict, Verdicts};
 
 /// The version of both layouts. The host speaks this one and the one before.
 pub const VERSION: u16 = 1;

@@ -30,6 +30,10 @@ impl<'a> Reader<'a> {
         Ok(*head)
     }
 
+    pub(crate) fn peek_u8(&self, part: &'static str) -> Result<u8, FrameError> {
+        self.rest.first().copied().ok_or(FrameError::Truncated(part))
+    }
+
     pub(crate) fn u8(&mut self, part: &'static str) -> Result<u8, FrameError> {
         Ok(self.array::<1>(part)?[0])
     }
@@ -65,11 +69,12 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, FrameError> {
     core::str::from_utf8(bytes).map_err(|_| FrameError::Utf8)
 }
 
-/// Text with a length of 16 bits; what is longer is cut at a character, for names and codes only.
-pub(crate) fn put_text16(out: &mut Vec<u8>, text: &str) {
-    let text = &text[..text.floor_char_boundary(usize::from(u16::MAX))];
-    out.extend_from_slice(&(text.len() as u16).to_le_bytes());
+/// Text with a length of 16 bits, for names.
+pub(crate) fn put_text16(out: &mut Vec<u8>, text: &str) -> Result<(), FrameError> {
+    let len = u16::try_from(text.len()).map_err(|_| FrameError::TooLarge("a name"))?;
+    out.extend_from_slice(&len.to_le_bytes());
     out.extend_from_slice(text.as_bytes());
+    Ok(())
 }
 
 /// # Panics

@@ -1,0 +1,209 @@
+//! What `/status` says, and what `sluicegate status` reads: plain data, taken from the counters when somebody asks.
+
+use super::Registry;
+use crate::telemetry::{GuestStats, LaneStats};
+use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Everything at one moment. Names that others rely on; new fields may come, none goes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub uptime_ms: u64,
+    /// Bytes that lanes hold in memory, and how many they may.
+    pub memory_bytes: u64,
+    pub memory_bytes_max: u64,
+    pub sources: Vec<SourceStatus>,
+    pub pipelines: Vec<PipelineStatus>,
+    pub guests: Vec<GuestStatus>,
+    pub lanes: Vec<LaneStatus>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SourceStatus {
+    pub name: String,
+    pub kind: String,
+    /// The server's name and version, once it has answered.
+    pub server: Option<String>,
+    pub state: String,
+    /// Positions as numbers of the source; PostgreSQL's are byte positions.
+    pub received: u64,
+    pub confirmed: u64,
+    /// From what is confirmed to the end of the server's log as last heard.
+    pub lag_bytes: u64,
+    /// Age of the oldest batch that is not delivered everywhere.
+    pub lag_ms: u64,
+    pub rows_total: u64,
+    pub transactions_total: u64,
+    pub reconnects_total: u64,
+    pub last_error: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PipelineStatus {
+    pub name: String,
+    pub rows_total: u64,
+    pub messages_total: u64,
+    /// Rows that a guest refused.
+    pub dead_total: u64,
+    /// Messages that no lane could be found for.
+    pub unroutable_total: u64,
+    /// Why nothing moves, while nothing does.
+    pub halted: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct GuestStatus {
+    pub pipeline: String,
+    pub file: String,
+    pub generation: Option<String>,
+    pub state: String,
+    pub rows_total: u64,
+    pub dropped_total: u64,
+    pub rejected_total: u64,
+    pub traps_total: u64,
+    pub reloads_total: u64,
+    pub recycles_total: u64,
+    /// Mean time per row, border included.
+    pub ns_per_row: u64,
+    /// The last reload, from the file's change to the first batch through the new code.
+    pub reload_ms: f64,
+    pub last_error: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LaneStatus {
+    pub pipeline: String,
+    pub target: String,
+    pub member: String,
+    pub state: String,
+    pub in_flight: u64,
+    pub waiting: u64,
+    pub waiting_bytes: u64,
+    /// Room for messages on disk; none are put there by this version.
+    pub parked: u64,
+    pub parked_bytes: u64,
+    pub oldest_ms: u64,
+    pub delivered_total: u64,
+    pub attempts_total: u64,
+    pub dead_total: u64,
+    /// Commit to answer.
+    pub p50_ms: Option<f64>,
+    pub p95_ms: Option<f64>,
+    pub p99_ms: Option<f64>,
+    pub last_error: Option<String>,
+}
+
+impl Status {
+    /// Reads every counter once.
+    pub fn read(registry: &Registry) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_ms: registry.started_at.elapsed().as_millis() as u64,
+            memory_bytes: registry.lanes.iter().map(|l| get(&l.stats.waiting_bytes)).sum(),
+            memory_bytes_max: registry.memory_bytes_max,
+            sources: registry.sources.iter().map(source).collect(),
+            pipelines: registry.pipelines.iter().map(pipeline).collect(),
+            guests: (registry.guests)().iter().map(|g| guest(&g.pipeline, &g.file, &g.stats)).collect(),
+            lanes: registry.lanes.iter().map(|l| lane(&l.pipeline, &l.target, &l.member, &l.stats)).collect(),
+        }
+    }
+
+    /// Why the process is not doing its work, in sentences; empty if it does.
+    pub fn not_ready(&self) -> Vec<String> {
+        let sources = self.sources.iter().filter(|s| s.state != "streaming").map(|s| {
+            let error = s.last_error.as_deref().map(|e| format!(": {e}")).unwrap_or_default();
+            format!("source {} is {}{error}", s.name, s.state)
+        });
+        let guests = self.guests.iter().filter(|g| g.generation.is_none()).map(|g| {
+            let error = g.last_error.as_deref().map(|e| format!(": {e}")).unwrap_or_default();
+            format!("guest {} of {} is not loaded{error}", g.file, g.pipeline)
+        });
+        let pipelines = self.pipelines.iter().filter_map(|p| {
+            p.halted.as_ref().map(|reason| format!("pipeline {} is halted: {reason}", p.name))
+        });
+        sources.chain(guests).chain(pipelines).collect()
+    }
+}
+
+fn get(counter: &AtomicU64) -> u64 {
+    counter.load(Relaxed)
+}
+
+fn source(entry: &super::SourceEntry) -> SourceStatus {
+    let s = &entry.stats;
+    SourceStatus {
+        name: entry.name.clone(),
+        kind: entry.kind.to_owned(),
+        server: s.server.get(),
+        state: s.state.get().unwrap_or_else(|| "starting".into()),
+        received: get(&s.received),
+        confirmed: get(&s.confirmed),
+        lag_bytes: get(&s.end).max(get(&s.received)).saturating_sub(get(&s.confirmed)),
+        lag_ms: entry.ledger.oldest().unwrap_or_default().as_millis() as u64,
+        rows_total: get(&s.rows_total),
+        transactions_total: get(&s.transactions_total),
+        reconnects_total: get(&s.reconnects_total),
+        last_error: s.last_error.get(),
+    }
+}
+
+fn pipeline(entry: &super::PipelineEntry) -> PipelineStatus {
+    let s = &entry.stats;
+    PipelineStatus {
+        name: entry.name.clone(),
+        rows_total: get(&s.rows_total),
+        messages_total: get(&s.messages_total),
+        dead_total: get(&s.dead_total),
+        unroutable_total: get(&s.unroutable_total),
+        halted: s.halted.get(),
+    }
+}
+
+fn guest(pipeline: &str, file: &str, s: &GuestStats) -> GuestStatus {
+    let rows_total = get(&s.rows_total);
+    GuestStatus {
+        pipeline: pipeline.to_owned(),
+        file: file.to_owned(),
+        generation: s.generation.get(),
+        state: s.state.get().unwrap_or_else(|| "waiting".into()),
+        rows_total,
+        dropped_total: get(&s.dropped_total),
+        rejected_total: get(&s.rejected_total),
+        traps_total: get(&s.traps_total),
+        reloads_total: get(&s.reloads_total),
+        recycles_total: get(&s.recycles_total),
+        ns_per_row: get(&s.busy_ns).checked_div(rows_total).unwrap_or(0),
+        reload_ms: get(&s.reload_us) as f64 / 1000.0,
+        last_error: s.last_error.get(),
+    }
+}
+
+fn lane(pipeline: &str, target: &str, member: &str, s: &LaneStats) -> LaneStatus {
+    let ms = |quantile| s.latency.quantile(quantile).map(|d: Duration| d.as_secs_f64() * 1000.0);
+    let now_us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
+    let oldest_ms = match get(&s.oldest_at_us) {
+        0 => 0,
+        at => now_us.saturating_sub(at) / 1000,
+    };
+    LaneStatus {
+        pipeline: pipeline.to_owned(),
+        target: target.to_owned(),
+        member: member.to_owned(),
+        state: s.state.get().unwrap_or_else(|| "flowing".into()),
+        in_flight: get(&s.in_flight),
+        waiting: get(&s.waiting),
+        waiting_bytes: get(&s.waiting_bytes),
+        parked: 0,
+        parked_bytes: 0,
+        oldest_ms,
+        delivered_total: get(&s.delivered_total),
+        attempts_total: get(&s.attempts_total),
+        dead_total: get(&s.dead_total),
+        p50_ms: ms(0.5),
+        p95_ms: ms(0.95),
+        p99_ms: ms(0.99),
+        last_error: s.last_error.get(),
+    }
+}

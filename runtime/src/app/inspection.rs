@@ -1,0 +1,121 @@
+//! What `check` finds beyond the TOML: guests that would be refused, databases that lack a setting or a right, customers that
+//! do not answer their door.
+
+use super::mapping;
+use crate::config::{MemberPlan, PipelinePlan, Plan};
+use crate::guest::{self, HostSettings};
+use crate::source::postgres;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A customer's address is asked for no longer than this.
+const DOOR_MAX: Duration = Duration::from_secs(5);
+/// Of a target with thousands of members only so many are asked.
+const DOORS_MAX: usize = 50;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub ok: bool,
+    /// A sentence; with the remedy if it is not ok.
+    pub text: String,
+}
+
+/// Everything that was looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Inspection {
+    pub findings: Vec<Finding>,
+}
+
+impl Inspection {
+    /// Looks at guests, and with `connect` at sources and targets.
+    pub async fn of(plan: &Plan, connect: bool) -> Self {
+        let mut inspection = Self::default();
+        for pipeline in &plan.pipelines {
+            inspection.guests(plan, pipeline);
+        }
+        if connect {
+            inspection.sources(plan).await;
+            inspection.targets(plan).await;
+        }
+        inspection
+    }
+
+    fn say(&mut self, ok: bool, text: String) {
+        self.findings.push(Finding { ok, text });
+    }
+
+    fn guests(&mut self, plan: &Plan, pipeline: &PipelinePlan) {
+        let files = match wasm_files(pipeline) {
+            Ok(files) => files,
+            Err(reason) => return self.say(false, reason),
+        };
+        let host = match HostSettings::new(&plan.host.state) {
+            Ok(host) => host,
+            Err(reason) => return self.say(false, reason.to_string()),
+        };
+        for file in files {
+            let shown = file.display().to_string();
+            match guest::inspect(&host, &mapping::guests(pipeline), &file) {
+                Ok(description) => self.say(true, format!("{shown}: {description}")),
+                Err(reason) => self.say(false, format!("{shown}: {reason}")),
+            }
+        }
+    }
+
+    async fn sources(&mut self, plan: &Plan) {
+        for source in &plan.sources {
+            match mapping::postgres_settings(plan, source, None) {
+                Err(reason) => self.say(false, reason),
+                Ok(settings) => {
+                    for finding in postgres::check(&settings).await {
+                        self.say(finding.ok, format!("source {}: {}", source.name, finding.text));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn targets(&mut self, plan: &Plan) {
+        let targets = plan.pipelines.iter().flat_map(|p| p.targets.iter().map(move |t| (p, t)));
+        for (pipeline, target) in targets {
+            for member in target.members.iter().take(DOORS_MAX) {
+                let name = format!("{}/{}", target.name, member.name);
+                match knock(member).await {
+                    Ok(()) => self.say(true, format!("pipeline {}: {name} takes connections", pipeline.name)),
+                    Err(reason) => self.say(false, format!("pipeline {}: {name}: {reason}", pipeline.name)),
+                }
+            }
+        }
+    }
+}
+
+/// Opens a connection and closes it: asking more would be a delivery.
+async fn knock(member: &MemberPlan) -> Result<(), String> {
+    let url = reqwest::Url::parse(member.url.expose()).map_err(|e| format!("its url can not be read: {e}"))?;
+    let host = url.host_str().ok_or("its url names no host")?.trim_matches(['[', ']']).to_owned();
+    let address = (host, url.port_or_known_default().ok_or("its url names no port")?);
+    let connecting = tokio::net::TcpStream::connect((address.0.as_str(), address.1));
+    match tokio::time::timeout(DOOR_MAX, connecting).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(format!("{}:{} does not take connections: {error}", address.0, address.1)),
+        Err(_) => Err(format!("{}:{} did not answer within {DOOR_MAX:?}", address.0, address.1)),
+    }
+}
+
+fn wasm_files(pipeline: &PipelinePlan) -> Result<Vec<PathBuf>, String> {
+    if let Some(listed) = &pipeline.guests_listed {
+        return Ok(listed.iter().map(|file| pipeline.folder.join(file)).collect());
+    }
+    let unreadable = |e| format!("{} can not be read: {e}", pipeline.folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&pipeline.folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        if path.extension().is_some_and(|e| e == "wasm") && !hidden {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,257 @@
+//! The composition root: the only place that names every adapter. Below it nobody knows who stands at the other end.
+//!
+//! Start order: state, engine, lanes, guests, corridors, admin, sources: nothing that sends is started before what receives.
+//! Drain order is the same way round: sources are held, corridors finish, lanes drain, the last checkpoint is written and
+//! confirmed, sources stop.
+
+mod inspection;
+mod mapping;
+mod ring;
+mod terminal;
+
+pub use inspection::{Finding, Inspection};
+pub use terminal::{Screen, picture};
+
+use crate::admin::{self, Registry};
+use crate::config::Plan;
+use crate::guest::{GuestHost, HostSettings};
+use crate::lane::Lane;
+use crate::ledger::Ledger;
+use crate::pipeline::{Corridor, INBOX_LEN_MAX};
+use crate::source::{Intake, SourceError};
+use crate::store::{SqliteStore, Store};
+use crate::telemetry::SourceStats;
+use ring::{Inboxes, Stream};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+use tracing::{info, warn};
+
+/// Batches between a source's thread and its dispatcher.
+const INTAKE_LEN_MAX: usize = 2;
+/// How long a source is given to tell the database the last position, and to hang up.
+const SOURCE_STOP_MAX: Duration = Duration::from_secs(3);
+/// A position that was written is told to the database within this time by its source.
+const CONFIRM_WAIT: Duration = Duration::from_millis(300);
+
+/// How a run came to its end.
+#[derive(Debug)]
+pub enum Ending {
+    /// Somebody asked for it.
+    Asked,
+    Failed {
+        /// What happened and what to do.
+        message: String,
+        /// Whether going on would lose changes.
+        loss: bool,
+        /// Whether the configuration is to blame.
+        usage: bool,
+    },
+}
+
+impl Ending {
+    fn failed(message: impl ToString) -> Self {
+        Self::Failed { message: message.to_string(), loss: false, usage: false }
+    }
+}
+
+/// A running house.
+pub struct App {
+    registry: Arc<Registry>,
+    drain: Duration,
+    rings: Vec<Ring>,
+    corridors: Vec<JoinHandle<()>>,
+    lanes: Vec<(Lane, JoinHandle<()>)>,
+    hosts: Vec<Arc<GuestHost>>,
+    closing: watch::Sender<bool>,
+    ended: mpsc::UnboundedReceiver<(String, Result<(), SourceError>)>,
+}
+
+/// One source with its two tasks.
+struct Ring {
+    name: String,
+    ledger: Ledger,
+    stop: Arc<AtomicBool>,
+    safe: watch::Receiver<Option<crate::change::Position>>,
+    /// Returns the intake, so that the source finds it full rather than gone while the house drains.
+    dispatcher: JoinHandle<mpsc::Receiver<crate::change::Batch>>,
+    checkpoint: JoinHandle<()>,
+}
+
+impl App {
+    /// Starts everything that the plan names.
+    ///
+    /// # Errors
+    /// If the state, the admin address or a setting that only shows itself now can not be used. A database or a customer
+    /// that is away is no error: they are waited for.
+    pub async fn start(plan: Plan) -> Result<Self, Ending> {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&plan.host.state).map_err(Ending::failed)?);
+        let listener = admin::bind(plan.host.admin).await.map_err(Ending::failed)?;
+        let mut registry = Registry {
+            started_at: std::time::Instant::now(),
+            memory_bytes_max: plan.host.memory,
+            sources: Vec::new(),
+            pipelines: Vec::new(),
+            lanes: Vec::new(),
+            guests: Box::new(Vec::new),
+        };
+        let (closing, closes) = watch::channel(false);
+        let mut roads = mapping::Roads::new(&plan);
+        let mut hosts = Vec::new();
+        let mut corridors = Vec::new();
+        let mut inboxes: HashMap<String, Inboxes> = HashMap::new();
+        let guest_settings = HostSettings::new(&plan.host.state).map_err(Ending::failed)?;
+        for pipeline in &plan.pipelines {
+            let roads = roads.build(pipeline, &mut registry).map_err(usage)?;
+            let host = GuestHost::start(&guest_settings, mapping::guests(pipeline)).map_err(Ending::failed)?;
+            let host = Arc::new(host);
+            let settings = mapping::pipeline(pipeline, &roads, host.clone(), &mut registry);
+            hosts.push((pipeline.name.clone(), host));
+            let (inbox, batches) = mpsc::channel(INBOX_LEN_MAX);
+            for source in &pipeline.sources {
+                inboxes.entry(source.clone()).or_default().push(inbox.clone());
+            }
+            corridors.push(tokio::spawn(Corridor::new(settings).run(batches)));
+        }
+        registry.guests = mapping::guest_entries(hosts.clone());
+        let (ended, has_ended) = mpsc::unbounded_channel();
+        let mut rings = Vec::new();
+        for source in &plan.sources {
+            let Some(inboxes) = inboxes.remove(&source.name) else {
+                warn!(source = source.name, "no pipeline reads from it; it is left alone");
+                continue;
+            };
+            let stats = Arc::new(SourceStats::default());
+            let ring = start_ring(&plan, source, inboxes, stats.clone(), &store, closes.clone(), ended.clone())?;
+            registry.sources.push(admin::SourceEntry {
+                name: source.name.clone(),
+                kind: mapping::kind(source),
+                stats,
+                ledger: ring.ledger.clone(),
+            });
+            rings.push(ring);
+        }
+        let registry = Arc::new(registry);
+        let token = plan.host.token.as_ref().map(|t| t.expose().to_owned());
+        tokio::spawn(admin::serve(listener, registry.clone(), token));
+        info!(
+            pipelines = plan.pipelines.len(),
+            sources = rings.len(),
+            lanes = registry.lanes.len(),
+            admin = %plan.host.admin,
+            "started"
+        );
+        let hosts = hosts.into_iter().map(|(_, host)| host).collect();
+        let lanes = roads.into_lanes();
+        Ok(Self { registry, drain: plan.host.drain, rings, corridors, lanes, hosts, closing, ended: has_ended })
+    }
+
+    /// What `/status` reads.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.registry.clone()
+    }
+
+    /// Runs until `asked` resolves or a source can not go on, then drains.
+    pub async fn run_until(mut self, asked: impl Future<Output = ()>) -> Ending {
+        let ending = tokio::select! {
+            biased;
+            // 1. A source that gave up is a reason to stop that somebody must hear of.
+            ended = self.ended.recv() => match ended {
+                Some((name, Err(error))) => Ending::Failed {
+                    message: format!("source {name}: {error}"),
+                    loss: error.loss,
+                    usage: false,
+                },
+                _ => Ending::failed("a source ended without being asked"),
+            },
+            // 2. Somebody asked.
+            () = asked => Ending::Asked,
+        };
+        info!(at_most = ?self.drain, "draining");
+        self.stop().await;
+        ending
+    }
+
+    async fn stop(self) {
+        let deadline = Instant::now() + self.drain;
+        self.closing.send_replace(true);
+        let mut held = Vec::new();
+        let mut waiting = Vec::new();
+        for ring in self.rings {
+            // The dispatcher's end drops the inboxes' senders, and with the last one of a pipeline its corridor ends.
+            held.push(ring.dispatcher.await);
+            waiting.push((ring.name, ring.ledger, ring.stop, ring.safe, ring.checkpoint));
+        }
+        for mut corridor in self.corridors {
+            if timeout_at(deadline, &mut corridor).await.is_err() {
+                // It waits for a full lane or a guest that is not there. What it holds is unpaid and will be read again.
+                corridor.abort();
+            }
+        }
+        for (lane, _) in &self.lanes {
+            lane.drain(deadline);
+        }
+        for (_, task) in self.lanes {
+            // A lane ends by itself at the deadline, but for an attempt that the sink's own timeout ends later.
+            let _ = timeout_at(deadline + Duration::from_millis(200), task).await;
+        }
+        for host in &self.hosts {
+            host.stop();
+        }
+        for (name, ledger, stop, mut safe, checkpoint) in waiting {
+            let paid = *ledger.confirmed().borrow();
+            let written = timeout_at(Instant::now() + SOURCE_STOP_MAX, safe.wait_for(|safe| *safe >= paid)).await;
+            if written.is_ok() && paid.is_some() {
+                tokio::time::sleep(CONFIRM_WAIT).await;
+            }
+            checkpoint.abort();
+            stop.store(true, Relaxed);
+            let unpaid = ledger.unpaid();
+            if unpaid > 0 {
+                info!(source = name, unpaid, "stopped with batches that are not delivered everywhere; they will be read again");
+            }
+        }
+        drop(held);
+        let mut ended = self.ended;
+        let _ = timeout_at(Instant::now() + SOURCE_STOP_MAX, async { while ended.recv().await.is_some() {} }).await;
+    }
+}
+
+fn usage(message: String) -> Ending {
+    Ending::Failed { message, loss: false, usage: true }
+}
+
+fn start_ring(
+    plan: &Plan,
+    source: &crate::config::SourcePlan,
+    inboxes: Inboxes,
+    stats: Arc<SourceStats>,
+    store: &Arc<dyn Store>,
+    closes: watch::Receiver<bool>,
+    ended: mpsc::UnboundedSender<(String, Result<(), SourceError>)>,
+) -> Result<Ring, Ending> {
+    let stream = Stream { source: source.name.clone(), stream: mapping::stream(source).to_owned() };
+    let known = store.checkpoint(&stream.source, &stream.stream).map_err(Ending::failed)?;
+    let adapter = mapping::source(plan, source, known).map_err(usage)?;
+    let ledger = Ledger::new();
+    let (safe_in, safe) = watch::channel(None);
+    let checkpoint = tokio::spawn(ring::checkpoint(stream, store.clone(), ledger.confirmed(), safe_in));
+    let (batches, intake) = mpsc::channel(INTAKE_LEN_MAX);
+    let dispatcher = tokio::spawn(ring::dispatch(intake, ledger.clone(), inboxes, closes));
+    let stop = Arc::new(AtomicBool::new(false));
+    let intake = Intake { batches, confirmed: safe.clone(), stop: stop.clone(), stats };
+    let name = source.name.clone();
+    std::thread::Builder::new()
+        .name(format!("source-{name}"))
+        .spawn(move || {
+            let result = adapter.run(intake);
+            // Nobody listens any more when the house has already stopped.
+            let _ = ended.send((name, result));
+        })
+        .map_err(|e| Ending::failed(format!("a thread for the source can not be started: {e}")))?;
+    Ok(Ring { name: source.name.clone(), ledger, stop, safe, dispatcher, checkpoint })
+}

@@ -1,0 +1,128 @@
+//! The two tasks that close the ring of one source: batches out to the pipelines, positions home to the database.
+
+use crate::change::{Batch, Position};
+use crate::ledger::{Ledger, Ticket};
+use crate::store::{Checkpoint, Store};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tracing::error;
+
+/// Checkpoints are written at most this often: one write to disk is cheaper than one per batch, and what is not confirmed
+/// yet is merely read again after a crash.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(50);
+/// A checkpoint that could not be written is tried again after this time; nothing is confirmed meanwhile.
+const CHECKPOINT_RETRY: Duration = Duration::from_secs(1);
+
+/// Where a batch goes: one inbox per pipeline that reads from the source.
+pub type Inboxes = Vec<mpsc::Sender<(Arc<Batch>, Ticket)>>;
+
+/// Opens a ticket for each batch and hands it to every pipeline. Ends when the source or a pipeline is gone, or when
+/// `closing` turns true: what was not handed over is read again.
+pub async fn dispatch(
+    mut batches: mpsc::Receiver<Batch>,
+    ledger: Ledger,
+    inboxes: Inboxes,
+    mut closing: watch::Receiver<bool>,
+) -> mpsc::Receiver<Batch> {
+    loop {
+        let batch = tokio::select! {
+            biased;
+            // 1. Closing first: a source that never pauses must not keep us here.
+            _ = closing.wait_for(|closing| *closing) => return batches,
+            // 2. The next batch.
+            batch = batches.recv() => match batch {
+                Some(batch) => batch,
+                None => return batches,
+            },
+        };
+        let shares = if batch.is_empty() { 0 } else { inboxes.len() as u64 };
+        let ticket = ledger.open(batch.confirms, shares);
+        if shares == 0 {
+            continue;
+        }
+        let batch = Arc::new(batch);
+        for inbox in &inboxes {
+            tokio::select! {
+                biased;
+                // 1. A batch that is handed to some pipelines only stays unpaid, and is read again.
+                _ = closing.wait_for(|closing| *closing) => return batches,
+                // 2. Waiting here is what stops the source.
+                sent = inbox.send((batch.clone(), ticket.clone())) => if sent.is_err() {
+                    return batches;
+                },
+            }
+        }
+    }
+}
+
+/// What a source's checkpoints are filed under.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    pub source: String,
+    pub stream: String,
+}
+
+/// Writes each position that the ledger lets go, and only then shows it to the source.
+pub async fn checkpoint(
+    stream: Stream,
+    store: Arc<dyn Store>,
+    mut paid: watch::Receiver<Option<Position>>,
+    safe: watch::Sender<Option<Position>>,
+) {
+    while paid.changed().await.is_ok() {
+        let Some(position) = *paid.borrow_and_update() else { continue };
+        let Stream { source, stream } = stream.clone();
+        let checkpoint = Checkpoint { source, stream, position: position.to_string() };
+        loop {
+            let (store, checkpoint) = (store.clone(), checkpoint.clone());
+            let saved = tokio::task::spawn_blocking(move || store.save(&checkpoint)).await;
+            match saved.expect("saving a checkpoint does not panic") {
+                Ok(()) => break,
+                Err(reason) => error!(%reason, "checkpoint not written; nothing is confirmed until it is"),
+            }
+            tokio::time::sleep(CHECKPOINT_RETRY).await;
+        }
+        safe.send_replace(Some(position));
+        tokio::time::sleep(CHECKPOINT_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Lsn;
+    use crate::store::StoreError;
+    use std::sync::Mutex;
+
+    /// Fails the first time, as a full disk that is cleared would.
+    #[derive(Default)]
+    struct Flaky(Mutex<Vec<String>>);
+
+    impl Store for Flaky {
+        fn checkpoint(&self, _: &str, _: &str) -> Result<Option<Checkpoint>, StoreError> {
+            Ok(None)
+        }
+
+        fn save(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+            let mut saved = self.0.lock().expect("no panic here");
+            saved.push(checkpoint.position.clone());
+            if saved.len() == 1 { Err(StoreError::Owned { path: "state".into() }) } else { Ok(()) }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn position_is_shown_only_after_it_is_written() {
+        let ledger = Ledger::new();
+        let store = Arc::new(Flaky::default());
+        let (safe, mut seen) = watch::channel(None);
+        let stream = Stream { source: "erp".into(), stream: "slot".into() };
+        let task = tokio::spawn(checkpoint(stream, store.clone(), ledger.confirmed(), safe));
+        tokio::task::yield_now().await;
+        ledger.open(Some(Position::Postgres(Lsn(16))), 0);
+        seen.changed().await.expect("the task lives");
+        assert_eq!(*seen.borrow(), Some(Position::Postgres(Lsn(16))));
+        assert_eq!(*store.0.lock().expect("no panic here"), ["0/10", "0/10"], "the failed write was tried again first");
+        task.abort();
+    }
+}

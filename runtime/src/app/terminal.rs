@@ -1,0 +1,198 @@
+//! `run` on a terminal: one line per source, guest and lane, redrawn twice a second, with log lines scrolling by above.
+
+use crate::admin::status::{LaneStatus, Status};
+use crossterm::terminal::{self, Clear, ClearType};
+use crossterm::{cursor, queue};
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines kept free for the prompt and the head.
+const LINES_RESERVED: usize = 4;
+
+/// The terminal, shared by the picture and the log: whoever writes first takes the picture away.
+#[derive(Clone, Default)]
+pub struct Screen(Arc<Mutex<Drawn>>);
+
+#[derive(Default)]
+struct Drawn {
+    lines: u16,
+    picture: String,
+}
+
+impl Screen {
+    /// Whether standard error is a terminal that a picture can be drawn on.
+    pub fn is_terminal() -> bool {
+        io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+    }
+
+    fn drawn(&self) -> MutexGuard<'_, Drawn> {
+        self.0.lock().expect("no panic while drawing")
+    }
+
+    /// Draws the status in place of the last one.
+    pub fn draw(&self, status: &Status, title: &str) -> io::Result<()> {
+        let (width, height) = terminal::size().unwrap_or((100, 30));
+        let room = usize::from(height).saturating_sub(LINES_RESERVED).max(8);
+        let picture: Vec<String> =
+            picture(status, title, room).into_iter().map(|l| l.chars().take(usize::from(width) - 1).collect()).collect();
+        let mut drawn = self.drawn();
+        let mut out = io::stderr().lock();
+        drawn.erase(&mut out)?;
+        drawn.lines = picture.len() as u16;
+        drawn.picture = picture.join("\n") + "\n";
+        out.write_all(drawn.picture.as_bytes())?;
+        out.flush()
+    }
+}
+
+impl Drawn {
+    fn erase(&mut self, out: &mut impl Write) -> io::Result<()> {
+        if self.lines > 0 {
+            queue!(out, cursor::MoveUp(self.lines), cursor::MoveToColumn(0), Clear(ClearType::FromCursorDown))?;
+            self.lines = 0;
+        }
+        Ok(())
+    }
+}
+
+/// A log line's way onto the screen: above the picture.
+pub struct LogLine(Screen);
+
+impl Write for LogLine {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut drawn = self.0.drawn();
+        let mut out = io::stderr().lock();
+        let lines = drawn.lines;
+        drawn.erase(&mut out)?;
+        out.write_all(line)?;
+        out.write_all(drawn.picture.as_bytes())?;
+        if lines > 0 {
+            drawn.lines = lines;
+        }
+        out.flush()?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Screen {
+    type Writer = LogLine;
+
+    fn make_writer(&'a self) -> LogLine {
+        LogLine(self.clone())
+    }
+}
+
+/// The lines of a status, at most `room` of them; of more lanes than fit, the worst come first.
+pub fn picture(status: &Status, title: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![format!("sluicegate {}   {title}", status.version)];
+    for s in &status.sources {
+        let server = s.server.as_deref().unwrap_or(&s.kind);
+        lines.push(format!(
+            "source  {:<20} {server:<18} {:<11} {:>12} rows   lag {}, {} ms",
+            s.name,
+            s.state,
+            thousands(s.rows_total),
+            bytes(s.lag_bytes),
+            s.lag_ms
+        ));
+        lines.extend(s.last_error.iter().filter(|_| s.state != "streaming").map(|e| format!("        {e}")));
+    }
+    for g in &status.guests {
+        let generation = g.generation.as_deref().unwrap_or("-");
+        lines.push(format!(
+            "guest   {:<20} {generation:<18} {:<11} {:>6} ns/row   {} dropped   {} rejected",
+            g.file,
+            g.state,
+            g.ns_per_row,
+            thousands(g.dropped_total),
+            thousands(g.rejected_total)
+        ));
+        lines.extend(g.last_error.iter().filter(|_| g.state != "running").map(|e| format!("        {e}")));
+    }
+    for p in &status.pipelines {
+        lines.extend(p.halted.iter().map(|reason| format!("HALTED  {:<20} {reason}", p.name)));
+        if p.unroutable_total > 0 {
+            lines.push(format!("        {:<20} {} messages without a receiver", p.name, thousands(p.unroutable_total)));
+        }
+    }
+    let mut lanes: Vec<&LaneStatus> = status.lanes.iter().collect();
+    let fit = room.saturating_sub(lines.len()).max(1);
+    if lanes.len() > fit {
+        lanes.sort_by_key(|l| std::cmp::Reverse((l.oldest_ms, l.waiting)));
+    }
+    lines.extend(lanes.iter().take(fit).map(|l| lane_line(l)));
+    if lanes.len() > fit {
+        lines.push(format!("        and {} lanes that are better off", lanes.len() - fit));
+    }
+    lines
+}
+
+fn lane_line(l: &LaneStatus) -> String {
+    let name = if l.member.is_empty() { l.target.clone() } else { format!("{}/{}", l.target, l.member) };
+    let mut line = format!("lane    {name:<20} {:<8} {:>12} delivered   ", l.state, thousands(l.delivered_total));
+    line += &match l.p50_ms {
+        Some(ms) if ms >= 1000.0 => format!("p50 {:>6.1} s ", ms / 1000.0),
+        Some(ms) => format!("p50 {ms:>6.0} ms"),
+        None => "p50      - ".to_owned(),
+    };
+    line += &format!(" {:>8} waiting", l.waiting + l.in_flight);
+    if l.oldest_ms >= 1000 {
+        line += &format!("   oldest {:.0} s", l.oldest_ms as f64 / 1000.0);
+    }
+    if l.dead_total > 0 {
+        line += &format!("   {} refused for good", l.dead_total);
+    }
+    if let Some(error) = l.last_error.as_ref().filter(|_| l.oldest_ms >= 1000) {
+        line += &format!("   {error}");
+    }
+    line
+}
+
+/// `1204` as `1 204`.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn bytes(n: u64) -> String {
+    match n {
+        0..1024 => format!("{n} B"),
+        1024..1_048_576 => format!("{} KiB", n / 1024),
+        _ => format!("{} MiB", n / 1_048_576),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worst_lanes_come_first_when_the_screen_is_small() {
+        let lane = |member: &str, oldest_ms| LaneStatus { member: member.into(), oldest_ms, ..Default::default() };
+        let mut lanes: Vec<LaneStatus> = (0..50).map(|n| lane(&n.to_string(), n)).collect();
+        lanes.push(lane("worst", 99_000));
+        let lines = picture(&Status { lanes, ..Default::default() }, "", 10);
+        assert_eq!(lines.len(), 11);
+        assert!(lines[1].contains("/worst"), "{}", lines[1]);
+        assert!(lines[10].contains("and 42 lanes"), "{}", lines[10]);
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(thousands(42_310), "42 310");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_000_000), "1 000 000");
+    }
+}

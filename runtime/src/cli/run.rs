@@ -1,0 +1,95 @@
+//! `sluicegate run`: start, draw or log, and stop when asked.
+
+use super::{Exit, LogForm, load};
+use crate::admin::Registry;
+use crate::admin::status::Status;
+use crate::app::{App, Ending, Screen};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// How often the picture is drawn again.
+const REDRAW: Duration = Duration::from_millis(500);
+
+pub(super) fn run(dir: &Path, log: LogForm) -> Exit {
+    let plan = match load(dir) {
+        Ok(plan) => plan,
+        Err(exit) => return exit,
+    };
+    let screen = (log == LogForm::Text && Screen::is_terminal()).then(Screen::default);
+    start_log(log, screen.clone());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("sluicegate").build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("threads can not be started: {error}");
+            return Exit::Failed;
+        }
+    };
+    let title = format!("{}   http://{}", dir.display(), plan.host.admin);
+    let exit = runtime.block_on(async move {
+        let app = match App::start(plan).await {
+            Ok(app) => app,
+            Err(ending) => return say(&ending),
+        };
+        let drawing = screen.map(|screen| tokio::spawn(draw(screen, app.registry(), title)));
+        let ending = app.run_until(stop_signal()).await;
+        if let Some(drawing) = drawing {
+            drawing.abort();
+        }
+        say(&ending)
+    });
+    // A guest in its last milliseconds or a resolver must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    exit
+}
+
+fn say(ending: &Ending) -> Exit {
+    match ending {
+        Ending::Asked => Exit::Done,
+        Ending::Failed { message, loss, usage } => {
+            tracing::error!("{message}");
+            match (loss, usage) {
+                (true, _) => Exit::Loss,
+                (_, true) => Exit::Usage,
+                _ => Exit::Failed,
+            }
+        }
+    }
+}
+
+async fn stop_signal() {
+    let ending = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => terminate.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = ending => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+async fn draw(screen: Screen, registry: Arc<Registry>, title: String) {
+    let mut tick = tokio::time::interval(REDRAW);
+    loop {
+        tick.tick().await;
+        // A terminal that went away is no reason to stop delivering.
+        if screen.draw(&Status::read(&registry), &title).is_err() {
+            return;
+        }
+    }
+}
+
+fn start_log(log: LogForm, screen: Option<Screen>) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let form = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    match (log, screen) {
+        (LogForm::Json, _) => form.json().with_writer(std::io::stderr).init(),
+        (LogForm::Text, Some(screen)) => form.with_writer(screen).init(),
+        (LogForm::Text, None) => form.with_ansi(false).with_writer(std::io::stderr).init(),
+    }
+}

@@ -1,0 +1,118 @@
+//! `sluicegate.toml`: the process itself, and what pipelines share.
+
+use super::page::Page;
+use super::postgres::{ReadPostgres, read_postgres};
+use super::section::Section;
+use super::target::read_target;
+use super::{Host, SourceKind, SourcePlan, TargetPlan};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+pub(super) const HOST_FILE: &str = "sluicegate.toml";
+const ADMIN_PORT: u16 = 8900;
+const DRAIN_MAX: Duration = Duration::from_secs(600);
+
+/// What `sluicegate.toml` says.
+pub(super) struct HostFile {
+    pub host: Host,
+    pub sources: Vec<SourcePlan>,
+    /// Every source that is declared, those with mistakes included: nobody is told twice.
+    pub source_names: Vec<String>,
+    pub targets: Vec<TargetPlan>,
+}
+
+pub(super) fn read_host_file(page: &Page<'_>) -> HostFile {
+    let root = page.root("");
+    let host = read_host(root.section("host"), page.folder());
+    let sources = root.named("source", "source");
+    let source_names: Vec<String> = sources.iter().map(|(name, _)| name.clone()).collect();
+    let targets = root.named("target", "target");
+    let misplaced = ["sources", "tables", "columns", "route", "guest", "guests", "on_error", "about"];
+    root.explain(&misplaced, "belongs to a pipeline", "move it to NAME/pipeline.toml in this folder");
+    root.finish();
+    if source_names.is_empty() {
+        root.mistake("no source is declared", "add [source.NAME] with kind = \"postgres\" and url = \"${NAME_URL}\"");
+    }
+    HostFile {
+        host,
+        sources: read_sources(&sources),
+        source_names,
+        targets: targets.iter().map(|(name, section)| read_target(section, name)).collect(),
+    }
+}
+
+fn read_host(section: Option<Section<'_>>, folder: &Path) -> Host {
+    let mut host = Host {
+        state: folder.join(".sluicegate"),
+        admin: SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT)),
+        token: None,
+        drain: Duration::from_secs(10),
+        memory: 256 << 20,
+    };
+    let Some(section) = section else { return host };
+    if let Some(state) = section.text("state") {
+        host.state = folder.join(state);
+    }
+    let token = section.entry("token");
+    host.token = token.as_ref().and_then(|entry| entry.secret());
+    if let Some(entry) = section.entry("admin") {
+        read_admin(&mut host, &entry, token.is_some());
+    }
+    host.drain = section.duration("drain", Duration::ZERO..=DRAIN_MAX).unwrap_or(host.drain);
+    host.memory = section.size("memory", 1 << 20..=1 << 40).unwrap_or(host.memory);
+    section.finish();
+    host
+}
+
+fn read_admin(host: &mut Host, entry: &super::entry::Entry<'_>, has_token: bool) {
+    let Some(text) = entry.text() else { return };
+    let Ok(admin) = text.parse::<SocketAddr>() else {
+        entry.mistake(
+            "this is no address to listen on",
+            "write numbers and a port: \"127.0.0.1:8900\", \"0.0.0.0:8900\", \"[::1]:8900\"",
+        );
+        return;
+    };
+    if !admin.ip().is_loopback() && !has_token {
+        let remedy = "set token = \"${SLUICEGATE_TOKEN}\" beside it, or listen on 127.0.0.1";
+        entry.mistake(
+            "whoever reaches this address could replay and drop messages; off loopback a token is required",
+            remedy,
+        );
+    }
+    host.admin = admin;
+}
+
+fn read_sources(sections: &[(String, Section<'_>)]) -> Vec<SourcePlan> {
+    let mut plans = Vec::new();
+    let mut earlier: Vec<(&str, ReadPostgres<'_>)> = Vec::new();
+    for (name, section) in sections {
+        let kind = section.required("kind", "write kind = \"postgres\"");
+        // Without a kind nobody knows which keys are right.
+        if kind.and_then(|kind| kind.choice(&[("postgres", ())], &["mysql", "mariadb", "kafka"])).is_none() {
+            continue;
+        }
+        let read = read_postgres(section, name);
+        section.finish();
+        let Some(read) = read else { continue };
+        for (other, before) in &earlier {
+            compare(other, before, &read, section);
+        }
+        plans.push(SourcePlan { name: name.clone(), kind: SourceKind::Postgres(read.plan.clone()) });
+        earlier.push((name, read));
+    }
+    plans
+}
+
+/// One log reader per database, and one slot per reader.
+fn compare(other: &str, before: &ReadPostgres<'_>, read: &ReadPostgres<'_>, section: &Section<'_>) {
+    if before.database == read.database {
+        let remedy =
+            format!("remove one; any number of pipelines can share source \"{other}\", each with its own tables");
+        read.url.mistake(format!("source \"{other}\" reads this database already"), remedy);
+    } else if before.database.server == read.database.server && before.plan.slot == read.plan.slot {
+        let rule = format!("source \"{other}\" has a slot of this name on the same server");
+        section.mistake(rule, "set another `slot` for one of them");
+    }
+}

@@ -1,0 +1,215 @@
+//! One TOML file as it was read, and the reading as a whole, which collects what is wrong.
+//!
+//! ```text
+//! Reading (environment, mistakes, files)  ─ open ─▶  Page (text, tree)  ─ root ─▶  Section  ─ entry ─▶  values
+//! ```
+
+use super::excerpt::{Excerpt, is_filled_in};
+use super::mistake::{Mistake, Mistakes, nearest};
+use super::section::Section;
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml_edit::{Document, Item, TableLike, Value};
+
+/// A pipeline is written by hand; more is a mix-up.
+pub(super) const TOML_LEN_MAX: u64 = 1 << 20;
+/// Thousands of members, made by a program.
+pub(super) const MEMBERS_LEN_MAX: u64 = 16 << 20;
+
+/// One run over all files: what is asked of the outside, and what was found.
+pub(super) struct Reading<'e> {
+    pub env: &'e dyn Fn(&str) -> Option<String>,
+    pub mistakes: RefCell<Mistakes>,
+    pub files: RefCell<Vec<PathBuf>>,
+}
+
+impl<'e> Reading<'e> {
+    pub fn new(env: &'e dyn Fn(&str) -> Option<String>) -> Self {
+        Self { env, mistakes: RefCell::default(), files: RefCell::default() }
+    }
+
+    /// Notes a mistake that concerns a whole file or folder.
+    pub fn mistake_of(&self, path: &Path, rule: impl Into<String>, remedy: impl Into<String>) {
+        self.push(Mistake {
+            file: path.display().to_string(),
+            place: None,
+            subject: String::new(),
+            rule: rule.into(),
+            remedy: remedy.into(),
+        });
+    }
+
+    /// Reads and parses a file; if that fails, a mistake is noted.
+    pub fn open(&'e self, path: &Path, len_max: u64) -> Option<Page<'e>> {
+        self.files.borrow_mut().push(path.to_path_buf());
+        let bytes = match read_at_most(path, len_max) {
+            Ok(bytes) => bytes,
+            Err((rule, remedy)) => {
+                self.mistake_of(path, rule, remedy);
+                return None;
+            }
+        };
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let line =
+                    1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
+                self.mistake_of(
+                    path,
+                    format!("line {line} is not UTF-8"),
+                    "save the file as UTF-8; TOML knows nothing else",
+                );
+                return None;
+            }
+        };
+        match Document::parse(text.clone()) {
+            Ok(toml) => {
+                let mut secrets = Vec::new();
+                find_secrets(toml.as_table(), &mut secrets);
+                Some(Page { reading: self, path: path.to_path_buf(), toml, secrets })
+            }
+            Err(error) => {
+                let span = error.span().unwrap_or(text.len()..text.len());
+                let place = Excerpt::new(&text, span.clone(), &secrets_of_line(&text, span.start));
+                self.push(Mistake {
+                    file: path.display().to_string(),
+                    place: Some(place),
+                    subject: "not TOML".into(),
+                    rule: error.message().replace('\n', ", "),
+                    remedy: "nothing else in this file was looked at; put this right first".into(),
+                });
+                None
+            }
+        }
+    }
+
+    fn push(&self, mistake: Mistake) {
+        self.mistakes.borrow_mut().push(mistake);
+    }
+}
+
+/// A parsed file.
+pub(super) struct Page<'e> {
+    pub reading: &'e Reading<'e>,
+    pub path: PathBuf,
+    toml: Document<String>,
+    /// Values that no mistake may show.
+    secrets: Vec<Range<usize>>,
+}
+
+impl Page<'_> {
+    /// The file's outermost table.
+    pub fn root(&self, subject: impl Into<String>) -> Section<'_> {
+        Section::new(self, subject.into(), self.toml.as_table(), 0..0)
+    }
+
+    /// The file's text between two places.
+    pub fn raw(&self, span: &Range<usize>) -> &str {
+        self.toml.raw().get(span.clone()).unwrap_or_default()
+    }
+
+    /// The folder that relative paths in this file start from.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    pub fn mistake(&self, subject: &str, span: Range<usize>, rule: impl Into<String>, remedy: impl Into<String>) {
+        // An excerpt costs a look through the file; those that are only counted need none.
+        if self.reading.mistakes.borrow().is_full() {
+            return self.reading.mistakes.borrow_mut().count_one();
+        }
+        self.reading.push(Mistake {
+            file: self.path.display().to_string(),
+            place: Some(Excerpt::new(self.toml.raw(), span, &self.secrets)),
+            subject: subject.into(),
+            rule: rule.into(),
+            remedy: remedy.into(),
+        });
+    }
+}
+
+/// The bytes of a file, unless it is missing, no file, or longer than allowed; else rule and remedy.
+pub(super) fn read_at_most(path: &Path, len_max: u64) -> Result<Vec<u8>, (String, String)> {
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => ("there is no such file".to_owned(), format!("expected at {}", path.display())),
+        _ => (format!("can not be read: {error}"), "make it a file that this user may read".to_owned()),
+    };
+    // Asked before opening: opening a named pipe would wait for a writer.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(("this is not a file".into(), "make it a file that this user may read".into()));
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(len_max + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > len_max {
+        let limit = super::quantity::show_size(len_max);
+        return Err((
+            format!("the file is longer than {limit}"),
+            "split it, or look whether it is the right file".into(),
+        ));
+    }
+    Ok(bytes)
+}
+
+/// Collects the places of all values whose key says that they are secret.
+fn find_secrets(table: &dyn TableLike, found: &mut Vec<Range<usize>>) {
+    for (key, item) in table.iter() {
+        // The headers of a route are templates, those of a target are not.
+        if key == "route" {
+            continue;
+        }
+        let secret = names_a_secret(key);
+        match item {
+            Item::Value(value) => find_in_value(value, secret, found),
+            Item::Table(table) if secret => table.iter().filter_map(|(_, i)| i.as_value()).for_each(|v| hide(v, found)),
+            Item::Table(table) => find_secrets(table, found),
+            Item::ArrayOfTables(tables) => tables.iter().for_each(|table| find_secrets(table, found)),
+            Item::None => {}
+        }
+    }
+}
+
+fn find_in_value(value: &Value, secret: bool, found: &mut Vec<Range<usize>>) {
+    match value {
+        Value::InlineTable(table) if secret => table.iter().for_each(|(_, value)| hide(value, found)),
+        Value::InlineTable(table) => find_secrets(table, found),
+        Value::Array(values) => values.iter().for_each(|value| find_in_value(value, secret, found)),
+        _ if secret => hide(value, found),
+        _ => {}
+    }
+}
+
+fn hide(value: &Value, found: &mut Vec<Range<usize>>) {
+    // A scheme tells nothing, and without it one sees what the rest is filled in from.
+    let told = |text: &str| {
+        ["Bearer ", "Basic ", "Token "].iter().find_map(|scheme| text.strip_prefix(scheme)).map(is_filled_in)
+    };
+    let harmless = value.as_str().is_some_and(|text| is_filled_in(text) || told(text) == Some(true));
+    if let (false, Some(span)) = (harmless, value.span()) {
+        found.push(span);
+    }
+}
+
+/// Whether a key's value is to be hidden. Misspelt keys count, and one key too many does no harm.
+fn names_a_secret(key: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["secret", "password", "passwd", "token", "credential", "authorization", "private", "apikey", "api_key"];
+    let key = key.to_lowercase().replace('-', "_");
+    WORDS.iter().any(|word| key.contains(word)) || nearest(&key, ["token", "sign", "headers"]).is_some()
+}
+
+/// What is hidden of a line in a file that could not be parsed: all after the first key that names a secret.
+fn secrets_of_line(text: &str, at: usize) -> Vec<Range<usize>> {
+    let at = (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    let from = text[..at].rfind('\n').map_or(0, |i| i + 1);
+    let to = text[at..].find('\n').map_or(text.len(), |i| at + i);
+    let line = &text[from..to];
+    let hidden = line.match_indices('=').find(|(equals, _)| {
+        let key = line[..*equals].trim_end().trim_end_matches(['"', '\'']);
+        let mut words = key.rsplit(|c: char| !c.is_alphanumeric() && c != '_' && c != '-');
+        words.next().is_some_and(names_a_secret)
+    });
+    hidden.map(|(equals, _)| vec![from + equals + 1..to]).unwrap_or_default()
+}

@@ -1,0 +1,240 @@
+//! Decisions of a lane without a task: time is whatever the test says it is.
+
+use super::*;
+use crate::change::MessageId;
+use crate::ledger::Ledger;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+struct Bench {
+    core: Core,
+    ledger: Ledger,
+    now: Instant,
+    /// Grows with every message.
+    arrived_us: i64,
+}
+
+fn bench(concurrency: usize) -> Bench {
+    let retry = RetrySettings { first: Duration::from_secs(1), max: Duration::from_secs(8), give_up_after: HOUR };
+    let settings = LaneSettings {
+        pipeline: "p".into(),
+        target: "t".into(),
+        member: "m".into(),
+        concurrency,
+        memory_bytes: 1 << 20,
+        messages_max: 100,
+        retry,
+    };
+    Bench { core: Core::new(&settings), ledger: Ledger::new(), now: Instant::now(), arrived_us: 0 }
+}
+
+impl Bench {
+    fn admit(&mut self, id: &str, key: &'static str) {
+        let message = Message {
+            id: MessageId(id.into()),
+            key: Bytes::from_static(key.as_bytes()),
+            body: Bytes::new(),
+            content_type: "".into(),
+            headers: Vec::new(),
+            place: String::new(),
+            method: "POST".into(),
+            committed_at_us: 0,
+        };
+        self.arrived_us += 1;
+        self.core.admit(Parcel { message, ticket: self.ledger.open(None, 1) }, self.now, self.arrived_us);
+    }
+
+    /// Everything that may be sent now.
+    fn send(&mut self) -> Vec<Flight> {
+        std::iter::from_fn(|| self.core.next(self.now)).collect()
+    }
+
+    fn send_one(&mut self) -> Flight {
+        let mut flights = self.send();
+        assert_eq!(flights.len(), 1);
+        flights.pop().expect("one")
+    }
+
+    fn finish(&mut self, flight: Flight, outcome: Result<(), Refusal>) -> Finish {
+        self.core.finish(flight, outcome, self.now)
+    }
+
+    /// Lets time pass until the core wants to be woken.
+    fn sleep(&mut self) -> Duration {
+        let wake_at = self.core.wake_at().expect("something to wake for");
+        assert!(wake_at > self.now, "a time that has come would make the task spin");
+        let slept = wake_at - self.now;
+        self.now = wake_at;
+        slept
+    }
+}
+
+fn ids(flights: &[Flight]) -> Vec<&str> {
+    flights.iter().map(|flight| &*flight.message.id.0).collect()
+}
+
+fn number(flight: &Flight) -> i64 {
+    flight.message.id.0.parse().expect("a number")
+}
+
+fn refused(fault: Fault) -> Result<(), Refusal> {
+    Err(Refusal { fault, reason: "no".into(), retry_after: None })
+}
+
+#[test]
+fn keys_go_in_parallel_and_one_key_one_at_a_time() {
+    let mut bench = bench(10);
+    for (id, key) in [("a1", "a"), ("a2", "a"), ("b1", "b"), ("a3", "a"), ("b2", "b")] {
+        bench.admit(id, key);
+    }
+    let mut first = bench.send();
+    assert_eq!(ids(&first), ["a1", "b1"]);
+    let b1 = first.pop().expect("b1");
+    assert!(matches!(bench.finish(b1, Ok(())), Finish::Delivered(parcel) if &*parcel.message.id.0 == "b1"));
+    assert_eq!(ids(&bench.send()), ["b2"], "b goes on while a1 is still out");
+}
+
+#[test]
+fn concurrency_bounds_what_is_in_flight() {
+    let mut bench = bench(2);
+    for (id, key) in [("a", "a"), ("b", "b"), ("c", "c")] {
+        bench.admit(id, key);
+    }
+    let mut first = bench.send();
+    assert_eq!(ids(&first), ["a", "b"]);
+    assert_eq!(bench.core.in_flight().messages, 2);
+    let b = first.pop().expect("b");
+    bench.finish(b, Ok(()));
+    assert_eq!(ids(&bench.send()), ["c"]);
+}
+
+#[test]
+fn failing_key_waits_alone_and_keeps_its_order() {
+    let mut bench = bench(1);
+    for (id, key) in [("a1", "a"), ("a2", "a"), ("b1", "b"), ("b2", "b")] {
+        bench.admit(id, key);
+    }
+    let a1 = bench.send_one();
+    assert!(matches!(bench.finish(a1, refused(Fault::Passing)), Finish::Waits { attempts: 1, .. }));
+    for expected in ["b1", "b2"] {
+        let flight = bench.send_one();
+        assert_eq!(&*flight.message.id.0, expected);
+        bench.finish(flight, Ok(()));
+    }
+    assert!(bench.send().is_empty(), "a2 does not overtake a1");
+    bench.sleep();
+    for expected in ["a1", "a2"] {
+        let flight = bench.send_one();
+        assert_eq!(&*flight.message.id.0, expected);
+        bench.finish(flight, Ok(()));
+    }
+    assert!(bench.core.is_empty());
+}
+
+#[test]
+fn retry_that_is_due_while_all_slots_are_taken_does_not_ask_to_be_woken() {
+    let mut bench = bench(1);
+    bench.admit("a", "a");
+    bench.admit("b", "b");
+    let a = bench.send_one();
+    bench.finish(a, refused(Fault::Passing));
+    let _b = bench.send_one();
+    bench.sleep();
+    assert!(bench.send().is_empty());
+    assert_eq!(bench.core.wake_at(), None);
+}
+
+#[test]
+fn refused_message_is_over_and_the_next_of_its_key_goes() {
+    let mut bench = bench(1);
+    bench.admit("a1", "a");
+    bench.admit("a2", "a");
+    let a1 = bench.send_one();
+    let Finish::Dead { parcel, attempts, .. } = bench.finish(a1, refused(Fault::Poison)) else { panic!("it is dead") };
+    assert_eq!((&*parcel.message.id.0, attempts), ("a1", 1));
+    assert_eq!(ids(&bench.send()), ["a2"]);
+}
+
+#[test]
+fn message_is_given_up_at_its_age_limit_with_the_last_reason() {
+    let mut bench = bench(1);
+    bench.admit("a", "a");
+    let began = bench.now;
+    let (attempts, reason) = loop {
+        let flight = bench.send_one();
+        match bench.finish(flight, refused(Fault::Passing)) {
+            Finish::Waits { delay, .. } => assert!(bench.sleep() == delay && delay <= Duration::from_secs(8)),
+            Finish::Dead { attempts, refusal, .. } => break (attempts, refusal.reason),
+            Finish::Delivered(_) | Finish::Halts { .. } => panic!("it fails in passing"),
+        }
+    };
+    assert_eq!(bench.now - began, HOUR, "the last attempt comes at the limit");
+    assert_eq!(reason, "given up after 3600 s; the last answer: no");
+    assert!(attempts > 450, "{attempts} attempts of at most 8 s each");
+}
+
+#[test]
+fn halted_lane_sends_nothing_but_a_probe_a_minute() {
+    let mut bench = bench(2);
+    for (id, key) in [("a", "a"), ("b", "b"), ("c", "c")] {
+        bench.admit(id, key);
+    }
+    let mut flights = bench.send();
+    let b = flights.pop().expect("b");
+    assert!(matches!(bench.finish(b, refused(Fault::Fatal)), Finish::Halts { .. }));
+    assert!(bench.core.halted() && bench.send().is_empty());
+    let a = flights.pop().expect("a");
+    assert!(matches!(bench.finish(a, Ok(())), Finish::Delivered(_)), "what was out may still arrive");
+    assert!(bench.core.halted(), "but it was sent before the refusal and proves nothing");
+    for fault in [Fault::Fatal, Fault::Passing] {
+        assert_eq!(bench.sleep(), PROBE_EVERY);
+        let probe = bench.send_one();
+        assert_eq!(&*probe.message.id.0, "b");
+        assert_eq!(bench.core.wake_at(), None, "one probe at a time");
+        bench.finish(probe, refused(fault));
+        assert!(bench.core.halted());
+    }
+    bench.sleep();
+    let probe = bench.send_one();
+    bench.finish(probe, Ok(()));
+    assert!(!bench.core.halted());
+    assert_eq!(ids(&bench.send()), ["c"]);
+}
+
+#[test]
+fn drain_waits_for_what_can_still_happen_before_its_deadline() {
+    let mut bench = bench(1);
+    let soon = bench.now + Duration::from_secs(2);
+    assert!(!bench.core.busy_until(soon));
+    bench.admit("a", "a");
+    assert!(bench.core.busy_until(soon));
+    let a = bench.send_one();
+    assert!(bench.core.busy_until(soon));
+    let asked = Some(Duration::from_secs(60));
+    bench.finish(a, Err(Refusal { fault: Fault::Passing, reason: "no".into(), retry_after: asked }));
+    assert!(!bench.core.busy_until(soon), "its retry comes later");
+    assert!(bench.core.busy_until(bench.now + Duration::from_secs(61)));
+}
+
+#[test]
+fn oldest_is_the_first_that_is_not_over_and_an_empty_lane_owns_little() {
+    let mut bench = bench(1000);
+    for n in 0..1000 {
+        bench.admit(&n.to_string(), Box::leak(n.to_string().into_boxed_str()));
+    }
+    let mut flights = bench.send();
+    // From both ends and the middle: every way of leaving a chain.
+    for round in 0.. {
+        assert_eq!(bench.core.oldest_us(), flights.iter().map(|flight| number(flight) + 1).min());
+        if flights.is_empty() {
+            break;
+        }
+        let at = [0, flights.len() / 2, flights.len() - 1][round % 3];
+        let flight = flights.remove(at);
+        bench.finish(flight, Ok(()));
+    }
+    assert_eq!(bench.core.oldest_us(), None);
+    assert_eq!(bench.core.in_flight(), Held::default());
+    bench.core.shrink();
+    assert!(bench.core.tails.capacity() <= 8 && bench.core.ready.capacity() <= 8);
+}

@@ -1,0 +1,207 @@
+//! Where pushers and the lane's task meet, and where the lane's memory is bounded.
+//!
+//! A list under a mutex instead of a channel: the task takes everything at once, giving room back is part of the same visit,
+//! and an idle lane owns no buffer.
+
+use super::{Budget, LaneSettings, Parcel};
+use crate::telemetry::LaneStats;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+use tokio::time::Instant;
+
+/// What a lane holds: every message that was taken and is not settled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    pub messages: usize,
+    /// By `Message::byte_len`.
+    pub bytes: usize,
+}
+
+pub(super) struct Inbox {
+    desk: Mutex<Desk>,
+    /// Something to do for the task: the list is no longer empty, or the lane closes.
+    arrived: Notify,
+    /// The task gave room back.
+    room: Notify,
+    limit: Held,
+    budget: Budget,
+    stats: Arc<LaneStats>,
+}
+
+#[derive(Default)]
+struct Desk {
+    arrivals: Vec<Parcel>,
+    held: Held,
+    closes_at: Option<Instant>,
+    pushers_waiting: usize,
+    halted: bool,
+    shown: Option<&'static str>,
+}
+
+/// What a visit of the lane's task found.
+pub(super) struct Visit {
+    pub(super) held: Held,
+    /// Set once the lane takes nothing more: when it must have ended.
+    pub(super) closes_at: Option<Instant>,
+}
+
+enum Offer {
+    Over,
+    Full(Parcel),
+}
+
+impl Inbox {
+    pub(super) fn new(settings: &LaneSettings, budget: Budget, stats: Arc<LaneStats>) -> Self {
+        let limit = Held { messages: settings.messages_max, bytes: settings.memory_bytes };
+        let inbox = Self { desk: Mutex::default(), arrived: Notify::new(), room: Notify::new(), limit, budget, stats };
+        inbox.desk().show(&inbox.stats);
+        inbox
+    }
+
+    pub(super) async fn push(&self, parcel: Parcel) {
+        let bytes = parcel.message.byte_len();
+        if let Offer::Full(parcel) = self.offer(parcel, bytes) {
+            self.push_when_there_is_room(parcel, bytes).await;
+        }
+    }
+
+    async fn push_when_there_is_room(&self, mut parcel: Parcel, bytes: usize) {
+        let _counted = Pusher::counted(self);
+        let waiting = self.budget.wait();
+        loop {
+            let (mut room, mut freed) = (pin!(self.room.notified()), pin!(waiting.freed()));
+            // Listening begins before the look, or a wake-up between the two is lost.
+            room.as_mut().enable();
+            freed.as_mut().enable();
+            match self.offer(parcel, bytes) {
+                Offer::Over => return,
+                Offer::Full(back) => parcel = back,
+            }
+            tokio::select! {
+                biased;
+                () = room => {}
+                () = freed => {}
+            }
+        }
+    }
+
+    fn offer(&self, parcel: Parcel, bytes: usize) -> Offer {
+        let mut desk = self.desk();
+        if desk.closes_at.is_some() {
+            return Offer::Over;
+        }
+        if desk.held.messages == 0 {
+            self.budget.take_first(bytes);
+        } else {
+            let fits = desk.held.messages < self.limit.messages
+                && desk.held.bytes.saturating_add(bytes) <= self.limit.bytes
+                && self.budget.take(bytes);
+            if !fits {
+                return Offer::Full(parcel);
+            }
+        }
+        desk.held.messages += 1;
+        desk.held.bytes += bytes;
+        desk.arrivals.push(parcel);
+        let first = desk.arrivals.len() == 1;
+        drop(desk);
+        if first {
+            self.arrived.notify_one();
+        }
+        Offer::Over
+    }
+
+    /// Gives back what was settled and takes what has arrived. `into` must be empty.
+    pub(super) fn visit(&self, settled: Held, into: &mut Vec<Parcel>) -> Visit {
+        let mut desk = self.desk();
+        std::mem::swap(&mut desk.arrivals, into);
+        desk.held.messages -= settled.messages;
+        desk.held.bytes -= settled.bytes;
+        let wanted = settled.messages > 0 && desk.pushers_waiting > 0;
+        let visit = Visit { held: desk.held, closes_at: desk.closes_at };
+        drop(desk);
+        if settled.bytes > 0 {
+            self.budget.give_back(settled.bytes);
+        }
+        if wanted {
+            self.room.notify_waiters();
+        }
+        visit
+    }
+
+    /// Resolves when there is something to visit for.
+    pub(super) fn arrived(&self) -> Notified<'_> {
+        self.arrived.notified()
+    }
+
+    /// Takes nothing more; the lane must have ended by `deadline`. The earliest of several deadlines counts.
+    pub(super) fn close(&self, deadline: Instant) {
+        let mut desk = self.desk();
+        desk.closes_at = Some(desk.closes_at.map_or(deadline, |set| set.min(deadline)));
+        drop(desk);
+        self.arrived.notify_one();
+        self.room.notify_waiters();
+    }
+
+    /// The task is gone, however it ended: nobody may wait for it, and what it held is given back.
+    pub(super) fn abandon(&self) {
+        let mut desk = self.desk();
+        desk.closes_at = Some(Instant::now());
+        let held = std::mem::take(&mut desk.held);
+        let arrivals = std::mem::take(&mut desk.arrivals);
+        drop(desk);
+        drop(arrivals);
+        self.budget.give_back(held.bytes);
+        self.room.notify_waiters();
+    }
+
+    pub(super) fn held(&self) -> Held {
+        self.desk().held
+    }
+
+    pub(super) fn show_halted(&self, halted: bool) {
+        let mut desk = self.desk();
+        desk.halted = halted;
+        desk.show(&self.stats);
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().expect("no panic at the desk")
+    }
+}
+
+impl Desk {
+    fn show(&mut self, stats: &LaneStats) {
+        let state = match (self.halted, self.pushers_waiting) {
+            (true, _) => "halted",
+            (false, 0) => "flowing",
+            (false, _) => "full",
+        };
+        if self.shown.replace(state) != Some(state) {
+            stats.state.set(state);
+        }
+    }
+}
+
+/// Counts a pusher that waits, also if its future is dropped.
+struct Pusher<'a>(&'a Inbox);
+
+impl<'a> Pusher<'a> {
+    fn counted(inbox: &'a Inbox) -> Self {
+        let mut desk = inbox.desk();
+        desk.pushers_waiting += 1;
+        desk.show(&inbox.stats);
+        drop(desk);
+        Self(inbox)
+    }
+}
+
+impl Drop for Pusher<'_> {
+    fn drop(&mut self) {
+        let mut desk = self.0.desk();
+        desk.pushers_waiting -= 1;
+        desk.show(&self.0.stats);
+    }
+}

@@ -1,0 +1,336 @@
+//! A lane as its pushers see it, with sinks in memory and a paused clock.
+
+use super::*;
+use crate::change::MessageId;
+use crate::fault::Fault;
+use crate::ledger::Ledger;
+use crate::sink::Refusal;
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Answers as its script says, one line per attempt; `Ok` at once when that is over.
+#[derive(Default)]
+struct Scripted {
+    script: Mutex<VecDeque<Answer>>,
+    seen: Mutex<Vec<String>>,
+}
+
+enum Answer {
+    Yes,
+    After(Duration),
+    No(Fault),
+    Panic,
+}
+
+impl Sink for Scripted {
+    fn deliver<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            self.seen.lock().expect("no panic here").push(message.id.to_string());
+            let answer = self.script.lock().expect("no panic here").pop_front();
+            match answer {
+                None | Some(Answer::Yes) => Ok(()),
+                Some(Answer::After(wait)) => {
+                    tokio::time::sleep(wait).await;
+                    Ok(())
+                }
+                Some(Answer::No(fault)) => Err(Refusal { fault, reason: format!("{fault:?}"), retry_after: None }),
+                Some(Answer::Panic) => panic!("a bug in a sink"),
+            }
+        })
+    }
+}
+
+struct Bench {
+    lane: Lane,
+    task: JoinHandle<()>,
+    sink: Arc<Scripted>,
+    stats: Arc<LaneStats>,
+    ledger: Ledger,
+    budget: Budget,
+}
+
+const HANGS: Answer = Answer::After(Duration::from_secs(1 << 30));
+
+fn settings() -> LaneSettings {
+    let retry = RetrySettings {
+        first: Duration::from_secs(1),
+        max: Duration::from_secs(10),
+        give_up_after: Duration::from_secs(3600),
+    };
+    LaneSettings {
+        pipeline: "p".into(),
+        target: "t".into(),
+        member: "m".into(),
+        concurrency: 4,
+        memory_bytes: 1 << 20,
+        messages_max: MESSAGES_MAX,
+        retry,
+    }
+}
+
+fn bench(settings: LaneSettings, budget: Budget, script: impl IntoIterator<Item = Answer>) -> Bench {
+    let sink = Arc::new(Scripted { script: Mutex::new(script.into_iter().collect()), seen: Mutex::default() });
+    let stats = Arc::new(LaneStats::default());
+    let (lane, task) = spawn(settings, sink.clone(), budget.clone(), stats.clone());
+    Bench { lane, task, sink, stats, ledger: Ledger::new(), budget }
+}
+
+impl Bench {
+    fn parcel(&self, id: usize, key: &str) -> Parcel {
+        let message = Message {
+            id: MessageId(id.to_string().into()),
+            key: Bytes::copy_from_slice(key.as_bytes()),
+            body: Bytes::from_static(b"{}"),
+            content_type: "application/json".into(),
+            headers: Vec::new(),
+            place: String::new(),
+            method: "POST".into(),
+            committed_at_us: 0,
+        };
+        Parcel { message, ticket: self.ledger.open(None, 1) }
+    }
+
+    async fn push(&self, id: usize, key: &str) {
+        self.lane.push(self.parcel(id, key)).await;
+    }
+
+    /// Lets the lane do all that it can at this moment.
+    async fn settle_down(&self) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.sink.seen.lock().expect("no panic here").clone()
+    }
+
+    fn state(&self) -> Option<String> {
+        self.stats.state.get()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_of_one_caller_and_key_arrive_in_order_and_are_counted() {
+    let bench = bench(settings(), Budget::default(), []);
+    for id in 0..5000 {
+        bench.push(id, "k").await;
+    }
+    bench.settle_down().await;
+    assert_eq!(bench.seen(), (0..5000).map(|id| id.to_string()).collect::<Vec<_>>());
+    assert_eq!(bench.stats.delivered_total.load(Relaxed), 5000);
+    assert_eq!(bench.stats.attempts_total.load(Relaxed), 5000);
+    assert_eq!((bench.ledger.unpaid(), bench.lane.held(), bench.budget.taken()), (0, Held::default(), 0));
+    assert!(bench.stats.latency.quantile(0.5).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn full_lane_makes_push_wait_says_so_and_goes_on_when_there_is_room() {
+    let answers = [Answer::After(Duration::from_secs(5)), Answer::After(Duration::from_secs(5))];
+    let bench = bench(LaneSettings { messages_max: 2, ..settings() }, Budget::default(), answers);
+    bench.push(1, "a").await;
+    bench.push(2, "b").await;
+    bench.settle_down().await;
+    assert_eq!(bench.state().as_deref(), Some("flowing"));
+    let mut third = Box::pin(bench.push(3, "c"));
+    assert!(third.as_mut().now_or_never().is_none());
+    bench.settle_down().await;
+    assert_eq!(bench.state().as_deref(), Some("full"));
+    assert_eq!(bench.stats.in_flight.load(Relaxed), 2);
+    assert!(bench.stats.oldest_at_us.load(Relaxed) > 0);
+    let began = Instant::now();
+    third.await;
+    assert!(began.elapsed() < Duration::from_secs(6));
+    bench.settle_down().await;
+    assert_eq!(bench.state().as_deref(), Some("flowing"));
+    assert_eq!(bench.seen(), ["1", "2", "3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn push_that_is_given_up_leaves_no_trace() {
+    let bench = bench(LaneSettings { messages_max: 1, ..settings() }, Budget::default(), [HANGS]);
+    bench.push(1, "a").await;
+    let second = tokio::time::timeout(Duration::from_secs(1), bench.push(2, "b"));
+    second.await.expect_err("the lane is full");
+    assert_eq!(bench.state().as_deref(), Some("flowing"), "nobody waits any more");
+    assert_eq!(bench.lane.held().messages, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_larger_than_all_limits_still_passes_alone() {
+    let budget = Budget::new(10);
+    let bench = bench(LaneSettings { memory_bytes: 10, ..settings() }, budget.clone(), [Answer::Yes, HANGS]);
+    bench.push(1, "a").await;
+    bench.push(2, "b").await;
+    bench.settle_down().await;
+    assert_eq!(bench.seen(), ["1", "2"], "one after the other");
+    assert_eq!(bench.lane.held().messages, 1);
+    assert!(bench.push(3, "c").now_or_never().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn lane_that_waits_for_the_shared_budget_is_woken_by_another_lane() {
+    let budget = Budget::new(1000);
+    let hog = bench(settings(), budget.clone(), (0..3).map(|_| Answer::After(Duration::from_secs(30))));
+    for id in 0..3 {
+        hog.push(id, &id.to_string()).await;
+    }
+    let other = bench(settings(), budget.clone(), [HANGS]);
+    other.push(7, "a").await;
+    assert!(budget.taken() > 1000, "an empty lane takes one message over the limit");
+    let began = Instant::now();
+    other.push(8, "b").await;
+    assert_eq!(began.elapsed().as_secs(), 30, "the hog gave back");
+    hog.task.abort();
+    other.task.abort();
+    let _ended = (hog.task.await, other.task.await);
+    assert_eq!(budget.taken(), 0, "lanes that are gone hold nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failing_message_is_tried_again_and_settled_once() {
+    let script = [Answer::No(Fault::Passing), Answer::No(Fault::Passing), Answer::Yes];
+    let bench = bench(settings(), Budget::default(), script);
+    bench.push(1, "a").await;
+    bench.push(2, "a").await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(bench.seen(), ["1", "1", "1", "2"]);
+    assert_eq!(bench.stats.last_error.get().as_deref(), Some("Passing"));
+    assert_eq!(bench.ledger.unpaid(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_refused_for_good_is_counted_and_settled() {
+    let bench = bench(settings(), Budget::default(), [Answer::No(Fault::Poison)]);
+    bench.push(1, "a").await;
+    bench.push(2, "a").await;
+    bench.settle_down().await;
+    assert_eq!(bench.seen(), ["1", "2"]);
+    assert_eq!(bench.stats.dead_total.load(Relaxed), 1);
+    assert_eq!((bench.ledger.unpaid(), bench.stats.last_error.get().as_deref()), (0, Some("Poison")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn halted_lane_keeps_its_messages_and_goes_on_after_a_probe() {
+    let bench = bench(settings(), Budget::default(), [Answer::No(Fault::Fatal), Answer::No(Fault::Fatal)]);
+    bench.push(1, "a").await;
+    bench.settle_down().await;
+    bench.push(2, "b").await;
+    bench.settle_down().await;
+    assert_eq!((bench.state().as_deref(), bench.ledger.unpaid()), (Some("halted"), 2));
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!((bench.state().as_deref(), bench.seen().len()), (Some("halted"), 2));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((bench.state().as_deref(), bench.ledger.unpaid()), (Some("flowing"), 0));
+    assert_eq!(bench.seen(), ["1", "1", "1", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn drain_ends_when_all_is_done_and_takes_nothing_more() {
+    let bench = bench(settings(), Budget::default(), [Answer::After(Duration::from_secs(3))]);
+    bench.push(1, "a").await;
+    bench.push(2, "a").await;
+    bench.settle_down().await;
+    let began = Instant::now();
+    bench.lane.drain(began + Duration::from_secs(10));
+    bench.push(3, "b").await;
+    assert_eq!(began.elapsed(), Duration::ZERO, "a push into a closed lane does not wait");
+    bench.task.await.expect("no panic");
+    assert_eq!(began.elapsed().as_secs(), 2, "as soon as the answer is there");
+    let seen = bench.sink.seen.lock().expect("no panic here").clone();
+    assert_eq!(seen, ["1", "2"]);
+    assert_eq!(bench.ledger.unpaid(), 1, "the third will be read again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn drain_leaves_what_can_not_be_done_by_its_deadline() {
+    let bench = bench(settings(), Budget::default(), [HANGS, Answer::No(Fault::Passing)]);
+    bench.push(1, "a").await;
+    bench.push(2, "b").await;
+    bench.settle_down().await;
+    let began = Instant::now();
+    bench.lane.drain(began + Duration::from_secs(10));
+    bench.task.await.expect("no panic");
+    assert_eq!(began.elapsed().as_secs(), 10);
+    let seen = bench.sink.seen.lock().expect("no panic here").clone();
+    assert_eq!(seen, ["1", "2", "2"], "the retry was due in time");
+    assert_eq!((bench.stats.delivered_total.load(Relaxed), bench.budget.taken()), (1, 0));
+    assert_eq!(*bench.ledger.confirmed().borrow(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pusher_is_not_left_waiting_for_a_lane_that_is_gone() {
+    let bench = bench(LaneSettings { messages_max: 1, ..settings() }, Budget::default(), [Answer::Panic]);
+    bench.push(1, "a").await;
+    bench.push(2, "b").await;
+    bench.push(3, "b").await;
+    assert!(bench.task.await.expect_err("it ended").is_panic());
+    assert_eq!(bench.ledger.unpaid(), 3, "nothing was delivered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lane_ends_when_its_last_handle_is_dropped() {
+    let Bench { lane, task, ledger, .. } = bench(settings(), Budget::default(), [HANGS]);
+    let ticket = ledger.open(None, 1);
+    drop(lane.clone());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!task.is_finished());
+    drop((lane, ticket));
+    task.await.expect("no panic");
+}
+
+struct Instantly;
+
+impl Sink for Instantly {
+    fn deliver<'a>(&'a self, _: &'a Message) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[test]
+#[ignore = "a measurement: cargo test -p sluicegate --lib lane::tests::speed -- --ignored --nocapture"]
+fn speed_of_one_lane_with_a_sink_that_answers_at_once() {
+    const MESSAGES: usize = 1_000_000;
+    const BATCH: usize = 64;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    for (name, concurrency, keys) in
+        [("64 slots, own keys", 64, usize::MAX), ("64 slots, 100 keys", 64, 100), ("1 slot", 1, 1)]
+    {
+        runtime.block_on(async {
+            let ledger = Ledger::new();
+            let stats = Arc::new(LaneStats::default());
+            let settings = LaneSettings { concurrency, ..settings() };
+            let (lane, task) = spawn(settings, Arc::new(Instantly), Budget::default(), stats.clone());
+            let keys: Vec<Bytes> = (0..keys.min(MESSAGES)).map(|n| Bytes::from(n.to_string())).collect();
+            let ids: Vec<Arc<str>> = (0..MESSAGES).map(|n| n.to_string().into()).collect();
+            let (content_type, method): (Arc<str>, Arc<str>) = ("application/json".into(), "POST".into());
+            let began = std::time::Instant::now();
+            for first in (0..MESSAGES).step_by(BATCH) {
+                let ticket = ledger.open(None, 1);
+                let last = (first + BATCH).min(MESSAGES);
+                ticket.owe((last - first) as u64);
+                for n in first..last {
+                    let message = Message {
+                        id: MessageId(ids[n].clone()),
+                        key: keys[n % keys.len()].clone(),
+                        body: Bytes::from_static(b"{\"small\":\"body\"}"),
+                        content_type: content_type.clone(),
+                        headers: Vec::new(),
+                        place: String::new(),
+                        method: method.clone(),
+                        committed_at_us: 0,
+                    };
+                    lane.push(Parcel { message, ticket: ticket.clone() }).await;
+                }
+                ticket.settle();
+            }
+            lane.drain(Instant::now() + Duration::from_secs(60));
+            task.await.expect("no panic");
+            let rate = MESSAGES as f64 / began.elapsed().as_secs_f64();
+            assert_eq!((ledger.unpaid(), stats.delivered_total.load(Relaxed)), (0, MESSAGES as u64));
+            println!("{name}: {rate:.0} messages/s");
+        });
+    }
+}

@@ -1,0 +1,85 @@
+//! Values as JSON. What JSON's numbers can not hold exactly (decimals, NaN) becomes a string, never null.
+
+use super::text::put_text;
+use sluicegate_frame::{Array, Cell};
+
+/// Appends a JSON string.
+pub fn put_string(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("a vector takes any text");
+}
+
+/// Appends a value. Null is null; unchanged and absent are the caller's to leave out.
+pub fn put_value(out: &mut Vec<u8>, cell: &Cell<'_>) {
+    match cell {
+        Cell::Null | Cell::Unchanged | Cell::Absent => out.extend_from_slice(b"null"),
+        Cell::Bool(_) | Cell::Int(_) | Cell::UInt(_) => put_text(out, cell),
+        Cell::Float32(v) if v.is_finite() => put_text(out, cell),
+        Cell::Float64(v) if v.is_finite() => put_text(out, cell),
+        Cell::Json(text) => out.extend_from_slice(text.as_bytes()),
+        Cell::Text(text) | Cell::Enum(text) | Cell::Other(text) => put_string(out, text),
+        Cell::Array(array) => put_array(out, array),
+        // Digits, dates and base64: no character of theirs needs escaping.
+        _ => {
+            out.push(b'"');
+            put_text(out, cell);
+            out.push(b'"');
+        }
+    }
+}
+
+fn put_array(out: &mut Vec<u8>, array: &Array<'_>) {
+    let lens: Vec<usize> = array.dimensions().map(|d| d.len as usize).collect();
+    if array.is_empty() {
+        return out.extend_from_slice(b"[]");
+    }
+    put_dimension(out, &lens, &mut array.iter());
+}
+
+/// One bracket per dimension; PostgreSQL has at most six, so the recursion is shallow.
+fn put_dimension<'a>(out: &mut Vec<u8>, lens: &[usize], elements: &mut impl Iterator<Item = Cell<'a>>) {
+    let Some((&len, inner)) = lens.split_first() else { return };
+    out.push(b'[');
+    for i in 0..len {
+        if i > 0 {
+            out.push(b',');
+        }
+        if inner.is_empty() {
+            put_value(out, &elements.next().unwrap_or(Cell::Null));
+        } else {
+            put_dimension(out, inner, elements);
+        }
+    }
+    out.push(b']');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluicegate_frame::{ArrayWriter, Dimension};
+
+    #[test]
+    fn arrays_of_two_dimensions_keep_their_shape_and_their_nulls() {
+        let mut heap = Vec::new();
+        let two = Dimension { len: 2, lower: 1 };
+        let mut writer = ArrayWriter::new(&mut heap, &[two, two]);
+        for cell in [Cell::Int(1), Cell::Null, Cell::Text("a\"b"), Cell::Decimal("1.50")] {
+            writer.push(cell);
+        }
+        let mut out = Vec::new();
+        put_value(&mut out, &Cell::Array(Array::parse(&heap).expect("an array")));
+        assert_eq!(String::from_utf8_lossy(&out), r#"[[1,null],["a\"b","1.50"]]"#);
+    }
+
+    #[test]
+    fn what_no_number_of_json_can_hold_is_a_string() {
+        let mut out = Vec::new();
+        for cell in [Cell::Float64(f64::NAN), Cell::Decimal("NaN"), Cell::Date(i64::MAX), Cell::Float64(1e21)] {
+            put_value(&mut out, &cell);
+            out.push(b' ');
+        }
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            r#""NaN" "NaN" "infinity" 1e+21 "#.replace("1e+21", &serde_json::to_string(&1e21).expect("a number"))
+        );
+    }
+}

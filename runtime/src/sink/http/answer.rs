@@ -1,0 +1,133 @@
+//! What an answer means, or the lack of one.
+
+use super::Refusal;
+use crate::fault::Fault;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+/// What is read of an answer's body; a longer one costs the connection, not the message.
+pub const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// A reason is shown in one line.
+const REASON_CHARS_MAX: usize = 200;
+
+/// The meaning of a status.
+pub(super) fn verdict(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Result<(), Refusal> {
+    let answered = || format!("answered {status}");
+    let refusal = |fault, reason| Err(Refusal { fault, reason, retry_after: None });
+    match status.as_u16() {
+        200..=299 => Ok(()),
+        300..=399 => refusal(
+            Fault::Poison,
+            format!("{}; redirects are never followed: put the final address into `url`", answered()),
+        ),
+        408 | 425 | 429 | 500..=599 => {
+            Err(Refusal { fault: Fault::Passing, reason: answered(), retry_after: retry_after(headers, now) })
+        }
+        410 => refusal(
+            Fault::Fatal,
+            format!("{}: the receiver wants no more; remove the member, or change its `url`", answered()),
+        ),
+        _ => refusal(Fault::Poison, answered()),
+    }
+}
+
+/// Seconds, or a date (RFC 9110, 10.2.3). One that can not be read counts as none.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::from(u32::MAX))));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// Reads the body away, so that the connection can be used again; gives up on a long one.
+pub(super) async fn read_to_end(mut response: Response) {
+    let mut read = 0;
+    while let Ok(Some(chunk)) = response.chunk().await {
+        read += chunk.len();
+        if read > ANSWER_BYTES_MAX {
+            return;
+        }
+    }
+}
+
+pub(super) fn unanswered(timeout: Duration) -> Refusal {
+    passing(format!("no answer within {} ms", timeout.as_millis()))
+}
+
+pub(super) fn network(error: &reqwest::Error) -> Refusal {
+    let what = if error.is_connect() { "can not connect" } else { "connection broke" };
+    passing(format!("{what}: {}", cause(error)))
+}
+
+/// The innermost cause: the outer ones say that something failed, and repeat the address, which may hold a secret.
+pub(super) fn cause(error: &reqwest::Error) -> String {
+    let Some(mut cause) = error.source() else {
+        return "the request can not be made".into();
+    };
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string().chars().take(REASON_CHARS_MAX).collect()
+}
+
+fn passing(reason: String) -> Refusal {
+    Refusal { fault: Fault::Passing, reason, retry_after: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+    use std::time::UNIX_EPOCH;
+
+    fn fault(status: u16) -> Option<Fault> {
+        let status = StatusCode::from_u16(status).expect("a status");
+        verdict(status, &HeaderMap::new(), UNIX_EPOCH).err().map(|refusal| refusal.fault)
+    }
+
+    #[test]
+    fn every_status_asks_for_one_thing() {
+        for status in 100..=999 {
+            let expected = match status {
+                200..=299 => None,
+                410 => Some(Fault::Fatal),
+                408 | 425 | 429 | 500..=599 => Some(Fault::Passing),
+                _ => Some(Fault::Poison),
+            };
+            assert_eq!(fault(status), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn redirect_says_what_to_do() {
+        let refusal = verdict(StatusCode::FOUND, &HeaderMap::new(), UNIX_EPOCH).expect_err("a refusal");
+        assert_eq!(
+            refusal.reason,
+            "answered 302 Found; redirects are never followed: put the final address into `url`"
+        );
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_never_an_error() {
+        let now = httpdate::parse_http_date("Wed, 21 Oct 2015 07:28:00 GMT").expect("a date");
+        for (text, expected_s) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("99999999999999999999999", Some(u64::from(u32::MAX))),
+            ("Wed, 21 Oct 2015 07:29:30 GMT", Some(90)),
+            ("Wed, 21 Oct 2015 07:00:00 GMT", Some(0)),
+            ("-5", None),
+            ("", None),
+            ("soon", None),
+        ] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
+            let refusal = verdict(StatusCode::TOO_MANY_REQUESTS, &headers, now).expect_err("a refusal");
+            assert_eq!(refusal.retry_after, expected_s.map(Duration::from_secs), "{text:?}");
+        }
+    }
+}

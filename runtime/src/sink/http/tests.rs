@@ -1,0 +1,489 @@
+//! The sink against servers that do what servers do on bad days: real sockets on loopback, written by hand.
+
+use super::*;
+use crate::change::MessageId;
+use bytes::Bytes;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Instant;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What an attempt may take beyond its timeout.
+const GRACE: Duration = Duration::from_millis(100);
+const SHORT: Duration = Duration::from_millis(300);
+const LONG: Duration = Duration::from_secs(20);
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// Accepts for as long as the test runs; hands each connection over with its number, from 0.
+async fn server<F>(serve: impl Fn(TcpStream, usize) -> F + Send + 'static) -> SocketAddr
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        for number in 0.. {
+            let Ok((stream, _)) = listener.accept().await else { return };
+            tokio::spawn(serve(stream, number));
+        }
+    });
+    address
+}
+
+/// Reads one request, head and body; `None` at the end of the connection.
+async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let mut chunk = [0; 4096];
+        let read = stream.read(&mut chunk).await.ok().filter(|read| *read > 0)?;
+        bytes.extend_from_slice(&chunk[..read]);
+        let text = String::from_utf8(bytes.clone()).expect("an ASCII request");
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        if body.len() >= length.map_or(0, |length| length.parse().expect("a length")) {
+            return Some(text);
+        }
+    }
+}
+
+async fn write(stream: &mut TcpStream, text: &str) {
+    // The client may have hung up; that is its right.
+    let _gone = stream.write_all(text.as_bytes()).await;
+}
+
+/// A server that answers every request on every connection the same way.
+async fn answering(answer: &'static str) -> SocketAddr {
+    server(move |mut stream, _| async move {
+        while read_request(&mut stream).await.is_some() {
+            write(&mut stream, answer).await;
+        }
+    })
+    .await
+}
+
+fn sink_to(url: String, timeout: Duration, ca: Option<Arc<[u8]>>) -> HttpSink {
+    let client = Clients::default().get(ca.as_ref()).expect("a client");
+    HttpSink::new(HttpSettings { url, timeout, sign: Vec::new(), headers: Vec::new(), ca }, client).expect("a sink")
+}
+
+fn sink(address: SocketAddr, timeout: Duration) -> HttpSink {
+    sink_to(format!("http://{address}/hook"), timeout, None)
+}
+
+fn message(id: &str) -> Message {
+    Message {
+        id: MessageId(id.into()),
+        key: Bytes::new(),
+        body: Bytes::from_static(b"{\"n\":1}"),
+        content_type: "application/json".into(),
+        headers: Vec::new(),
+        place: "/7".into(),
+        method: "POST".into(),
+        committed_at_us: 0,
+    }
+}
+
+/// One attempt, which must be over in time.
+async fn attempt(sink: &HttpSink) -> Result<(), Refusal> {
+    let began = Instant::now();
+    let outcome = sink.deliver(&message("m-1")).await;
+    assert!(began.elapsed() <= sink.timeout + GRACE, "held its slot for {:?}", began.elapsed());
+    outcome
+}
+
+async fn refusal(sink: &HttpSink, fault: Fault, reason: &str) -> Refusal {
+    let refusal = attempt(sink).await.expect_err("a refusal");
+    assert_eq!(refusal.fault, fault, "{refusal}");
+    assert!(refusal.reason.contains(reason), "{refusal}");
+    refusal
+}
+
+#[tokio::test]
+async fn request_is_what_the_message_says_and_is_signed() {
+    let (seen, mut requests) = tokio::sync::mpsc::unbounded_channel();
+    let address = server(move |mut stream, _| {
+        let seen = seen.clone();
+        async move {
+            while let Some(request) = read_request(&mut stream).await {
+                seen.send(request).expect("the test listens");
+                write(&mut stream, OK).await;
+            }
+        }
+    })
+    .await;
+    let settings = HttpSettings {
+        url: format!("http://{address}/hook/"),
+        timeout: LONG,
+        sign: vec![SigningSecret::parse("whsec_c2VjcmV0").expect("a secret")],
+        headers: vec![("x-team".into(), "blue".into())],
+        ca: None,
+    };
+    let sink = HttpSink::new(settings, SharedClient::new(None).expect("a client")).expect("a sink");
+    sink.deliver(&message("m-1")).await.expect("delivered");
+    let request = requests.recv().await.expect("one request");
+    assert!(request.starts_with("POST /hook/7 HTTP/1.1\r\n") && request.ends_with("\r\n\r\n{\"n\":1}"), "{request}");
+    let header = |name: &str| {
+        let line = request.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        line.unwrap_or_else(|| panic!("{name} is missing in {request}")).to_owned()
+    };
+    let secret = SigningSecret::parse("secret").expect("a secret");
+    let timestamp = header("webhook-timestamp");
+    assert_eq!(header("webhook-id"), "m-1");
+    assert_eq!(header("webhook-signature"), sign::signatures(&[secret], "m-1", &timestamp, b"{\"n\":1}"));
+    assert_eq!(header("content-type"), "application/json");
+    assert_eq!(header("x-team"), "blue");
+    assert_eq!(header("content-length"), "7");
+    assert!(!request.contains("accept-encoding"), "{request}");
+    let now = SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    assert!(now - timestamp.parse::<u64>().expect("seconds") <= 2);
+}
+
+#[tokio::test]
+async fn connection_is_used_again() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = connections.clone();
+    let address = server(move |mut stream, _| {
+        counted.fetch_add(1, SeqCst);
+        async move {
+            while read_request(&mut stream).await.is_some() {
+                write(&mut stream, OK).await;
+            }
+        }
+    })
+    .await;
+    let sink = sink(address, LONG);
+    for _ in 0..50 {
+        attempt(&sink).await.expect("delivered");
+    }
+    assert_eq!(connections.load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn server_that_is_not_there_is_a_passing_fault() {
+    let address = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        listener.local_addr().expect("an address")
+    };
+    let refusal = refusal(&sink(address, LONG), Fault::Passing, "can not connect: ").await;
+    assert!(refusal.reason.contains("refused") && !refusal.reason.contains("hook"), "{refusal}");
+}
+
+#[tokio::test]
+async fn unknown_name_is_a_passing_fault() {
+    refusal(&sink_to("http://no-such-host.invalid/".into(), LONG, None), Fault::Passing, "can not connect: ").await;
+}
+
+#[tokio::test]
+async fn server_that_never_answers_is_left_at_the_deadline() {
+    let address = server(|mut stream, _| async move {
+        let _request = read_request(&mut stream).await;
+        std::future::pending().await
+    })
+    .await;
+    refusal(&sink(address, SHORT), Fault::Passing, "no answer within 300 ms").await;
+}
+
+#[tokio::test]
+async fn server_that_never_reads_is_left_at_the_deadline() {
+    let address = server(|stream, _| async move {
+        let _open = stream;
+        std::future::pending().await
+    })
+    .await;
+    let large = Message { body: Bytes::from(vec![b'x'; 32 << 20]), ..message("m-1") };
+    let began = Instant::now();
+    let refusal = sink(address, SHORT).deliver(&large).await.expect_err("a refusal");
+    assert!(began.elapsed() <= SHORT + GRACE && refusal.fault == Fault::Passing, "{refusal}");
+}
+
+#[tokio::test]
+async fn tls_that_never_begins_is_left_at_the_deadline() {
+    let address = server(|stream, _| async move {
+        let _open = stream;
+        std::future::pending().await
+    })
+    .await;
+    let sink = sink_to(format!("https://{address}/"), SHORT, None);
+    refusal(&sink, Fault::Passing, "no answer within 300 ms").await;
+}
+
+#[tokio::test]
+async fn headers_that_drip_are_left_at_the_deadline() {
+    let address = server(|mut stream, _| async move {
+        let _request = read_request(&mut stream).await;
+        write(&mut stream, "HTTP/1.1 200 OK\r\n").await;
+        for number in 0.. {
+            write(&mut stream, &format!("x-{number}: drip\r\n")).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    refusal(&sink(address, SHORT), Fault::Passing, "no answer within 300 ms").await;
+}
+
+#[tokio::test]
+async fn body_that_drips_behind_a_2xx_is_delivered_and_left_at_the_deadline() {
+    let address = server(|mut stream, _| async move {
+        let _request = read_request(&mut stream).await;
+        write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n").await;
+        loop {
+            write(&mut stream, ".").await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    attempt(&sink(address, SHORT)).await.expect("delivered");
+}
+
+/// Answers with `head` and a body without end; how many bytes it got rid of.
+async fn endless(head: &'static str) -> (SocketAddr, Arc<AtomicUsize>) {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = sent.clone();
+    let address = server(move |mut stream, _| {
+        let counted = counted.clone();
+        async move {
+            let _request = read_request(&mut stream).await;
+            write(&mut stream, head).await;
+            while stream.write_all(&[b'x'; 4096]).await.is_ok() {
+                counted.fetch_add(4096, SeqCst);
+            }
+        }
+    })
+    .await;
+    (address, sent)
+}
+
+#[tokio::test]
+async fn endless_body_is_left_after_64_kib_and_the_status_stands() {
+    let (address, sent) = endless("HTTP/1.1 200 OK\r\n\r\n").await;
+    let began = Instant::now();
+    attempt(&sink(address, LONG)).await.expect("delivered");
+    assert!(began.elapsed() < LONG / 4);
+    tokio::time::sleep(GRACE).await;
+    let after = sent.load(SeqCst);
+    tokio::time::sleep(GRACE).await;
+    assert_eq!(after, sent.load(SeqCst), "the connection is closed");
+    let (address, _) = endless("HTTP/1.1 503 Busy\r\n\r\n").await;
+    refusal(&sink(address, LONG), Fault::Passing, "answered 503").await;
+}
+
+#[tokio::test]
+async fn connection_that_breaks_before_the_status_is_a_passing_fault_and_not_sent_twice() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = connections.clone();
+    let address = server(move |mut stream, _| {
+        counted.fetch_add(1, SeqCst);
+        async move {
+            let _request = read_request(&mut stream).await;
+            write(&mut stream, "HTTP/1.1 2").await;
+            stream.set_zero_linger().expect("a socket option");
+        }
+    })
+    .await;
+    refusal(&sink(address, LONG), Fault::Passing, "connection broke: ").await;
+    assert_eq!(connections.load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn connection_that_breaks_behind_a_2xx_is_delivered() {
+    let address = server(|mut stream, _| async move {
+        let _request = read_request(&mut stream).await;
+        write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await;
+        stream.set_zero_linger().expect("a socket option");
+    })
+    .await;
+    attempt(&sink(address, LONG)).await.expect("delivered");
+}
+
+#[tokio::test]
+async fn answer_that_is_not_http_is_a_passing_fault() {
+    let address = answering("220 mail.example.com ESMTP\r\n").await;
+    refusal(&sink(address, LONG), Fault::Passing, "connection broke: ").await;
+}
+
+#[tokio::test]
+async fn server_error_is_a_passing_fault_every_time() {
+    let address = answering("HTTP/1.1 500 Oops\r\ncontent-length: 6\r\n\r\nsecret").await;
+    let sink = sink(address, LONG);
+    for _ in 0..3 {
+        let refusal = refusal(&sink, Fault::Passing, "answered 500").await;
+        assert!(!refusal.reason.contains("secret"), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn receiver_that_asks_for_patience_is_heard() {
+    let address = answering("HTTP/1.1 429 Slow\r\nretry-after: 17\r\ncontent-length: 0\r\n\r\n").await;
+    let refusal = refusal(&sink(address, LONG), Fault::Passing, "answered 429").await;
+    assert_eq!(refusal.retry_after, Some(Duration::from_secs(17)));
+}
+
+#[tokio::test]
+async fn redirect_is_not_followed() {
+    let address = answering("HTTP/1.1 307 Moved\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n").await;
+    refusal(&sink(address, LONG), Fault::Poison, "redirects are never followed").await;
+}
+
+#[tokio::test]
+async fn gone_stops_the_lane() {
+    let address = answering("HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n").await;
+    refusal(&sink(address, LONG), Fault::Fatal, "the receiver wants no more").await;
+}
+
+/// Answers one request per connection, keeps it open, and closes it in the moment the next one comes.
+async fn closing_while_idle(requests: Arc<AtomicUsize>) -> SocketAddr {
+    server(move |mut stream, _| {
+        let requests = requests.clone();
+        async move {
+            for _ in 0..2 {
+                let Some(request) = read_request(&mut stream).await else { return };
+                assert!(request.contains("webhook-id: m-1\r\n"), "{request}");
+                if requests.fetch_add(1, SeqCst) % 2 == 0 {
+                    write(&mut stream, OK).await;
+                }
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn connection_closed_while_idle_is_replaced_within_the_same_attempt() {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let sink = sink(closing_while_idle(requests.clone()).await, LONG);
+    attempt(&sink).await.expect("on the first connection");
+    attempt(&sink).await.expect("on a new one, after the first was found closed");
+    assert_eq!(requests.load(SeqCst), 3);
+}
+
+#[tokio::test]
+async fn idle_connection_that_was_closed_long_ago_is_not_used() {
+    let address = server(|mut stream, _| async move {
+        let _request = read_request(&mut stream).await;
+        write(&mut stream, OK).await;
+    })
+    .await;
+    let sink = sink(address, LONG);
+    for _ in 0..5 {
+        attempt(&sink).await.expect("delivered");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// An authority and a server certificate for `localhost`.
+fn certificates() -> (Arc<[u8]>, rustls::ServerConfig) {
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_key = rcgen::KeyPair::generate().expect("a key");
+    let authority_cert = authority.self_signed(&authority_key).expect("a certificate");
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
+    let cert = params.signed_by(&key, &issuer).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let tls = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .expect("a configuration");
+    (authority_cert.pem().into_bytes().into(), tls)
+}
+
+/// Answers over TLS with the protocol and the connection's number in the status text's place: the body is not looked at.
+async fn tls_server(alpn: &'static [u8]) -> (SocketAddr, Arc<[u8]>, Arc<AtomicUsize>, Arc<AtomicUsize>) {
+    let (ca, mut tls) = certificates();
+    tls.alpn_protocols = vec![alpn.to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
+    let (connections, http2) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counted = (connections.clone(), http2.clone());
+    let address = server(move |stream, _| {
+        let (acceptor, (connections, http2)) = (acceptor.clone(), counted.clone());
+        async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            connections.fetch_add(1, SeqCst);
+            let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                http2.fetch_add(usize::from(request.version() == hyper::Version::HTTP_2), SeqCst);
+                async {
+                    Ok::<_, Infallible>(hyper::Response::new(http_body_util::Full::new(Bytes::from_static(b"ok"))))
+                }
+            });
+            let io = hyper_util::rt::TokioIo::new(stream);
+            let builder = hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
+            let _closed = builder.serve_connection(io, service).await;
+        }
+    })
+    .await;
+    (address, ca, connections, http2)
+}
+
+#[tokio::test]
+async fn own_authority_is_trusted_and_http2_carries_all_on_one_connection() {
+    let (address, ca, connections, http2) = tls_server(b"h2").await;
+    let sink = sink_to(format!("https://localhost:{}/", address.port()), LONG, Some(ca));
+    attempt(&sink).await.expect("delivered");
+    let many = (0..20).map(|_| attempt(&sink));
+    assert!(futures_util::future::join_all(many).await.iter().all(Result::is_ok));
+    assert_eq!((connections.load(SeqCst), http2.load(SeqCst)), (1, 21));
+}
+
+#[tokio::test]
+async fn receiver_without_http2_gets_http1_over_tls() {
+    let (address, ca, connections, http2) = tls_server(b"http/1.1").await;
+    let sink = sink_to(format!("https://localhost:{}/", address.port()), LONG, Some(ca));
+    for _ in 0..3 {
+        attempt(&sink).await.expect("delivered");
+    }
+    assert_eq!((connections.load(SeqCst), http2.load(SeqCst)), (1, 0));
+}
+
+#[tokio::test]
+async fn unknown_authority_is_not_trusted() {
+    let (address, ..) = tls_server(b"h2").await;
+    let (other_ca, _) = certificates();
+    let url = format!("https://localhost:{}/", address.port());
+    refusal(&sink_to(url, LONG, Some(other_ca)), Fault::Passing, "can not connect: invalid peer certificate").await;
+}
+
+#[test]
+fn authority_that_can_not_be_read_says_what_to_give() {
+    for pem in ["", "not PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let error = SharedClient::new(Some(pem.as_bytes())).err().expect("an error").to_string();
+        assert!(error.starts_with("`ca` ") && error.ends_with("in PEM form"), "{error}");
+    }
+}
+
+#[test]
+fn receivers_with_equal_trust_share_a_client() {
+    let clients = Clients::default();
+    let (ca, _) = certificates();
+    let same: Arc<[u8]> = ca.to_vec().into();
+    for ca in [None, Some(&ca), Some(&same), None] {
+        clients.get(ca).expect("a client");
+    }
+    assert_eq!(clients.len(), 2);
+}
+
+#[tokio::test]
+async fn thousand_attempts_against_a_hanging_server_all_end_in_time() {
+    let address = server(|stream, _| async move {
+        let _open = stream;
+        std::future::pending().await
+    })
+    .await;
+    let sink = sink(address, Duration::from_millis(1000));
+    let began = Instant::now();
+    let outcomes = futures_util::future::join_all((0..1000).map(|_| async {
+        let message = message("m-1");
+        let outcome = sink.deliver(&message).await;
+        (outcome, began.elapsed())
+    }));
+    for (outcome, took) in outcomes.await {
+        assert_eq!(outcome.expect_err("a refusal").fault, Fault::Passing);
+        // A thousand connects at once share the cores with everything else that is tested.
+        assert!(took <= sink.timeout + 5 * GRACE, "{took:?}");
+    }
+}
