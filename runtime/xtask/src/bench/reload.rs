@@ -1,6 +1,7 @@
 //! How long after a new `.wasm` was renamed into place the first row goes through it, seen by the customer.
 
 use super::{Bench, Figure, median};
+use crate::audit::Arrival;
 use crate::customers::Manner;
 use crate::parcels::{Step, Terms, Writer};
 use crate::ring::{Ring, RingOptions};
@@ -66,14 +67,16 @@ fn variant(wasm: &Path, place: &Path, number: u8) -> Result<PathBuf> {
 }
 
 async fn swap(ring: &mut Ring, writer: &mut Writer, parcel: &mut i32, wasm: &Path, marks: bool) -> Result<Duration> {
-    let from = ring.record.arrivals_from(0).len();
+    let from = ring.record.look(<[Arrival]>::len);
     let renamed_at = ring.folder.put_guest(wasm)?;
     while renamed_at.elapsed() < TAKEOVER_LIMIT {
         *parcel += 1;
         writer.write(1, *parcel, Step::Posted).await?;
         tokio::time::sleep(PAUSE).await;
-        if let Some(first) = ring.record.arrivals_from(from).iter().find(|arrival| arrival.marked == marks) {
-            let took = first.at.saturating_duration_since(renamed_at);
+        let through_new =
+            |arrivals: &[Arrival]| Some(arrivals[from..].iter().find(|arrival| arrival.marked == marks)?.at);
+        if let Some(first) = ring.record.look(through_new) {
+            let took = first.saturating_duration_since(renamed_at);
             // Rows of the old code may still be under way; they must not be taken for the next version's.
             ring.wait_for_all(|_| true, Instant::now() + TAKEOVER_LIMIT).await?;
             return Ok(took);
