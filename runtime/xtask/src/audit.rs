@@ -10,6 +10,7 @@
 //! through guest and body to the customer. So a change is recognised at the receiver without a column made for the test.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,11 @@ pub struct Record {
 #[derive(Default)]
 struct Pages {
     written: BTreeMap<i64, Written>,
+    /// Changes without an answer yet, and their customers.
+    open: HashMap<i64, u32>,
     arrivals: Vec<Arrival>,
+    /// How many arrivals were here before the record was cleared: numbers go on, so that a late answer meets nobody else's.
+    cleared: usize,
     unreadable: u64,
 }
 
@@ -56,23 +61,32 @@ pub struct Arrival {
 impl Record {
     pub fn wrote(&self, change: i64, customer: u32, parcel: i32) {
         let written = Written { customer, parcel, at: Instant::now() };
-        self.pages().written.insert(change, written);
+        let mut pages = self.pages();
+        pages.written.insert(change, written);
+        pages.open.insert(change, customer);
     }
 
     /// Takes a change back whose statement failed.
     pub fn failed(&self, change: i64) {
-        self.pages().written.remove(&change);
+        let mut pages = self.pages();
+        pages.written.remove(&change);
+        pages.open.remove(&change);
     }
 
     /// Notes a request; the returned number is for [`answered`](Self::answered).
     pub fn arrived(&self, arrival: Arrival) -> usize {
         let mut pages = self.pages();
         pages.arrivals.push(arrival);
-        pages.arrivals.len() - 1
+        pages.cleared + pages.arrivals.len() - 1
     }
 
     pub fn answered(&self, number: usize) {
-        self.pages().arrivals[number].answered_at = Some(Instant::now());
+        let mut pages = self.pages();
+        let Some(index) = number.checked_sub(pages.cleared) else { return };
+        let arrival = &mut pages.arrivals[index];
+        arrival.answered_at = Some(Instant::now());
+        let change = arrival.change;
+        pages.open.remove(&change);
     }
 
     /// Notes a request whose body is none of the rows that we wrote.
@@ -80,25 +94,25 @@ impl Record {
         self.pages().unreadable += 1;
     }
 
-    /// All requests so far from number `from`, in order of arrival.
-    pub fn arrivals_from(&self, from: usize) -> Vec<Arrival> {
-        self.pages().arrivals.get(from..).unwrap_or_default().to_vec()
+    /// Shows all requests so far, in order of arrival. Nothing arrives meanwhile: be quick.
+    pub fn look<T>(&self, at: impl FnOnce(&[Arrival]) -> T) -> T {
+        at(&self.pages().arrivals)
     }
 
-    pub fn written(&self) -> BTreeMap<i64, Written> {
-        self.pages().written.clone()
+    /// Number of changes written.
+    pub fn written(&self) -> usize {
+        self.pages().written.len()
     }
 
     /// Starts afresh: what was written and delivered until now is no longer looked at.
     pub fn clear(&self) {
-        *self.pages() = Pages::default();
+        let mut pages = self.pages();
+        *pages = Pages { cleared: pages.cleared + pages.arrivals.len(), ..Pages::default() };
     }
 
     /// How many changes for customers that `counts` have not been answered yet.
     pub fn missing(&self, counts: impl Fn(u32) -> bool) -> usize {
-        let pages = self.pages();
-        let delivered: HashSet<i64> = pages.answered().map(|arrival| arrival.change).collect();
-        pages.written.iter().filter(|(change, w)| counts(w.customer) && !delivered.contains(change)).count()
+        self.pages().open.values().filter(|customer| counts(**customer)).count()
     }
 
     /// Compares the two sides. `counts` says which customers are expected to have everything.
@@ -156,6 +170,17 @@ impl Audit {
         let mut latencies: Vec<Duration> = picked.map(|delivery| delivery.latency).collect();
         latencies.sort_unstable();
         latencies
+    }
+}
+
+impl fmt::Display for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { changes, delivered, lost, doubled, renamed, out_of_order, strange, .. } = self;
+        write!(
+            f,
+            "{changes} changes, {delivered} delivered, {lost} lost, {doubled} doubled, {out_of_order} out of order, "
+        )?;
+        write!(f, "{renamed} under a second id, {strange} strange")
     }
 }
 
@@ -247,8 +272,8 @@ pub fn quantile(sorted: &[Duration], quantile: f64) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn arrive(record: &Record, message: &str, parcel: i32, change: i64) {
-        let arrival = Arrival {
+    fn arrival(message: &str, parcel: i32, change: i64) -> Arrival {
+        Arrival {
             message: message.into(),
             customer: 1,
             parcel,
@@ -257,8 +282,11 @@ mod tests {
             marked: false,
             at: Instant::now(),
             answered_at: None,
-        };
-        let number = record.arrived(arrival);
+        }
+    }
+
+    fn arrive(record: &Record, message: &str, parcel: i32, change: i64) {
+        let number = record.arrived(arrival(message, parcel, change));
         record.answered(number);
     }
 
@@ -294,17 +322,7 @@ mod tests {
     #[test]
     fn a_request_without_an_answer_is_not_a_delivery() {
         let record = three_of_one_parcel();
-        let arrival = || Arrival {
-            message: "a".into(),
-            customer: 1,
-            parcel: 7,
-            change: 10,
-            status: String::new(),
-            marked: false,
-            at: Instant::now(),
-            answered_at: None,
-        };
-        record.arrived(arrival());
+        record.arrived(arrival("a", 7, 10));
         assert_eq!(record.audit(|_| true).lost, 3);
         arrive(&record, "a", 7, 10);
         let audit = record.audit(|_| true);
@@ -349,6 +367,17 @@ mod tests {
         arrive(&record, "b", 7, 99);
         record.unreadable();
         assert_eq!(record.audit(|_| true).strange, 3);
+    }
+
+    #[test]
+    fn an_answer_after_the_record_was_cleared_counts_for_nothing() {
+        let record = three_of_one_parcel();
+        let late = record.arrived(arrival("a", 7, 10));
+        record.clear();
+        record.wrote(40, 1, 7);
+        record.arrived(arrival("d", 7, 40));
+        record.answered(late);
+        assert_eq!((record.missing(|_| true), record.written()), (1, 1));
     }
 
     #[test]

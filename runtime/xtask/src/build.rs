@@ -49,7 +49,8 @@ fn target_folder() -> PathBuf {
 /// Builds the `sluicegate` binary and returns its path.
 pub async fn sluicegate(profile: Profile) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--package", "sluicegate", "--bin", "sluicegate"]);
+    // With the features that the whole workspace asks for, so that tests and demo share what is compiled.
+    command.args(["build", "--workspace", "--bin", "sluicegate"]);
     if profile == Profile::Release {
         command.arg("--release");
     }

@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(post_to(&customers, 3, body(3)).await?, 204);
         assert_eq!(post_to(&customers, 3, "{}".into()).await?, 400);
         assert_eq!(post_to(&customers, 3, body(1)).await?, 404);
-        let arrivals = record.arrivals_from(0);
+        let arrivals = record.look(<[Arrival]>::to_vec);
         let answered: Vec<bool> = arrivals.iter().map(|arrival| arrival.answered_at.is_some()).collect();
         assert_eq!(answered, [true, false, true]);
         let third = &arrivals[2];

@@ -3,12 +3,12 @@
 //! A writer moves parcels without pause. Again and again `sluicegate` is started, left alone for a random time (sometimes too
 //! short to become ready) and killed with its whole process group. At last it may run until everything has arrived.
 
-use crate::audit::{Audit, Record};
-use crate::customers::{Customers, Manner};
-use crate::host::Host;
-use crate::parcels::{Folder, Step, Terms, Writer, create_table};
-use crate::servers::{Postgres, PostgresOptions};
-use anyhow::{Result, bail};
+use crate::audit::Audit;
+use crate::customers::Manner;
+use crate::parcels::{Step, Terms, Writer};
+use crate::ring::{Ring, RingOptions};
+use crate::servers::PostgresOptions;
+use anyhow::Result;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::path::PathBuf;
@@ -50,49 +50,45 @@ pub struct KillReport {
 
 /// Runs the whole story. An error means that the run could not be made; a loss is in the report.
 pub async fn run(options: KillOptions) -> Result<KillReport> {
-    let postgres = Postgres::start(PostgresOptions { fsync: true, ..PostgresOptions::default() }).await?;
-    create_table(&postgres.connect().await?).await?;
-    let record = Arc::new(Record::default());
-    let manners = (1..=CUSTOMERS).map(|customer| (customer, Manner::Between(1, 20))).collect();
-    let customers = Customers::open(manners, record.clone(), options.seed).await?;
-    let place = tempfile::Builder::new().prefix("sluicegate-kill-").tempdir()?;
-    let terms = |_| Terms { timeout: Duration::from_secs(5), concurrency: 16 };
-    let folder = Folder::write(&place.path().join("pipelines"), &postgres.url(), &customers, terms)?;
-    if let Some(guest) = &options.guest {
-        folder.put_guest(guest)?;
-    }
-    let log = place.path().join("log");
-    let start = || Host::start(&options.binary, folder.path(), &folder.admin, &log);
-
-    // The slot must exist before the first change that is expected to arrive.
-    let mut host = start()?;
-    host.ready().await?;
+    // The slot exists before the first change that is expected to arrive.
+    let mut ring = Ring::start(RingOptions {
+        binary: &options.binary,
+        guest: options.guest.as_deref(),
+        postgres: PostgresOptions { fsync: true, ..PostgresOptions::default() },
+        manners: (1..=CUSTOMERS).map(|customer| (customer, Manner::Between(1, 20))).collect(),
+        terms: &|_| Terms { timeout: Duration::from_secs(5), concurrency: 16 },
+        seed: options.seed,
+    })
+    .await?;
     let enough = Arc::new(AtomicBool::new(false));
-    let writer = Writer::connect(&postgres, record.clone()).await?;
+    let writer = Writer::connect(&ring.postgres, ring.record.clone()).await?;
     let writing = tokio::spawn(write_until(writer, enough.clone(), options.pause));
+    let kills_when_ready = kill_again_and_again(&mut ring, &options).await?;
+    ring.host.ready().await?;
+    enough.store(true, Relaxed);
+    writing.await??;
+    ring.wait_for_all(|_| true, Instant::now() + SETTLE_LIMIT).await?;
+    let (audit, last_log_lines) = (ring.record.audit(|_| true), ring.host.last_log_lines());
+    ring.stop().await;
+    Ok(KillReport { kills: options.kills, kills_when_ready, audit, last_log_lines })
+}
 
+async fn kill_again_and_again(ring: &mut Ring, options: &KillOptions) -> Result<u32> {
     let mut dice = StdRng::seed_from_u64(options.seed);
     let mut kills_when_ready = 0;
     for _ in 0..options.kills {
         let life = Duration::from_millis(dice.random_range(options.life_ms.0..=options.life_ms.1));
         let born = Instant::now();
-        let ready = tokio::time::timeout(life, host.ready()).await;
-        if let Ok(outcome) = ready {
-            outcome?;
+        if let Ok(ready) = tokio::time::timeout(life, ring.host.ready()).await {
+            ready?;
             kills_when_ready += 1;
             tokio::time::sleep(life.saturating_sub(born.elapsed())).await;
         }
-        host.check_alive()?;
-        host.kill9();
-        host = start()?;
+        ring.host.check_alive()?;
+        ring.host.kill9();
+        ring.start_host_again()?;
     }
-    host.ready().await?;
-    enough.store(true, Relaxed);
-    writing.await??;
-    wait_for_all(&record, &mut host).await?;
-    let last_log_lines = host.last_log_lines();
-    host.stop().await;
-    Ok(KillReport { kills: options.kills, kills_when_ready, audit: record.audit(|_| true), last_log_lines })
+    Ok(kills_when_ready)
 }
 
 async fn write_until(mut writer: Writer, enough: Arc<AtomicBool>, pause: Duration) -> Result<()> {
@@ -102,18 +98,6 @@ async fn write_until(mut writer: Writer, enough: Arc<AtomicBool>, pause: Duratio
         let customer = parcel.unsigned_abs() % CUSTOMERS + 1;
         writer.write(customer, parcel, Step::InTransit).await?;
         tokio::time::sleep(pause).await;
-    }
-    Ok(())
-}
-
-async fn wait_for_all(record: &Record, host: &mut Host) -> Result<()> {
-    let deadline = Instant::now() + SETTLE_LIMIT;
-    while record.missing(|_| true) > 0 && Instant::now() < deadline {
-        host.check_alive()?;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    if record.written().is_empty() {
-        bail!("the writer wrote nothing");
     }
     Ok(())
 }

@@ -14,5 +14,6 @@ pub mod host;
 pub mod kill;
 pub mod parcels;
 pub mod process;
+pub mod ring;
 pub mod servers;
 pub mod suite;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio_postgres::{Client, Statement};
 
 const TABLE: &str = include_str!("../../../pipelines/parcels/table.sql");
@@ -54,10 +54,13 @@ impl Folder {
     }
 
     /// Puts a guest in place as `parcels.wasm` in one step, as a careful author would: written beside, then renamed.
-    pub fn put_guest(&self, wasm: &Path) -> Result<()> {
+    /// Returns when the rename began.
+    pub fn put_guest(&self, wasm: &Path) -> Result<Instant> {
         let beside = self.path.join("parcels/.parcels.wasm.new");
         std::fs::copy(wasm, &beside).with_context(|| format!("copy {}", wasm.display()))?;
-        std::fs::rename(&beside, self.path.join("parcels/parcels.wasm")).context("put the guest in place")
+        let renamed_at = Instant::now();
+        std::fs::rename(&beside, self.path.join("parcels/parcels.wasm")).context("put the guest in place")?;
+        Ok(renamed_at)
     }
 }
 

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Everything from nothing takes less on two cores.
 const STEP_LIMIT: Duration = Duration::from_secs(35 * 60);
+/// From the end of a step to the end of its output.
+const OUTPUT_LIMIT: Duration = Duration::from_secs(20);
 /// The oldest server is tried in every run, beside the newest.
 const OLDEST: u32 = POSTGRES_VERSIONS[0];
 const NEWEST: u32 = POSTGRES_VERSIONS[POSTGRES_VERSIONS.len() - 1];
@@ -201,7 +203,10 @@ async fn run_shown(mut command: Command) -> Result<(bool, u64, u64)> {
     let Some(status) = process.wait(STEP_LIMIT).await else {
         bail!("did not end within {} minutes", STEP_LIMIT.as_secs() / 60);
     };
-    let (passed, failed) = shown.await.context("show the output")?;
+    // A step that leaves a process behind, which holds the pipe, must not hold the run.
+    let shown = tokio::time::timeout(OUTPUT_LIMIT, shown).await;
+    let (passed, failed) =
+        shown.context("it ended, but something that it started still runs")?.context("show the output")?;
     Ok((status.success(), passed, failed))
 }
 

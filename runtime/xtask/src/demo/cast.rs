@@ -75,10 +75,15 @@ impl Cast {
         }
     }
 
+    /// Whether there are too many customers for a line each.
+    pub fn is_crowd(&self) -> bool {
+        self.manners.len() > NAMED_MAX as usize
+    }
+
     /// One group per customer, or one per manner when there are many.
     pub fn groups(&self) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
-        let crowd = self.manners.len() > NAMED_MAX as usize;
+        let crowd = self.is_crowd();
         for (customer, manner) in &self.manners {
             match groups.iter_mut().find(|group| crowd && group.manner == *manner) {
                 Some(group) => group.last = *customer,

@@ -77,7 +77,7 @@ impl Screen {
         let mut seen = HashSet::new();
         loop {
             let finished = finished_after(&mut ended, REDRAW).await;
-            let mut fresh = self.record.arrivals_from(0);
+            let mut fresh = self.record.look(<[Arrival]>::to_vec);
             fresh.retain(|arrival| arrival.answered_at.is_some() && seen.insert((arrival.message.clone(), arrival.at)));
             fresh.sort_by_key(|arrival| arrival.answered_at);
             for arrival in fresh {
@@ -120,21 +120,23 @@ impl Screen {
     fn progress(&self) -> Vec<(usize, Option<Duration>)> {
         let mut changes: Vec<HashSet<i64>> = vec![HashSet::new(); self.groups.len()];
         let mut last = vec![None; self.groups.len()];
-        for arrival in self.record.arrivals_from(0) {
-            let Some(answered_at) = arrival.answered_at else { continue };
-            if let Some(group) = self.groups.iter().position(|group| group.holds(arrival.customer)) {
-                changes[group].insert(arrival.change);
-                last[group] = Some(answered_at - arrival.at);
+        self.record.look(|arrivals| {
+            for arrival in arrivals {
+                let Some(answered_at) = arrival.answered_at else { continue };
+                if let Some(group) = self.groups.iter().position(|group| group.holds(arrival.customer)) {
+                    changes[group].insert(arrival.change);
+                    last[group] = Some(answered_at - arrival.at);
+                }
             }
-        }
+        });
         changes.into_iter().map(|set| set.len()).zip(last).collect()
     }
 
     fn lines(&self) -> Vec<String> {
-        let marked = self.record.arrivals_from(0).iter().filter(|arrival| arrival.marked).count();
+        let marked = self.record.look(|arrivals| arrivals.iter().filter(|arrival| arrival.marked).count());
         let guest = if marked == 0 { String::new() } else { format!("   {marked} rows through the new guest") };
         let elapsed = self.begun.elapsed().as_secs_f64();
-        let mut lines = vec![format!("{elapsed:6.1} s   {} changes written{guest}", self.record.written().len())];
+        let mut lines = vec![format!("{elapsed:6.1} s   {} changes written{guest}", self.record.written())];
         for ((group, total), (done, last)) in self.groups.iter().zip(&self.totals).zip(self.progress()) {
             let filled = (done * BAR_LEN).checked_div(*total).unwrap_or(0).min(BAR_LEN);
             let bar = "█".repeat(filled) + &"░".repeat(BAR_LEN - filled);

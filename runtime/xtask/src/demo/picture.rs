@@ -4,6 +4,7 @@ use super::cast::{Cast, Group, SLOW};
 use super::stage::Stage;
 use super::writing::Takeover;
 use crate::audit::{Audit, Delivery, quantile};
+use crate::customers::Manner;
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -31,11 +32,11 @@ pub struct Picture<'a> {
 
 impl Picture<'_> {
     pub fn draw(&self) -> String {
-        let changes = self.stage.record.written().len();
+        let changes = self.stage.ring.record.written();
         let mut text = format!(
             "\nparcels: {changes} changes in {}, PostgreSQL {} -> parcels.wasm ({} KB) -> {} customers\n\n",
             duration(self.written_in),
-            self.stage.postgres.version(),
+            self.stage.ring.postgres.version(),
             self.stage.guest_bytes.div_ceil(1024),
             self.cast.manners().len(),
         );
@@ -58,40 +59,49 @@ impl Picture<'_> {
     }
 
     fn sentence_about_speed(&self) -> String {
-        let slow = self.audit.latencies(|customer| customer == SLOW);
-        let slowest = slow.last().map_or("-".to_owned(), |slowest| duration(*slowest));
-        let now = |customer: u32| quantile(&self.audit.latencies(|other| other == customer), 0.5);
-        let crowd = self.cast.groups().len() < self.cast.manners().len();
-        let (who, with, without) = if crowd {
-            let healthy: Vec<u32> = self.baseline.keys().copied().collect();
-            let mut before: Vec<Duration> = self.baseline.values().copied().collect();
-            before.sort_unstable();
-            let with = quantile(&self.audit.latencies(|customer| self.cast.healthy().any(|h| h == customer)), 0.5);
-            (
-                format!("{} healthy ones", self.cast.healthy().count()),
-                vec![with],
-                vec![quantile(&before, 0.5); healthy.len().min(1)],
-            )
+        let slowest =
+            self.audit.latencies(|customer| customer == SLOW).last().map_or("-".to_owned(), |last| duration(*last));
+        let healthy: Vec<u32> = self.cast.healthy().collect();
+        let who = if self.cast.is_crowd() {
+            format!("the {} healthy ones", healthy.len())
         } else {
-            let healthy: Vec<u32> = self.cast.healthy().collect();
-            let with = healthy.iter().map(|customer| now(*customer)).collect();
-            let without = healthy.iter().map(|customer| self.baseline.get(customer).copied()).collect();
-            (format!("customers {}", list(healthy.iter().map(u32::to_string))), with, without)
+            format!(
+                "customer{} {}",
+                if healthy.len() == 1 { "" } else { "s" },
+                list(healthy.iter().map(u32::to_string))
+            )
         };
-        let slower =
-            with.iter().zip(&without).filter_map(|(with, without)| with.as_ref()?.checked_sub((*without)?)).max();
-        let before = without.iter().flatten().map(|latency| duration(*latency)).collect::<Vec<_>>().join(", ");
-        let dead = self.cast.manners().values().filter(|manner| manner.is_dead()).count();
-        let dead = if dead > 0 { format!(" and {dead} never answered") } else { String::new() };
-        match slower {
-            Some(slower) if slower >= NOTICED => format!(
-                "Customer {SLOW} answered after up to {slowest}{dead}; {who} became slower by up to {} (without it: {before}).",
-                duration(slower)
-            ),
-            _ => format!(
-                "Customer {SLOW} answered after up to {slowest}{dead}; {who} did not notice (without it: {before})."
-            ),
-        }
+        let medians = self.medians();
+        let slower = medians.iter().filter_map(|(now, before)| now.checked_sub(*before)).max().unwrap_or_default();
+        let noticed = if slower < NOTICED {
+            "did not notice".to_owned()
+        } else {
+            format!("became slower by up to {}", duration(slower))
+        };
+        let before: Vec<String> = medians.iter().map(|(_, before)| duration(*before)).collect();
+        let dead = match self.cast.manners().values().filter(|manner| manner.is_dead()).count() {
+            0 => String::new(),
+            dead => format!(", {dead} never"),
+        };
+        let before = before.join(", ");
+        format!("Customer {SLOW} answered after up to {slowest}{dead}; {who} {noticed} (without it: {before}).")
+    }
+
+    /// Medians of the healthy customers, now and without the slow one; one pair for all of them when they are a crowd.
+    fn medians(&self) -> Vec<(Duration, Duration)> {
+        let groups = self.cast.groups();
+        let healthy = groups.iter().filter(|group| group.manner == Manner::USUAL);
+        let medians = healthy.filter_map(|group| {
+            let mut before: Vec<Duration> = self
+                .baseline
+                .iter()
+                .filter(|(customer, _)| group.holds(**customer))
+                .map(|(_, median)| *median)
+                .collect();
+            before.sort_unstable();
+            Some((quantile(&self.audit.latencies(|customer| group.holds(customer)), 0.5)?, quantile(&before, 0.5)?))
+        });
+        medians.collect()
     }
 
     fn sentence_about_loss(&self) -> String {

@@ -36,14 +36,13 @@ pub async fn write(stage: &mut Stage, schedule: &[Change], pause: Option<Duratio
     for change in first {
         write_one(stage, change, begun, pause, &mut written).await?;
     }
-    let before = stage.host.generation().await?;
-    stage.folder.put_guest(&stage.next_guest)?;
-    let renamed_at = Instant::now();
+    let before = stage.ring.host.generation().await?;
+    let renamed_at = stage.ring.folder.put_guest(&stage.next_guest)?;
     let mut swap = Swap { renamed_at, took: None };
     let Some(pause) = pause else {
         while swap.took.is_none() && renamed_at.elapsed() < TAKEOVER_LIMIT {
             tokio::time::sleep(LOOK).await;
-            swap.look(&stage.host.generation().await?, &before);
+            swap.look(&stage.ring.host.generation().await?, &before);
         }
         for change in second {
             write_one(stage, change, begun, None, &mut written).await?;
@@ -55,13 +54,13 @@ pub async fn write(stage: &mut Stage, schedule: &[Change], pause: Option<Duratio
         let due = begun + pause * written;
         while swap.took.is_none() && due.saturating_duration_since(Instant::now()) > LOOK {
             tokio::time::sleep(LOOK).await;
-            swap.look(&stage.host.generation().await?, &before);
+            swap.look(&stage.ring.host.generation().await?, &before);
         }
         write_one(stage, change, begun, Some(pause), &mut written).await?;
     }
     // At a high rate the changes may be through before the guest is; the last one waits, to be seen with the new mark.
     while swap.took.is_none() && renamed_at.elapsed() < TAKEOVER_LIMIT {
-        swap.look(&stage.host.generation().await?, &before);
+        swap.look(&stage.ring.host.generation().await?, &before);
         tokio::time::sleep(LOOK).await;
     }
     write_one(stage, last, begun, Some(pause), &mut written).await?;
@@ -79,7 +78,7 @@ async fn write_one(
         tokio::time::sleep_until((begun + pause * *written).into()).await;
     }
     *written += 1;
-    stage.writer.write(change.customer, change.parcel, change.step).await
+    stage.ring.writer.write(change.customer, change.parcel, change.step).await
 }
 
 impl Swap {
