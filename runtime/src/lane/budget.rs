@@ -57,7 +57,7 @@ impl Budget {
         }
     }
 
-    /// Announces a pusher that will wait for [`Budget::freed`]; until the result is dropped it is woken.
+    /// Announces a pusher that will wait for [`Waiting::freed`]; until the result is dropped it is woken.
     pub(super) fn wait(&self) -> Waiting {
         self.0.waiting.fetch_add(1, SeqCst);
         Waiting(self.clone())

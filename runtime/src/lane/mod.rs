@@ -6,7 +6,7 @@
 //!    └───── room ─────────┴─▶ settle(ticket), stats, a line for what is refused for good
 //! ```
 //!
-//! [`core`](self) decides and does nothing: what may be sent now, who waits for how long, who is given up. The driver is the
+//! The core decides and does nothing: what may be sent now, who waits for how long, who is given up. The driver is the
 //! task around it and decides nothing. The inbox is where pushers meet it, and where memory is bounded. Two further states of
 //! a lane, parked on disk and held by its breaker, belong into the core: its messages can be walked oldest first.
 

@@ -79,19 +79,23 @@ fn bench(settings: LaneSettings, budget: Budget, script: impl IntoIterator<Item 
     Bench { lane, task, sink, stats, ledger: Ledger::new(), budget }
 }
 
+fn parcel(ledger: &Ledger, id: usize, key: &str) -> Parcel {
+    let message = Message {
+        id: MessageId(id.to_string().into()),
+        key: Bytes::copy_from_slice(key.as_bytes()),
+        body: Bytes::from_static(b"{}"),
+        content_type: "application/json".into(),
+        headers: Vec::new(),
+        place: String::new(),
+        method: "POST".into(),
+        committed_at_us: 0,
+    };
+    Parcel { message, ticket: ledger.open(None, 1) }
+}
+
 impl Bench {
     fn parcel(&self, id: usize, key: &str) -> Parcel {
-        let message = Message {
-            id: MessageId(id.to_string().into()),
-            key: Bytes::copy_from_slice(key.as_bytes()),
-            body: Bytes::from_static(b"{}"),
-            content_type: "application/json".into(),
-            headers: Vec::new(),
-            place: String::new(),
-            method: "POST".into(),
-            committed_at_us: 0,
-        };
-        Parcel { message, ticket: self.ledger.open(None, 1) }
+        parcel(&self.ledger, id, key)
     }
 
     async fn push(&self, id: usize, key: &str) {
@@ -279,6 +283,42 @@ async fn lane_ends_when_its_last_handle_is_dropped() {
     assert!(!task.is_finished());
     drop((lane, ticket));
     task.await.expect("no panic");
+}
+
+/// Threads that really race; the paused clock knows only one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn pushers_and_lanes_on_several_threads_lose_no_wake_up() {
+    const LANES: usize = 3;
+    const PUSHERS: usize = 4;
+    const MESSAGES: usize = 3000;
+    let budget = Budget::new(1500);
+    let tight = LaneSettings { messages_max: 3, memory_bytes: 900, concurrency: 2, ..settings() };
+    let benches: Vec<Bench> = (0..LANES).map(|_| bench(tight.clone(), budget.clone(), [])).collect();
+    let pushers = (0..PUSHERS).map(|pusher| {
+        let lanes: Vec<(Lane, Ledger)> =
+            benches.iter().map(|bench| (bench.lane.clone(), bench.ledger.clone())).collect();
+        tokio::spawn(async move {
+            for n in 0..MESSAGES {
+                let (lane, ledger) = &lanes[n % lanes.len()];
+                lane.push(parcel(ledger, pusher * MESSAGES + n, &pusher.to_string())).await;
+            }
+        })
+    });
+    let done = tokio::time::timeout(Duration::from_secs(60), futures_util::future::join_all(pushers)).await;
+    assert!(done.expect("nobody waits for ever").iter().all(Result::is_ok));
+    let mut seen = 0;
+    for bench in benches {
+        bench.lane.drain(Instant::now() + Duration::from_secs(60));
+        bench.task.await.expect("no panic");
+        assert_eq!(bench.ledger.unpaid(), 0);
+        let ids: Vec<usize> =
+            bench.sink.seen.lock().expect("no panic here").iter().map(|id| id.parse().expect("a number")).collect();
+        for pusher in 0..PUSHERS {
+            assert!(ids.iter().filter(|id| **id / MESSAGES == pusher).is_sorted(), "the order of pusher {pusher}");
+        }
+        seen += ids.len();
+    }
+    assert_eq!((seen, budget.taken()), (PUSHERS * MESSAGES, 0));
 }
 
 /// What is logged by this thread.

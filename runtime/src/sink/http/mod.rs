@@ -23,11 +23,12 @@ use crate::fault::Fault;
 use futures_util::future::BoxFuture;
 use request::Template;
 use reqwest::Response;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// One receiver.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpSettings {
     /// `http` or `https`. A user and password in it become basic authentication.
     pub url: String,
@@ -39,6 +40,13 @@ pub struct HttpSettings {
     pub headers: Vec<(String, String)>,
     /// PEM certificates that are trusted in place of the system's.
     pub ca: Option<Arc<[u8]>>,
+}
+
+/// Without what may be a secret: the address can hold a password or a token, the headers too.
+impl fmt::Debug for HttpSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpSettings").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
 }
 
 /// Settings that can not work. Nothing is sent until they are changed.
