@@ -29,6 +29,7 @@
 mod misdeed;
 
 #[cfg(target_family = "wasm")]
+#[allow(clippy::too_many_arguments, reason = "generated")]
 mod bindings {
     wit_bindgen::generate!({ path: "../../wit/sluicegate.wit", world: "transform" });
 }

@@ -57,7 +57,10 @@ impl<T: Transform> Guest for Component<T> {
         let columns = schema.columns.into_iter().map(column).collect();
         let schema = Schema::new(schema.id, schema.source, schema.namespace, schema.table, columns);
         RUNNING.with_borrow_mut(|running| match running {
-            Some(running) => Ok(running.on_schema(schema)),
+            Some(running) => {
+                running.on_schema(schema);
+                Ok(())
+            }
             None => Err("on-schema was called before init".to_owned()),
         })
     }

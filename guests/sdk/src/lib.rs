@@ -73,6 +73,7 @@ pub mod prelude {
 
 /// What `wit/sluicegate.wit` becomes in Rust; for guests that go without the attribute.
 #[cfg(target_family = "wasm")]
+#[allow(clippy::too_many_arguments, reason = "generated")]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit/sluicegate.wit",
@@ -86,3 +87,8 @@ pub mod bindings {
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub use component::Component;
+
+/// The examples of the guide compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/writing-guests.md")]
+struct Guide;

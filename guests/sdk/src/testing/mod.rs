@@ -71,7 +71,7 @@ impl<T: Transform> TestGuest<T> {
     pub fn wants(&self, row: &TestRow) -> bool {
         let m = T::MANIFEST;
         let table = row.full_name();
-        m.tables.iter().any(|pattern| glob::matches(pattern, &table))
+        m.tables.iter().any(|pattern| glob::matches(pattern, table))
             && (m.operations.is_empty() || m.operations.contains(&row.op()))
     }
 
