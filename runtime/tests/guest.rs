@@ -557,11 +557,11 @@ fn damaged_modules_give_a_sentence_and_never_take_the_process_down() {
     let path = folder.path().join("damaged.wasm");
     let mut refused = 0;
     let mut damaged: Vec<Vec<u8>> = Vec::new();
-    damaged.extend((0..64).map(|n| module[..module.len() * n / 64].to_vec()));
+    damaged.extend((0..48).map(|n| module[..module.len() * n / 48].to_vec()));
     damaged.extend((0..16).map(|n| module[..n].to_vec()));
     // A linear congruential generator: the same places in every run.
     let mut random = 0x2545_f491_u64;
-    for _ in 0..160 {
+    for _ in 0..96 {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let mut flipped = module.clone();
         flipped[(random >> 16) as usize % module.len()] ^= 1 << (random >> 61);
@@ -575,7 +575,7 @@ fn damaged_modules_give_a_sentence_and_never_take_the_process_down() {
             assert!(text.len() > 30 && text.len() < 4096 && !text.contains('\n'), "{text}");
         }
     }
-    assert!(refused >= 80, "{refused} of {}: every truncated one at least", damaged.len());
+    assert!(refused >= 64, "{refused} of {}: every truncated one at least", damaged.len());
 }
 
 #[test]
@@ -585,6 +585,6 @@ fn rows_are_judged_at_the_speed_of_the_design() {
         let ns = bench::measure(&guests::module("filter"), &settings(state.path()), batch_rows, 200_000);
         let ns = ns.expect("the filter judges the rows");
         println!("{ns:.0} ns per 12-column row in batches of {batch_rows}");
-        assert!(ns < 50_000.0, "far from anything that a debug build or a busy machine explains");
+        assert!(ns < 20_000.0, "far from anything that a debug build or a busy machine explains");
     }
 }
