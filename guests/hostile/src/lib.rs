@@ -15,7 +15,7 @@
 //! | `too-many` | answers a batch with such a row with one verdict too many |
 //! | `too-few` | ... with one too few |
 //! | `truncated` | ... with verdicts that end in the middle |
-//! | `huge` | answers such rows with a message of config `bytes` (default 64 MiB) |
+//! | `huge` | answers such rows with a message of config `bytes` (default 8 MiB) |
 //! | `deep` | answers such rows with an edit of arrays in arrays, a hundred thousand deep |
 //! | `column` | answers such rows with an edit of a column that does not exist |
 //! | `route` | names a route that it did not declare for such rows |

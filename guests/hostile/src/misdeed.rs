@@ -126,7 +126,7 @@ impl Mode {
         }
         match self {
             Mode::Huge => {
-                let bytes = vec![b'x'; (batch.number)("bytes", 64 << 20)];
+                let bytes = vec![b'x'; (batch.number)("bytes", 8 << 20)];
                 let body = Body::Bytes { content_type: "text/plain", bytes: &bytes };
                 emit(verdicts, "customer", body);
             }

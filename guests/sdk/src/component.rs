@@ -74,7 +74,13 @@ impl<T: Transform> Guest for Component<T> {
     }
 }
 
-/// A panic ends in a bare `unreachable`; without this its message and place would be lost.
+/// A panic ends in a bare `unreachable`; without this its message and place would be lost. One line, as logs are.
 fn report_panics() {
-    panic::set_hook(Box::new(|info| host::log(Level::Error, &info.to_string())));
+    panic::set_hook(Box::new(|info| {
+        let message = info.payload_as_str().unwrap_or("a value that is no text");
+        match info.location() {
+            Some(place) => host::log(Level::Error, &format!("panic at {place}: {message}")),
+            None => host::log(Level::Error, &format!("panic: {message}")),
+        }
+    }));
 }

@@ -1,9 +1,9 @@
 //! What `check` finds beyond the TOML: guests that would be refused, databases that lack a setting or a right, customers that
 //! do not answer their door.
 
-use super::mapping;
+use super::{host_settings, mapping};
 use crate::config::{MemberPlan, PipelinePlan, Plan};
-use crate::guest::{self, HostSettings};
+use crate::guest::{self, Limits};
 use crate::source::postgres;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,14 +50,18 @@ impl Inspection {
             Ok(files) => files,
             Err(reason) => return self.say(false, reason),
         };
-        let host = match HostSettings::new(&plan.host.state) {
+        let host = match host_settings(plan) {
             Ok(host) => host,
             Err(reason) => return self.say(false, reason.to_string()),
         };
+        let settings = mapping::guests(pipeline);
         for file in files {
             let shown = file.display().to_string();
-            match guest::inspect(&host, &mapping::guests(pipeline), &file) {
-                Ok(description) => self.say(true, format!("{shown}: {description}")),
+            let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+            let (config, limits) =
+                settings.per_guest.get(&stem).cloned().unwrap_or_else(|| (Vec::new(), Limits::default()));
+            match guest::inspect(&file, &host, &config, &settings.routes, limits) {
+                Ok(description) => self.say(true, format!("{shown}: {}", described(&description))),
                 Err(reason) => self.say(false, format!("{shown}: {reason}")),
             }
         }
@@ -88,6 +92,13 @@ impl Inspection {
             }
         }
     }
+}
+
+fn described(guest: &guest::Description) -> String {
+    let tables: Vec<&str> = guest.subscriptions.iter().map(|s| s.table.as_str()).collect();
+    let routes = if guest.routes.is_empty() { "no route by name".to_owned() } else { guest.routes.join(", ") };
+    let (name, version, kilobytes) = (&guest.name, &guest.version, guest.size_bytes / 1024);
+    format!("{name} {version}, generation {}, {kilobytes} KB, wants {}, names {routes}", guest.generation, tables.join(", "))
 }
 
 /// Opens a connection and closes it: asking more would be a delivery.

@@ -9,7 +9,7 @@ use crate::pipeline::{OnError, PipelineSettings, Road, Route, RouteSettings, Tab
 use crate::sink::Sink;
 use crate::sink::http::{Clients, HttpSettings, HttpSink, SigningSecret};
 use crate::source::Source;
-use crate::source::postgres::{Postgres, PostgresSettings};
+use crate::source::postgres::{Postgres, PostgresSettings, SslMode};
 use crate::store::Checkpoint;
 use crate::telemetry::{LaneStats, PipelineStats};
 use std::collections::HashMap;
@@ -196,6 +196,16 @@ pub fn source(plan: &Plan, source: &SourcePlan, known: Option<Checkpoint>) -> Re
     }
 }
 
+fn ssl_mode(mode: config::SslMode) -> SslMode {
+    match mode {
+        config::SslMode::Disable => SslMode::Disable,
+        config::SslMode::Prefer => SslMode::Prefer,
+        config::SslMode::Require => SslMode::Require,
+        config::SslMode::VerifyCa => SslMode::VerifyCa,
+        config::SslMode::VerifyFull => SslMode::VerifyFull,
+    }
+}
+
 /// PostgreSQL's settings: tables and columns are what any pipeline on this source asks for.
 pub fn postgres_settings(
     plan: &Plan,
@@ -222,7 +232,7 @@ pub fn postgres_settings(
     Ok(PostgresSettings {
         name,
         url: postgres.url.expose().to_owned(),
-        sslmode: postgres.sslmode,
+        sslmode: Some(ssl_mode(postgres.sslmode)),
         sslrootcert: postgres.sslrootcert.clone(),
         slot: postgres.slot.clone(),
         publication: postgres.publication.clone(),

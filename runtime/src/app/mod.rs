@@ -14,7 +14,7 @@ pub use terminal::{Screen, picture};
 
 use crate::admin::{self, Registry};
 use crate::config::Plan;
-use crate::guest::{GuestHost, HostSettings};
+use crate::guest::{Engine, GuestHost, HostSettings, this_program};
 use crate::lane::Lane;
 use crate::ledger::Ledger;
 use crate::pipeline::{Corridor, INBOX_LEN_MAX};
@@ -66,7 +66,7 @@ pub struct App {
     rings: Vec<Ring>,
     corridors: Vec<JoinHandle<()>>,
     lanes: Vec<(Lane, JoinHandle<()>)>,
-    hosts: Vec<Arc<GuestHost>>,
+    stop_guests: Arc<AtomicBool>,
     closing: watch::Sender<bool>,
     ended: mpsc::UnboundedReceiver<(String, Result<(), SourceError>)>,
 }
@@ -104,11 +104,12 @@ impl App {
         let mut hosts = Vec::new();
         let mut corridors = Vec::new();
         let mut inboxes: HashMap<String, Inboxes> = HashMap::new();
-        let guest_settings = HostSettings::new(&plan.host.state).map_err(Ending::failed)?;
+        let guest_settings = host_settings(&plan).map_err(Ending::failed)?;
+        let stop_guests = Arc::new(AtomicBool::new(false));
         for pipeline in &plan.pipelines {
             let roads = roads.build(pipeline, &mut registry).map_err(usage)?;
-            let host = GuestHost::start(&guest_settings, mapping::guests(pipeline)).map_err(Ending::failed)?;
-            let host = Arc::new(host);
+            let host = GuestHost::start(guest_settings.clone(), mapping::guests(pipeline), stop_guests.clone());
+            let host = Arc::new(host.map_err(Ending::failed)?);
             let settings = mapping::pipeline(pipeline, &roads, host.clone(), &mut registry);
             hosts.push((pipeline.name.clone(), host));
             let (inbox, batches) = mpsc::channel(INBOX_LEN_MAX);
@@ -145,9 +146,8 @@ impl App {
             admin = %plan.host.admin,
             "started"
         );
-        let hosts = hosts.into_iter().map(|(_, host)| host).collect();
         let lanes = roads.into_lanes();
-        Ok(Self { registry, drain: plan.host.drain, rings, corridors, lanes, hosts, closing, ended: has_ended })
+        Ok(Self { registry, drain: plan.host.drain, rings, corridors, lanes, stop_guests, closing, ended: has_ended })
     }
 
     /// What `/status` reads.
@@ -199,9 +199,7 @@ impl App {
             // A lane ends by itself at the deadline, but for an attempt that the sink's own timeout ends later.
             let _ = timeout_at(deadline + Duration::from_millis(200), task).await;
         }
-        for host in &self.hosts {
-            host.stop();
-        }
+        self.stop_guests.store(true, Relaxed);
         for (name, ledger, stop, mut safe, checkpoint) in waiting {
             let paid = *ledger.confirmed().borrow();
             let written = timeout_at(Instant::now() + SOURCE_STOP_MAX, safe.wait_for(|safe| *safe >= paid)).await;
@@ -219,6 +217,11 @@ impl App {
         let mut ended = self.ended;
         let _ = timeout_at(Instant::now() + SOURCE_STOP_MAX, async { while ended.recv().await.is_some() {} }).await;
     }
+}
+
+/// What all guests of the process share.
+fn host_settings(plan: &Plan) -> Result<HostSettings, crate::guest::GuestError> {
+    Ok(HostSettings { engine: Engine::new()?, state_dir: plan.host.state.clone(), componentizer: this_program() })
 }
 
 fn usage(message: String) -> Ending {

@@ -19,6 +19,8 @@ pub(super) struct Entry<'a> {
     /// The value's own place.
     pub at: Range<usize>,
     pub node: Node<'a>,
+    /// Whether it is an element of the list under `key`.
+    pub of_list: bool,
 }
 
 /// A value in one of three shapes: TOML has two ways to write a table, and two for a list of tables.
@@ -66,7 +68,8 @@ impl<'a> Entry<'a> {
     }
 
     fn wrong_type(&self, wanted: &str, remedy: impl Into<String>) {
-        self.mistake(format!("`{}` is {wanted}, and this is {}", self.key, self.node.type_name()), remedy);
+        let list = if self.of_list { "a list, each of it " } else { "" };
+        self.mistake(format!("`{}` is {list}{wanted}, and this is {}", self.key, self.node.type_name()), remedy);
     }
 
     /// Text as it stands in the file, nothing filled in.
@@ -74,7 +77,7 @@ impl<'a> Entry<'a> {
         if let Node::Value(Value::String(text)) = self.node {
             return Some(text.value());
         }
-        self.wrong_type("text", format!("write it in quotes: {} = \"...\"", self.key));
+        self.wrong_type("text", "write it in quotes");
         None
     }
 
@@ -186,7 +189,7 @@ impl<'a> Entry<'a> {
         };
         let element = |value: &'a Value| {
             let at = value.span().unwrap_or_else(|| self.at.clone());
-            Entry { at, node: Node::of_value(value), ..self.clone() }
+            Entry { at, node: Node::of_value(value), of_list: true, ..self.clone() }
         };
         Some(values.iter().map(element).collect())
     }

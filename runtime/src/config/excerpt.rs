@@ -30,7 +30,7 @@ impl Excerpt {
         let line_end = file[start..].find('\n').map_or(file.len(), |at| start + at);
         let line = file[line_start..line_end].trim_end_matches('\r');
 
-        let mut masks: Vec<Range<usize>> = passwords_in_addresses(line);
+        let mut masks: Vec<Range<usize>> = secrets_in_addresses(line);
         for secret in secrets.iter().filter(|s| s.start < line_end && s.end > line_start) {
             masks.push(secret.start.max(line_start) - line_start..secret.end.min(line_end) - line_start);
         }
@@ -87,8 +87,8 @@ fn window(shown: &[(char, bool)]) -> Excerpt {
     Excerpt { line: 0, column: 0, text: text.trim_end().into(), mark_start, mark_len }
 }
 
-/// Passwords that stand in addresses, `scheme://user:password@host`, unless they come from somewhere else.
-fn passwords_in_addresses(line: &str) -> Vec<Range<usize>> {
+/// Passwords and tokens that stand in addresses, unless they are filled in from somewhere else.
+fn secrets_in_addresses(line: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, _) in line.match_indices("://") {
         let from = at + "://".len();
@@ -101,12 +101,14 @@ fn passwords_in_addresses(line: &str) -> Vec<Range<usize>> {
             found.push(from + colon + 1..from + user_info);
         }
     }
-    // ... and as a parameter.
-    for (at, name) in line.match_indices("password=") {
-        let from = at + name.len();
-        let end = line[from..].find(['&', '"', '\'', ' ', '\t']).unwrap_or(line.len() - from);
-        if !is_filled_in(&line[from..from + end]) {
-            found.push(from..from + end);
+    // ... and as parameters.
+    for name in ["password=", "token=", "secret=", "key=", "sig="] {
+        for (at, _) in line.match_indices(name).filter(|(at, _)| line[..*at].contains(['?', '&'])) {
+            let from = at + name.len();
+            let end = line[from..].find(['&', '"', '\'', ' ', '\t']).unwrap_or(line.len() - from);
+            if !is_filled_in(&line[from..from + end]) {
+                found.push(from..from + end);
+            }
         }
     }
     found
@@ -152,13 +154,14 @@ mod tests {
         assert_eq!(excerpt.mark_start, excerpt.text.find('#').expect("it is there"));
         let raw = r#"url = "postgres://me:${PW}@host/db""#;
         assert_eq!(Excerpt::new(raw, 0..3, &[]).text, raw);
-        let parameter = r#"url = "postgres:///db?password=x&user=me""#;
-        assert_eq!(Excerpt::new(parameter, 0..3, &[]).text, r#"url = "postgres:///db?password=***&user=me""#);
+        let parameters = r#"url = "https://a/db?password=x&user=me&api_key=y""#;
+        let shown = r#"url = "https://a/db?password=***&user=me&api_key=***""#;
+        assert_eq!(Excerpt::new(parameters, 0..3, &[]).text, shown);
     }
 
     #[test]
     fn secret_part_is_masked_even_if_the_mark_is_on_it() {
-        let excerpt = Excerpt::new("token = \"abc\" # x", 8..13, &[8..13]);
+        let excerpt = Excerpt::new("token = \"abc\" # x", 8..13, std::slice::from_ref(&(8..13)));
         assert_eq!(shown(&excerpt), "token = *** # x\n        ^^^");
     }
 
@@ -174,7 +177,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_place_can_be_shown(file in any::<String>(), start in 0_usize..64, len in 0_usize..64, secret in 0_usize..64) {
-            let excerpt = Excerpt::new(&file, start..start + len, &[secret..secret + 3]);
+            let secret = secret..secret + 3;
+            let excerpt = Excerpt::new(&file, start..start + len, std::slice::from_ref(&secret));
             let harmful = excerpt.text.contains(['\n', '\u{1b}']);
             prop_assert!(excerpt.mark_len > 0 && !harmful);
         }

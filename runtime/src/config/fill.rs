@@ -9,6 +9,7 @@ use std::path::Path;
 const SECRET_FILE_LEN_MAX: u64 = 64 << 10;
 
 /// What could not be filled in: its place in the text, the rule, the remedy.
+#[derive(Debug)]
 pub(super) struct Unfilled {
     pub at: Range<usize>,
     pub rule: String,
@@ -87,7 +88,7 @@ mod tests {
 
     #[test]
     fn place_of_what_is_missing_is_told() {
-        let wrong = fill_in("ab${C}", &env, Path::new("")).err().expect("not set");
+        let wrong = fill_in("ab${C}", &env, Path::new("")).expect_err("not set");
         assert_eq!(wrong.at, 2..6);
     }
 

@@ -13,7 +13,7 @@ use std::fmt;
 /// Further mistakes are only counted: nobody reads more at once, and a members file can hold a million.
 const MISTAKES_KEPT_MAX: usize = 200;
 /// How many names a remedy lists.
-const NAMES_LISTED_MAX: usize = 12;
+const NAMES_LISTED_MAX: usize = 20;
 
 /// One mistake. Nothing in it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,8 @@ impl Mistakes {
         self.list.is_empty()
     }
 
-    pub(super) fn push(&mut self, mistake: Mistake) {
+    /// Adds one that was found elsewhere, by asking a database for example.
+    pub fn push(&mut self, mistake: Mistake) {
         if self.is_full() {
             self.count_one();
         } else {
@@ -117,7 +118,7 @@ impl std::error::Error for Mistakes {}
 
 /// `did you mean "customers"? this pipeline has: customers, events`, or the second half alone.
 pub(super) fn suggestion<'n>(given: &str, names: impl IntoIterator<Item = &'n str>, who_has: &str) -> String {
-    let mut names: Vec<&str> = names.into_iter().collect();
+    let mut names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
     names.sort_unstable();
     names.dedup();
     let guess =
@@ -132,7 +133,9 @@ pub(super) fn nearest<'n>(given: &str, names: impl IntoIterator<Item = &'n str>)
     if given.len() > COMPARED_LEN_MAX {
         return None;
     }
-    let slips_max = (given.chars().count() / 3).max(1);
+    // A third of the letters; a name of one letter is like every other one.
+    let letters = given.chars().count();
+    let slips_max = if letters < 2 { 0 } else { (letters / 3).max(1) };
     let distance = |name: &&str| strsim::osa_distance(&given.to_lowercase(), &name.to_lowercase());
     let near = names.into_iter().filter(|name| name.len() <= COMPARED_LEN_MAX);
     near.map(|name| (distance(&name), name)).filter(|(d, _)| *d <= slips_max).min().map(|(_, name)| name)
@@ -164,7 +167,7 @@ mod tests {
     fn long_lists_of_names_are_cut() {
         let names: Vec<String> = (10..40).map(|n| n.to_string()).collect();
         let text = suggestion("x", names.iter().map(String::as_str), "there are");
-        assert!(text.ends_with("20, 21 and 18 more"), "{text}");
+        assert!(text.ends_with("28, 29 and 10 more"), "{text}");
         assert_eq!(suggestion("x", [], "there are"), "there are: none");
     }
 

@@ -16,6 +16,7 @@ mod excerpt;
 mod fill;
 mod globs;
 mod guest;
+mod hidden;
 mod host;
 mod mistake;
 mod page;

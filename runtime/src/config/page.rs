@@ -4,15 +4,16 @@
 //! Reading (environment, mistakes, files)  ─ open ─▶  Page (text, tree)  ─ root ─▶  Section  ─ entry ─▶  values
 //! ```
 
-use super::excerpt::{Excerpt, is_filled_in};
-use super::mistake::{Mistake, Mistakes, nearest};
+use super::excerpt::Excerpt;
+use super::hidden::{secret_in_line, secrets_in};
+use super::mistake::{Mistake, Mistakes};
 use super::section::Section;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use toml_edit::{Document, Item, TableLike, Value};
+use toml_edit::Document;
 
 /// A pipeline is written by hand; more is a mix-up.
 pub(super) const TOML_LEN_MAX: u64 = 1 << 20;
@@ -52,38 +53,36 @@ impl<'e> Reading<'e> {
                 return None;
             }
         };
-        let text = match String::from_utf8(bytes) {
-            Ok(text) => text,
+        match String::from_utf8(bytes) {
+            Ok(text) => self.parse(path, text),
             Err(error) => {
-                let line =
-                    1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
-                self.mistake_of(
-                    path,
-                    format!("line {line} is not UTF-8"),
-                    "save the file as UTF-8; TOML knows nothing else",
-                );
-                return None;
-            }
-        };
-        match Document::parse(text.clone()) {
-            Ok(toml) => {
-                let mut secrets = Vec::new();
-                find_secrets(toml.as_table(), &mut secrets);
-                Some(Page { reading: self, path: path.to_path_buf(), toml, secrets })
-            }
-            Err(error) => {
-                let span = error.span().unwrap_or(text.len()..text.len());
-                let place = Excerpt::new(&text, span.clone(), &secrets_of_line(&text, span.start));
-                self.push(Mistake {
-                    file: path.display().to_string(),
-                    place: Some(place),
-                    subject: "not TOML".into(),
-                    rule: error.message().replace('\n', ", "),
-                    remedy: "nothing else in this file was looked at; put this right first".into(),
-                });
+                let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                let line = 1 + memchr::memchr_iter(b'\n', good).count();
+                let rule = format!("line {line} is not UTF-8");
+                self.mistake_of(path, rule, "save the file as UTF-8; TOML knows nothing else");
                 None
             }
         }
+    }
+
+    fn parse(&'e self, path: &Path, text: String) -> Option<Page<'e>> {
+        let error = match Document::parse(text.clone()) {
+            Ok(toml) => {
+                let secrets = secrets_in(toml.as_table());
+                return Some(Page { reading: self, path: path.to_path_buf(), toml, secrets });
+            }
+            Err(error) => error,
+        };
+        let span = error.span().unwrap_or(text.len()..text.len());
+        let secret = secret_in_line(&text, span.start);
+        self.push(Mistake {
+            file: path.display().to_string(),
+            place: Some(Excerpt::new(&text, span, secret.as_slice())),
+            subject: "not TOML".into(),
+            rule: error.message().replace('\n', ", "),
+            remedy: "nothing else in this file was looked at; put this right first".into(),
+        });
+        None
     }
 
     fn push(&self, mistake: Mistake) {
@@ -151,65 +150,4 @@ pub(super) fn read_at_most(path: &Path, len_max: u64) -> Result<Vec<u8>, (String
         ));
     }
     Ok(bytes)
-}
-
-/// Collects the places of all values whose key says that they are secret.
-fn find_secrets(table: &dyn TableLike, found: &mut Vec<Range<usize>>) {
-    for (key, item) in table.iter() {
-        // The headers of a route are templates, those of a target are not.
-        if key == "route" {
-            continue;
-        }
-        let secret = names_a_secret(key);
-        match item {
-            Item::Value(value) => find_in_value(value, secret, found),
-            Item::Table(table) if secret => table.iter().filter_map(|(_, i)| i.as_value()).for_each(|v| hide(v, found)),
-            Item::Table(table) => find_secrets(table, found),
-            Item::ArrayOfTables(tables) => tables.iter().for_each(|table| find_secrets(table, found)),
-            Item::None => {}
-        }
-    }
-}
-
-fn find_in_value(value: &Value, secret: bool, found: &mut Vec<Range<usize>>) {
-    match value {
-        Value::InlineTable(table) if secret => table.iter().for_each(|(_, value)| hide(value, found)),
-        Value::InlineTable(table) => find_secrets(table, found),
-        Value::Array(values) => values.iter().for_each(|value| find_in_value(value, secret, found)),
-        _ if secret => hide(value, found),
-        _ => {}
-    }
-}
-
-fn hide(value: &Value, found: &mut Vec<Range<usize>>) {
-    // A scheme tells nothing, and without it one sees what the rest is filled in from.
-    let told = |text: &str| {
-        ["Bearer ", "Basic ", "Token "].iter().find_map(|scheme| text.strip_prefix(scheme)).map(is_filled_in)
-    };
-    let harmless = value.as_str().is_some_and(|text| is_filled_in(text) || told(text) == Some(true));
-    if let (false, Some(span)) = (harmless, value.span()) {
-        found.push(span);
-    }
-}
-
-/// Whether a key's value is to be hidden. Misspelt keys count, and one key too many does no harm.
-fn names_a_secret(key: &str) -> bool {
-    const WORDS: [&str; 9] =
-        ["secret", "password", "passwd", "token", "credential", "authorization", "private", "apikey", "api_key"];
-    let key = key.to_lowercase().replace('-', "_");
-    WORDS.iter().any(|word| key.contains(word)) || nearest(&key, ["token", "sign", "headers"]).is_some()
-}
-
-/// What is hidden of a line in a file that could not be parsed: all after the first key that names a secret.
-fn secrets_of_line(text: &str, at: usize) -> Vec<Range<usize>> {
-    let at = (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
-    let from = text[..at].rfind('\n').map_or(0, |i| i + 1);
-    let to = text[at..].find('\n').map_or(text.len(), |i| at + i);
-    let line = &text[from..to];
-    let hidden = line.match_indices('=').find(|(equals, _)| {
-        let key = line[..*equals].trim_end().trim_end_matches(['"', '\'']);
-        let mut words = key.rsplit(|c: char| !c.is_alphanumeric() && c != '_' && c != '-');
-        words.next().is_some_and(names_a_secret)
-    });
-    hidden.map(|(equals, _)| vec![from + equals + 1..to]).unwrap_or_default()
 }

@@ -91,7 +91,8 @@ fn identifier(section: &Section<'_>, key: &'static str, source: &str) -> Option<
     };
     let text = entry.text()?;
     if !fits(&text) {
-        entry.mistake(format!("a {key} {RULE}"), format!("write {key} = \"{}\"", proposal(&text)));
+        let better = if text.is_empty() { format!("sluicegate_{source}") } else { text };
+        entry.mistake(format!("a {key} {RULE}"), format!("write {key} = \"{}\"", proposal(&better)));
         return None;
     }
     Some(text)

@@ -47,7 +47,7 @@ impl<'a> Section<'a> {
         let key_at = key.span().unwrap_or_else(|| self.at.clone());
         let at = item.span().unwrap_or_else(|| key_at.clone());
         let node = Node::of(item)?;
-        Some(Entry { page: self.page, subject: self.subject.clone(), key: key.get(), key_at, at, node })
+        Some(Entry { page: self.page, subject: self.subject.clone(), key: key.get(), key_at, at, node, of_list: false })
     }
 
     /// Notes a mistake that concerns the whole table.
@@ -175,10 +175,11 @@ impl Entry<'_> {
         let names = || choices.iter().map(|(name, _)| *name);
         let has = names().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
         if later.contains(&word.as_str()) {
-            self.mistake(format!("`{}` of this kind is not in this version", self.key), format!("it has {has}"));
+            self.mistake(format!("\"{word}\" is not in this version"), format!("it has {has}"));
         } else {
             let guess = nearest(&word, names()).map(|name| format!("did you mean \"{name}\"? ")).unwrap_or_default();
-            self.mistake(format!("this is no `{}`", self.key), format!("{guess}it is one of {has}"));
+            let one_of = if choices.len() == 1 { "" } else { "one of " };
+            self.mistake(format!("this is no choice for `{}`", self.key), format!("{guess}it is {one_of}{has}"));
         }
         None
     }

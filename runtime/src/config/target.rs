@@ -20,6 +20,9 @@ const PAUSE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::fro
 const AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
 const CONCURRENCY: RangeInclusive<u32> = 1..=1024;
 const MEMORY: RangeInclusive<u64> = 64 << 10..=4 << 30;
+/// Keys of lanes that park on disk.
+const LATER_KEYS: [&str; 3] = ["hold", "breaker", "quota"];
+const LATER_REMEDY: &str = "remove it; what waits stays in memory up to `memory`, then the source waits";
 /// How Standard Webhooks marks a secret that is base64.
 const WEBHOOK_SECRET_PREFIX: &str = "whsec_";
 
@@ -61,9 +64,6 @@ pub(super) fn read_target(section: &Section<'_>, name: &str) -> TargetPlan {
     }
     target
 }
-
-const LATER_KEYS: [&str; 3] = ["hold", "breaker", "quota"];
-const LATER_REMEDY: &str = "remove it; what waits stays in memory up to `memory`, then the source waits";
 
 fn read_members_file(file: &Entry<'_>, target: &str, terms: &Terms, names: &mut HashSet<String>) -> Vec<MemberPlan> {
     let Some(path) = file.text().map(|name| file.page.folder().join(name)) else { return Vec::new() };

@@ -8,7 +8,7 @@ use super::limits::MODULE_BYTES_MAX;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use wasmparser::{Parser, Payload, Validator};
+use wasmparser::{ComponentTypeRef, Parser, Payload, Validator};
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,10 @@ pub(super) fn component(bytes: &[u8]) -> Result<(), GuestError> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(imports) if depth == 0 => {
                 for import in imports {
-                    if let Some(error) = component_import(import.map_err(damaged)?.name.name) {
+                    let import = import.map_err(damaged)?;
+                    // A type is only a name for what a function takes; the world uses those of our contract.
+                    let is_type = matches!(import.ty, ComponentTypeRef::Type(_));
+                    if let Some(error) = component_import(import.name.name).filter(|_| !is_type) {
                         return Err(error);
                     }
                 }
@@ -179,7 +182,7 @@ fn component_import(name: &str) -> Option<GuestError> {
     Some(forbidden(name, remedy))
 }
 
-/// The names that a component imports, for people.
+/// The interfaces that a component imports, for people.
 pub(super) fn imports(bytes: &[u8]) -> Vec<String> {
     let mut names = Vec::new();
     for payload in Parser::new(0).parse_all(bytes) {
@@ -187,7 +190,9 @@ pub(super) fn imports(bytes: &[u8]) -> Vec<String> {
             // What comes first in a component are its imports; nested modules have imports of their own.
             Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) | Err(_) => break,
             Ok(Payload::ComponentImportSection(section)) => {
-                names.extend(section.into_iter().flatten().map(|i| clip(i.name.name, SENTENCE_BYTES_MAX)));
+                let interfaces =
+                    section.into_iter().flatten().filter(|i| matches!(i.ty, ComponentTypeRef::Instance(_)));
+                names.extend(interfaces.map(|i| clip(i.name.name, SENTENCE_BYTES_MAX)));
             }
             Ok(_) => {}
         }

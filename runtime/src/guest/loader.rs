@@ -90,8 +90,9 @@ impl Loader {
         let engine = &self.settings.engine;
         if let Some(component) = self.cache.load(engine, &file.hash) {
             // Only what passed every check is ever stored.
-            let imports =
-                component.component_type().imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect();
+            let component_type = component.component_type();
+            let names = component_type.imports(engine.wasmtime()).map(|(name, _)| name.to_owned());
+            let imports = names.filter(|name| name.contains('/')).collect();
             return Ok((component, imports));
         }
         let made;

@@ -48,8 +48,17 @@ pub(super) struct Visit {
 }
 
 enum Offer {
+    /// Taken, or dropped because the lane is closed.
     Over,
-    Full(Parcel),
+    Full {
+        parcel: Parcel,
+        lacks: Lacks,
+    },
+}
+
+enum Lacks {
+    Room,
+    Budget,
 }
 
 impl Inbox {
@@ -62,27 +71,37 @@ impl Inbox {
 
     pub(super) async fn push(&self, parcel: Parcel) {
         let bytes = parcel.message.byte_len();
-        if let Offer::Full(parcel) = self.offer(parcel, bytes) {
+        if let Offer::Full { parcel, .. } = self.offer(parcel, bytes) {
             self.push_when_there_is_room(parcel, bytes).await;
         }
     }
 
     async fn push_when_there_is_room(&self, mut parcel: Parcel, bytes: usize) {
         let _counted = Pusher::counted(self);
-        let waiting = self.budget.wait();
         loop {
-            let (mut room, mut freed) = (pin!(self.room.notified()), pin!(waiting.freed()));
             // Listening begins before the look, or a wake-up between the two is lost.
+            let mut room = pin!(self.room.notified());
             room.as_mut().enable();
-            freed.as_mut().enable();
-            match self.offer(parcel, bytes) {
+            parcel = match self.offer(parcel, bytes) {
                 Offer::Over => return,
-                Offer::Full(back) => parcel = back,
-            }
-            tokio::select! {
-                biased;
-                () = room => {}
-                () = freed => {}
+                Offer::Full { parcel, lacks: Lacks::Room } => {
+                    room.await;
+                    parcel
+                }
+                Offer::Full { parcel, lacks: Lacks::Budget } => {
+                    let waiting = self.budget.wait();
+                    let mut freed = pin!(waiting.freed());
+                    freed.as_mut().enable();
+                    let Offer::Full { parcel, .. } = self.offer(parcel, bytes) else { return };
+                    tokio::select! {
+                        biased;
+                        // 1. The lane itself gave back: it may be empty, and then it needs no budget.
+                        () = room => {}
+                        // 2. Another lane did.
+                        () = freed => {}
+                    }
+                    parcel
+                }
             }
         }
     }
@@ -92,15 +111,14 @@ impl Inbox {
         if desk.closes_at.is_some() {
             return Offer::Over;
         }
-        if desk.held.messages == 0 {
-            self.budget.take_first(bytes);
-        } else {
-            let fits = desk.held.messages < self.limit.messages
-                && desk.held.bytes.saturating_add(bytes) <= self.limit.bytes
-                && self.budget.take(bytes);
-            if !fits {
-                return Offer::Full(parcel);
-            }
+        let fits =
+            desk.held.messages < self.limit.messages && desk.held.bytes.saturating_add(bytes) <= self.limit.bytes;
+        match desk.held.messages {
+            // Whatever its size, and whatever others hold: or it could wait for ever.
+            0 => self.budget.take_first(bytes),
+            _ if !fits => return Offer::Full { parcel, lacks: Lacks::Room },
+            _ if !self.budget.take(bytes) => return Offer::Full { parcel, lacks: Lacks::Budget },
+            _ => {}
         }
         desk.held.messages += 1;
         desk.held.bytes += bytes;

@@ -281,6 +281,47 @@ async fn lane_ends_when_its_last_handle_is_dropped() {
     task.await.expect("no panic");
 }
 
+/// What is logged by this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic here").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusal_for_good_and_halt_are_logged_once_each_and_without_the_body() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).without_time().with_writer(move || writer.clone());
+    let _logged = tracing::subscriber::set_default(subscriber.finish());
+    let script = [Answer::No(Fault::Poison), Answer::No(Fault::Fatal), Answer::No(Fault::Fatal)];
+    let bench = bench(settings(), Budget::default(), script);
+    let mut parcel = bench.parcel(77, "row-key");
+    parcel.message.body = Bytes::from_static(b"row-value");
+    bench.lane.push(parcel).await;
+    bench.settle_down().await;
+    bench.push(78, "b").await;
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    let text = String::from_utf8(log.0.lock().expect("no panic here").clone()).expect("text");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    for part in
+        ["WARN", "id=\"77\"", "pipeline=\"p\"", "target=\"t\"", "member=\"m\"", "reason=\"Poison\"", "attempts=1"]
+    {
+        assert!(lines[0].contains(part), "{part} is missing in {}", lines[0]);
+    }
+    assert!(lines[1].contains("ERROR") && lines[1].contains("halted"), "{}", lines[1]);
+    assert!(lines[2].contains("INFO") && lines[2].contains("goes on"), "{}", lines[2]);
+    assert!(!text.contains("row-"), "{text}");
+}
+
 struct Instantly;
 
 impl Sink for Instantly {

@@ -389,21 +389,16 @@ impl RawCell {
         Cell::from_parts(tag, self.len, self.payload, bytes)
     }
 
+    // Both ways as one number: written field by field into an array, the copy of that array waits for its stores, which
+    // made encoding four times slower.
     #[inline]
     pub(crate) fn to_bytes(self) -> [u8; Self::SIZE] {
-        let mut out = [0; Self::SIZE];
-        out[0] = self.tag;
-        out[4..8].copy_from_slice(&self.len.to_le_bytes());
-        out[8..].copy_from_slice(&self.payload.to_le_bytes());
-        out
+        (u128::from(self.tag) | u128::from(self.len) << 32 | u128::from(self.payload) << 64).to_le_bytes()
     }
 
     #[inline]
     pub(crate) fn from_bytes(b: &[u8; Self::SIZE]) -> Self {
-        let mut len = [0; 4];
-        let mut payload = [0; 8];
-        len.copy_from_slice(&b[4..8]);
-        payload.copy_from_slice(&b[8..]);
-        Self { tag: b[0], zero: [0; 3], len: u32::from_le_bytes(len), payload: u64::from_le_bytes(payload) }
+        let all = u128::from_le_bytes(*b);
+        Self { tag: all as u8, zero: [0; 3], len: (all >> 32) as u32, payload: (all >> 64) as u64 }
     }
 }

@@ -69,35 +69,34 @@ impl RowHead {
     /// Size of a row's head.
     pub const SIZE: usize = 32;
 
+    #[inline]
     fn to_bytes(self) -> [u8; Self::SIZE] {
+        let words = [
+            u64::from(self.schema) | (self.op as u64) << 32 | u64::from(self.old_is_key) << 40,
+            u64::from(self.first_cell) | u64::from(self.new_cells) << 32 | u64::from(self.old_cells) << 48,
+            self.committed_at as u64,
+            self.position,
+        ];
         let mut out = [0; Self::SIZE];
-        out[0..4].copy_from_slice(&self.schema.to_le_bytes());
-        out[4] = self.op as u8;
-        out[5] = u8::from(self.old_is_key);
-        out[8..12].copy_from_slice(&self.first_cell.to_le_bytes());
-        out[12..14].copy_from_slice(&self.new_cells.to_le_bytes());
-        out[14..16].copy_from_slice(&self.old_cells.to_le_bytes());
-        out[16..24].copy_from_slice(&self.committed_at.to_le_bytes());
-        out[24..32].copy_from_slice(&self.position.to_le_bytes());
+        for (place, word) in out.as_chunks_mut().0.iter_mut().zip(words) {
+            *place = word.to_le_bytes();
+        }
         out
     }
 
+    #[inline]
     fn from_bytes(b: &[u8; Self::SIZE]) -> Result<Self, FrameError> {
-        let mut r = crate::wire::Reader::new(b);
-        let part = "a row's head";
-        let schema = r.u32(part)?;
-        let op = Op::from_byte(r.u8(part)?)?;
-        let old_is_key = r.u8(part)? & 1 == 1;
-        r.u16(part)?;
+        let word = |at: usize| u64::from_le_bytes(b.as_chunks().0[at]);
+        let (what, cells) = (word(0), word(1));
         Ok(Self {
-            schema,
-            op,
-            old_is_key,
-            first_cell: r.u32(part)?,
-            new_cells: r.u16(part)?,
-            old_cells: r.u16(part)?,
-            committed_at: r.u64(part)? as i64,
-            position: r.u64(part)?,
+            schema: what as u32,
+            op: Op::from_byte((what >> 32) as u8)?,
+            old_is_key: what >> 40 & 1 == 1,
+            first_cell: cells as u32,
+            new_cells: (cells >> 32) as u16,
+            old_cells: (cells >> 48) as u16,
+            committed_at: word(2) as i64,
+            position: word(3),
         })
     }
 }

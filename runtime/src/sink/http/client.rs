@@ -19,7 +19,8 @@ const IDLE_PER_HOST_MAX: usize = 64;
 /// Shorter than the 60 to 75 s after which usual servers and balancers close.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(50);
 
-/// HTTP/2 only: a silent connection with requests on it is asked this often whether it lives, and has as long to say so.
+/// HTTP/2 only: a silent connection is asked this often whether it lives, and has as long to say so. Also when no request is
+/// on it: attempts that time out leave it behind in the pool, and the next would be sent into the same void.
 const PING_EVERY: Duration = Duration::from_secs(5);
 
 tokio::task_local! {
@@ -75,19 +76,29 @@ impl SharedClient {
     /// # Errors
     /// If `ca` holds no certificate that can be used.
     pub fn new(ca: Option<&[u8]>) -> Result<Self, HttpError> {
-        let tls = tls(ca)?;
+        Self::build(tls(ca)?, |builder| builder)
+    }
+
+    /// `adjust` is what a test changes.
+    fn build(tls: ClientConfig, adjust: fn(ClientBuilder) -> ClientBuilder) -> Result<Self, HttpError> {
         let note_opened = MapFutureLayer::new(|connecting| async move {
             let connection = Box::pin(connecting).await?;
             // Not set if another request's connection became free first: then this one goes on in a task of its own.
             let _elsewhere = OPENED.try_with(|opened| opened.set(true));
             Ok(connection)
         });
-        let pooled = plain(tls.clone())
+        let pooled = adjust(plain(tls.clone()))
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .pool_idle_timeout(IDLE_TIME_MAX)
             .connector_layer(note_opened);
-        let fresh = plain(tls).pool_max_idle_per_host(0);
+        let fresh = adjust(plain(tls)).pool_max_idle_per_host(0);
         Ok(Self { pooled: build(pooled)?, fresh: build(fresh)? })
+    }
+
+    /// A client that differs from others by `adjust`.
+    #[cfg(test)]
+    pub(super) fn adjusted(ca: Option<&[u8]>, adjust: fn(ClientBuilder) -> ClientBuilder) -> Self {
+        Self::build(tls(ca).expect("good certificates"), adjust).expect("a client")
     }
 
     pub(super) async fn send(&self, request: Request) -> Result<Response, Broken> {
@@ -116,7 +127,7 @@ fn plain(tls: ClientConfig) -> ClientBuilder {
         .no_proxy()
         .http2_keep_alive_interval(PING_EVERY)
         .http2_keep_alive_timeout(PING_EVERY)
-        .http2_keep_alive_while_idle(false)
+        .http2_keep_alive_while_idle(true)
         .http2_adaptive_window(true)
 }
 

@@ -171,9 +171,35 @@ async fn server_that_is_not_there_is_a_passing_fault() {
     assert!(refusal.reason.contains("refused") && !refusal.reason.contains("hook"), "{refusal}");
 }
 
+/// Knows one name too little, and never comes back for another.
+struct BadNames;
+
+impl reqwest::dns::Resolve for BadNames {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        match name.as_str() {
+            "hangs.test" => Box::pin(std::future::pending()),
+            _ => Box::pin(std::future::ready(Err("no such name".into()))),
+        }
+    }
+}
+
+fn sink_by_bad_names(url: &str, timeout: Duration) -> HttpSink {
+    let client = SharedClient::adjusted(None, |builder| builder.dns_resolver(BadNames));
+    let settings = HttpSettings { url: url.into(), timeout, sign: Vec::new(), headers: Vec::new(), ca: None };
+    HttpSink::new(settings, client).expect("a sink")
+}
+
 #[tokio::test]
 async fn unknown_name_is_a_passing_fault() {
-    refusal(&sink_to("http://no-such-host.invalid/".into(), LONG, None), Fault::Passing, "can not connect: ").await;
+    let sink = sink_by_bad_names("http://unknown.test/?token=hidden", LONG);
+    let refusal = refusal(&sink, Fault::Passing, "can not connect: no such name").await;
+    assert!(!refusal.reason.contains("hidden"), "{refusal}");
+}
+
+#[tokio::test]
+async fn name_that_never_resolves_is_left_at_the_deadline() {
+    let sink = sink_by_bad_names("https://hangs.test/", SHORT);
+    refusal(&sink, Fault::Passing, "no answer within 300 ms").await;
 }
 
 #[tokio::test]
@@ -428,6 +454,45 @@ async fn own_authority_is_trusted_and_http2_carries_all_on_one_connection() {
     let many = (0..20).map(|_| attempt(&sink));
     assert!(futures_util::future::join_all(many).await.iter().all(Result::is_ok));
     assert_eq!((connections.load(SeqCst), http2.load(SeqCst)), (1, 21));
+}
+
+#[tokio::test]
+async fn http2_connection_that_went_silent_is_replaced() {
+    let (ca, mut tls) = certificates();
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
+    let address = server(move |stream, number| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let service = hyper::service::service_fn(|_| async {
+                Ok::<_, Infallible>(hyper::Response::new(http_body_util::Empty::<Bytes>::new()))
+            });
+            let io = hyper_util::rt::TokioIo::new(stream);
+            let builder = hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
+            let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+            let patience = if number == 0 { SHORT } else { LONG };
+            let _open = tokio::time::timeout(patience, connection.as_mut()).await;
+            // The first one stays open from here on, and is never read again.
+            std::future::pending().await
+        }
+    })
+    .await;
+    // The interval is shortened, that idle connections are asked is not changed.
+    let client = SharedClient::adjusted(Some(&ca), |builder| {
+        builder.http2_keep_alive_interval(SHORT / 2).http2_keep_alive_timeout(SHORT / 2)
+    });
+    let url = format!("https://localhost:{}/", address.port());
+    let settings = HttpSettings { url, timeout: SHORT, sign: Vec::new(), headers: Vec::new(), ca: None };
+    let sink = HttpSink::new(settings, client).expect("a sink");
+    attempt(&sink).await.expect("delivered");
+    tokio::time::sleep(2 * SHORT).await;
+    let mut outcomes = Vec::new();
+    for _ in 0..4 {
+        outcomes.push(attempt(&sink).await.is_ok());
+        tokio::time::sleep(SHORT).await;
+    }
+    assert_eq!(outcomes.last(), Some(&true), "{outcomes:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,122 @@
+//! A Relation message becomes a table that the decoder can use: a `Schema` for those behind us, a plan per column for us.
+
+use super::pgoutput;
+use super::trouble::Trouble;
+use super::value::Kind;
+use crate::change::{Column, Schema, SchemaId};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What the catalog knows beyond the Relation message.
+pub(super) trait Catalog {
+    /// The name and the reading of each column's type, in their order, and the names of the columns by which a row is told
+    /// from others where the message does not say (identity FULL or NOTHING).
+    fn describe(&mut self, relation: &pgoutput::Relation<'_>) -> Result<Described, Trouble>;
+}
+
+pub(super) struct Described {
+    pub(super) types: Vec<(String, Kind)>,
+    pub(super) key: Vec<String>,
+}
+
+/// What to do with a column's value. `kind` is `None` for a column that is left out.
+pub(super) struct ColumnPlan {
+    pub(super) kind: Option<Kind>,
+    /// Whether an old image of kind `K` holds it.
+    pub(super) is_in_old_key: bool,
+}
+
+/// A table while one connection lasts.
+pub(super) struct Table {
+    /// `None` for a table that nobody asked for.
+    pub(super) schema: Option<Arc<Schema>>,
+    pub(super) plans: Vec<ColumnPlan>,
+    /// The Relation message that this was made from.
+    bytes: Vec<u8>,
+}
+
+/// The rules that say what enters a frame.
+pub(super) struct Rules {
+    pub(super) source: String,
+    pub(super) tables: super::TableRule,
+    pub(super) columns: super::ColumnRule,
+}
+
+/// Tables by their oid, and every schema that was ever announced.
+pub(super) struct Tables {
+    rules: Rules,
+    by_oid: HashMap<u32, Table>,
+    /// The newest version by full name; it outlives a connection, so that a reconnect announces nothing new.
+    newest: HashMap<(String, String), Arc<Schema>>,
+    next_id: u32,
+}
+
+impl Tables {
+    pub(super) fn new(rules: Rules) -> Self {
+        Self { rules, by_oid: HashMap::new(), newest: HashMap::new(), next_id: 1 }
+    }
+
+    /// A new connection announces its relations anew.
+    pub(super) fn forget_connection(&mut self) {
+        self.by_oid.clear();
+    }
+
+    #[inline]
+    pub(super) fn get(&self, oid: u32) -> Option<&Table> {
+        self.by_oid.get(&oid)
+    }
+
+    /// Takes a Relation message.
+    pub(super) fn announce(
+        &mut self,
+        relation: &pgoutput::Relation<'_>,
+        catalog: &mut dyn Catalog,
+    ) -> Result<(), Trouble> {
+        // The server repeats the message after every invalidation of its cache, an ANALYZE for example. Where the key comes
+        // from the catalog, an equal message may still stand for another key.
+        let is_told = matches!(relation.identity, b'd' | b'i');
+        if is_told && self.by_oid.get(&relation.oid).is_some_and(|t| t.bytes == relation.bytes) {
+            return Ok(());
+        }
+        let (namespace, name) = (text(relation.namespace), text(relation.name));
+        let bytes = relation.bytes.to_vec();
+        if !(self.rules.tables)(&format!("{namespace}.{name}")) {
+            let plans = relation.columns.map(|_| ColumnPlan { kind: None, is_in_old_key: false }).collect();
+            self.by_oid.insert(relation.oid, Table { schema: None, plans, bytes });
+            return Ok(());
+        }
+        let described = catalog.describe(relation)?;
+        let mut plans = Vec::with_capacity(described.types.len());
+        let mut columns = Vec::new();
+        for (column, (type_name, kind)) in relation.columns.zip(described.types) {
+            let column_name = text(column.name);
+            let is_asked = (self.rules.columns)(&namespace, &name, &column_name);
+            plans.push(ColumnPlan { kind: is_asked.then_some(kind), is_in_old_key: column.is_key });
+            if is_asked {
+                let key = if is_told { column.is_key } else { described.key.contains(&column_name) };
+                columns.push(Column { name: column_name, type_name, tag: kind.tag(), key });
+            }
+        }
+        let schema = self.version(namespace, name, columns);
+        self.by_oid.insert(relation.oid, Table { schema: Some(schema), plans, bytes });
+        Ok(())
+    }
+
+    /// The newest version if nothing changed, otherwise a new one with a fresh id.
+    fn version(&mut self, namespace: String, table: String, columns: Vec<Column>) -> Arc<Schema> {
+        let name = (namespace, table);
+        if let Some(newest) = self.newest.get(&name).filter(|s| s.columns == columns) {
+            return newest.clone();
+        }
+        let id = SchemaId(self.next_id);
+        self.next_id += 1;
+        let (namespace, table) = name.clone();
+        let schema = Arc::new(Schema { id, source: self.rules.source.clone(), namespace, table, columns });
+        self.newest.insert(name, schema.clone());
+        schema
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

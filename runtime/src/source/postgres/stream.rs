@@ -1,0 +1,547 @@
+//! The loop: connect, read, hand over, give feedback; after a cut, again.
+//!
+//! ```text
+//!   run ─▶ Session::open ─▶ Session::run: ┌─ 1 stop?            2 feedback, if due
+//!    ▲                                    │  3 idle advance     4 read (waits at most READ_WAIT)
+//!    └── backoff ◀── passing failure ◀────└─ 5 decode, hand over  6 pause (rhythm)
+//! ```
+//!
+//! Feedback never waits for the intake: while that is full, the session goes on saying that it lives ("held").
+
+use super::PostgresSettings;
+use super::catalog::ServerCatalog;
+use super::decode::{Decoder, Step};
+use super::link::{Link, Purpose, QUERY_MAX};
+use super::prepare::{Ready, prepare};
+use super::relation::Rules;
+use super::rhythm::{Rhythm, RhythmMode};
+use super::scout::Scout;
+use super::trouble::{Trouble, fatal};
+use super::wire::Cursor;
+use crate::change::{Batch, Lsn, Position};
+use crate::fault::Fault;
+use crate::source::{Intake, SourceError};
+use postgres_protocol::escape::{escape_identifier, escape_literal};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc::error::TrySendError;
+
+/// Between two attempts to connect: doubling, with full jitter.
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// A session that lasted this long was a good one: the next backoff begins anew.
+const SESSION_GOOD: Duration = Duration::from_secs(10);
+/// Without anything to say, feedback is given at this interval, or at a third of the server's patience if that is shorter.
+const FEEDBACK_EVERY: Duration = Duration::from_secs(10);
+/// What was newly confirmed is said at least this much later than what was said before.
+const FEEDBACK_GAP: Duration = Duration::from_millis(50);
+/// How often an idle position is confirmed.
+const IDLE_ADVANCE_EVERY: Duration = Duration::from_secs(1);
+/// While the intake is full, it is tried at this interval.
+const HELD_WAIT: Duration = Duration::from_millis(1);
+/// While it stays full, the server is asked at this interval whether it wants to go.
+const HELD_LOOK: Duration = Duration::from_secs(5);
+/// A server that shuts down asks again and again, until everything is confirmed or we are gone. It gets so much time of ours
+/// to be told; somebody is waiting for it, and what is owed is safe with the slot.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+/// Questions further apart than this are not a server's that shuts down.
+const ASKED_GAP: Duration = Duration::from_millis(500);
+/// An answer comes no sooner than this after the one before.
+const ANSWER_GAP: Duration = Duration::from_millis(10);
+/// How long a sleep may be before the stop flag is looked at.
+const STOP_LOOK: Duration = Duration::from_millis(50);
+
+/// What outlives a connection.
+struct Run {
+    settings: Arc<PostgresSettings>,
+    intake: Intake,
+    decoder: Decoder,
+    catalog: ServerCatalog,
+    /// The end of the last complete transaction that was handed over; the next connection goes on from here.
+    handed_over: Option<Lsn>,
+    /// What is known to be delivered; the slot must not be ahead of it.
+    floor: Option<Lsn>,
+}
+
+/// Reads until stopped, or until nothing can go on.
+pub(super) fn run(settings: Arc<PostgresSettings>, intake: Intake) -> Result<(), SourceError> {
+    let rules =
+        Rules { source: settings.name.clone(), tables: settings.tables.clone(), columns: settings.columns.clone() };
+    let mut run = Run {
+        decoder: Decoder::new(rules),
+        catalog: ServerCatalog::new(settings.clone(), intake.stop.clone()),
+        handed_over: None,
+        floor: settings.known,
+        settings,
+        intake,
+    };
+    let ended = run.until_stopped();
+    run.intake.stats.state.set("stopped");
+    if let Err(error) = &ended {
+        run.intake.stats.last_error.set(error.message.clone());
+    }
+    ended
+}
+
+impl Run {
+    fn until_stopped(&mut self) -> Result<(), SourceError> {
+        let mut backoff = BACKOFF_MIN;
+        while !self.intake.stop.load(Relaxed) {
+            self.intake.stats.state.set("connecting");
+            let began = Instant::now();
+            let Err(trouble) = self.session() else { return Ok(()) };
+            let error = match trouble {
+                Trouble::Stopped => return Ok(()),
+                other => self.settings.judge(other),
+            };
+            if error.fault != Fault::Passing {
+                return Err(error);
+            }
+            if began.elapsed() > SESSION_GOOD {
+                backoff = BACKOFF_MIN;
+            }
+            let wait = backoff.mul_f64(rand::random::<f64>());
+            backoff = (backoff * 2).min(BACKOFF_MAX);
+            tracing::warn!(source = self.settings.name, wait_ms = wait.as_millis() as u64, "{}", error.message);
+            self.intake.stats.state.set(format!("connecting: {}", error.message));
+            self.intake.stats.last_error.set(error.message);
+            crate::telemetry::count(&self.intake.stats.reconnects_total);
+            self.sleep(wait);
+        }
+        Ok(())
+    }
+
+    fn sleep(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        while !self.intake.stop.load(Relaxed) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(STOP_LOOK));
+        }
+    }
+
+    /// The newest confirmed position, wherever it comes from.
+    fn confirmed(&self) -> Option<Lsn> {
+        let Some(Position::Postgres(lsn)) = *self.intake.confirmed.borrow() else { return self.floor };
+        Some(self.floor.map_or(lsn, |floor| floor.max(lsn)))
+    }
+
+    /// One connection, from its start to its end. `Ok` only when stopped.
+    fn session(&mut self) -> Result<(), Trouble> {
+        self.floor = self.confirmed();
+        let stop = self.intake.stop.clone();
+        let mut sql = Link::open(&self.settings, Purpose::Sql, &stop)?;
+        let ready = prepare(&mut sql, &self.settings, self.floor)?;
+        sql.close(false);
+        let mut session = Session::open(self, ready)?;
+        let ended = session.run();
+        session.close(&ended);
+        ended
+    }
+}
+
+/// One replication connection.
+struct Session<'r> {
+    run: &'r mut Run,
+    link: Link,
+    rhythm: Rhythm,
+    scout: Scout,
+    /// The end of what was read.
+    received: Lsn,
+    confirmed: Lsn,
+    /// Behind everything that was sent so far, with nothing in it for us.
+    idle_end: Option<Lsn>,
+    idle_advanced_at: Instant,
+    feedback_every: Duration,
+    feedback_at: Instant,
+    /// What the last feedback confirmed.
+    told: Lsn,
+    is_asked: bool,
+    asked: Option<Asked>,
+    received_at: Instant,
+}
+
+/// Questions of the server in close succession.
+#[derive(Clone, Copy)]
+struct Asked {
+    first: Instant,
+    last: Instant,
+}
+
+impl<'r> Session<'r> {
+    fn open(run: &'r mut Run, ready: Ready) -> Result<Self, Trouble> {
+        let settings = run.settings.clone();
+        let is_first = run.floor.is_none();
+        let confirmed = run.floor.unwrap_or(ready.slot_confirmed);
+        // What was handed over is in this process's hands; asking for it again would only double it.
+        let start = run.handed_over.unwrap_or(confirmed).max(confirmed);
+        let mut link = Link::open(&settings, Purpose::Replication, &run.intake.stop)?;
+        let patience_ms = wal_sender_timeout_ms(&mut link)?;
+        link.start_copy(&start_command(&settings.slot, start, &ready.publications))?;
+        // Only now: until the slot is ours, another reader may move it.
+        run.floor = Some(confirmed);
+        run.decoder.reconnected();
+        let stats = &run.intake.stats;
+        stats.server.set(ready.server.clone());
+        stats.state.set("streaming");
+        stats.last_error.clear();
+        stats.end.fetch_max(ready.end.0, Relaxed);
+        stats.confirmed.store(confirmed.0, Relaxed);
+        tracing::info!(source = settings.name, server = ready.server, position = %start, "streaming");
+        let now = Instant::now();
+        let mut session = Session {
+            rhythm: Rhythm::new(RhythmMode::Paused, link.is_unix),
+            link,
+            scout: Scout::start(settings, ready.publications),
+            received: start,
+            confirmed,
+            idle_end: None,
+            idle_advanced_at: now,
+            feedback_every: feedback_every(patience_ms),
+            feedback_at: now,
+            told: Lsn(0),
+            is_asked: true,
+            asked: None,
+            received_at: now,
+            run,
+        };
+        if is_first {
+            // The checkpoint holds a position from the first moment, so that a slot that vanishes later is missed.
+            let batch = session.run.decoder.sign_of_life(confirmed);
+            session.hand_over(batch)?;
+        }
+        Ok(session)
+    }
+
+    fn run(&mut self) -> Result<(), Trouble> {
+        loop {
+            if self.run.intake.stop.load(Relaxed) {
+                return Ok(());
+            }
+            if self.scout.has_changed() {
+                return Err(Trouble::Judged(super::trouble::passing("the publications have changed; connecting anew")));
+            }
+            self.feedback_if_due()?;
+            self.advance_idle()?;
+            self.let_go_of_a_server_that_shuts_down()?;
+            let bytes = self.link.fill("read the stream")?;
+            self.received_at = Instant::now();
+            if bytes > 0 {
+                self.decode()?;
+            }
+            let pause = self.rhythm.after(bytes, self.received_at);
+            if !pause.is_zero() {
+                std::thread::sleep(pause);
+            }
+        }
+    }
+
+    /// Decodes every whole message, and hands over what is complete when none is left.
+    fn decode(&mut self) -> Result<(), Trouble> {
+        const COPY_DATA: u8 = b'd';
+        while let Some(message) = self.link.inbox.peek().map_err(Trouble::Protocol)? {
+            let len = message.len;
+            match message.tag {
+                COPY_DATA => {
+                    let copy =
+                        copy_data(message.body).ok_or_else(|| Trouble::Protocol("a message that ends early".into()))?;
+                    match copy {
+                        CopyData::Log { lsn, bytes } => {
+                            self.received = self.received.max(Lsn(lsn));
+                            let step = self.run.decoder.take(lsn, bytes, &mut self.run.catalog)?;
+                            if let Step::Committed { committed_at } = step {
+                                self.committed(committed_at);
+                            }
+                        }
+                        CopyData::Keepalive { end, is_asking } => self.keepalive(end, is_asking),
+                    }
+                }
+                tag => {
+                    let body = message.body.to_vec();
+                    self.link.inbox.consume(len);
+                    self.other(tag, &body)?;
+                    continue;
+                }
+            }
+            self.link.inbox.consume(len);
+            if self.run.decoder.is_full() {
+                self.hand_over_rows()?;
+            }
+        }
+        if self.run.decoder.is_ready() {
+            self.hand_over_rows()?;
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self, committed_at: i64) {
+        let stats = &self.run.intake.stats;
+        stats.lag_us.store(lag_us(committed_at), Relaxed);
+        if let Some(end) = self.run.decoder.take_empty_end() {
+            self.idle_end = self.idle_end.max(Some(end));
+        }
+    }
+
+    fn keepalive(&mut self, end: u64, is_asking: bool) {
+        self.received = self.received.max(Lsn(end));
+        self.run.intake.stats.end.fetch_max(end, Relaxed);
+        if is_asking {
+            let now = Instant::now();
+            let first = self.asked.filter(|a| now - a.last < ASKED_GAP).map_or(now, |a| a.first);
+            self.asked = Some(Asked { first, last: now });
+            self.is_asked = true;
+        }
+        // The server has decoded up to here, and sent what it found: between transactions nothing before it is still to come.
+        if self.run.decoder.is_between() && !self.run.decoder.is_ready() {
+            self.idle_end = self.idle_end.max(Some(Lsn(end)));
+        }
+    }
+
+    /// While changes are owed, a shutdown of the server would wait for us as long as our sinks hang.
+    fn let_go_of_a_server_that_shuts_down(&self) -> Result<(), Trouble> {
+        match self.asked {
+            Some(a) if a.last - a.first > SHUTDOWN_PATIENCE && self.confirmed < self.received => {
+                Err(Trouble::Judged(super::trouble::passing(
+                    "the server is shutting down, and changes are still owed; leaving it, to go on when it is back",
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is neither data nor keepalive: notices, and the ways in which a stream ends.
+    fn other(&mut self, tag: u8, body: &[u8]) -> Result<(), Trouble> {
+        use postgres_protocol::message::backend;
+        match tag {
+            backend::NOTICE_RESPONSE_TAG | backend::PARAMETER_STATUS_TAG => Ok(()),
+            backend::ERROR_RESPONSE_TAG => {
+                Err(Trouble::Server { doing: "stream", error: super::trouble::ServerError::parse(body) })
+            }
+            backend::COPY_DONE_TAG | backend::COMMAND_COMPLETE_TAG => {
+                Err(Trouble::Judged(super::trouble::passing("the server ended the stream; connecting anew")))
+            }
+            other => Err(Trouble::Protocol(format!("{:?} in the middle of a stream", char::from(other)))),
+        }
+    }
+
+    fn hand_over_rows(&mut self) -> Result<(), Trouble> {
+        let batch = self.run.decoder.take_batch(self.received_at);
+        let (rows, last) = (batch.len() as u64, batch.marks.last().copied());
+        self.hand_over(batch)?;
+        self.run.decoder.was_handed_over(last);
+        let stats = &self.run.intake.stats;
+        stats.rows_total.fetch_add(rows, Relaxed);
+        stats.transactions_total.store(self.run.decoder.transactions_total, Relaxed);
+        stats.received.fetch_max(self.received.0, Relaxed);
+        stats.end.fetch_max(self.received.0, Relaxed);
+        Ok(())
+    }
+
+    /// Puts a batch into the intake. While that is full, feedback goes on.
+    fn hand_over(&mut self, mut batch: Batch) -> Result<(), Trouble> {
+        let confirms = batch.confirms;
+        let mut is_held = false;
+        let mut looked_at = Instant::now();
+        loop {
+            match self.run.intake.batches.try_send(batch) {
+                Ok(()) => break,
+                Err(TrySendError::Closed(_)) => return Err(Trouble::Stopped),
+                Err(TrySendError::Full(back)) => batch = back,
+            }
+            if self.run.intake.stop.load(Relaxed) {
+                return Err(Trouble::Stopped);
+            }
+            if !is_held {
+                self.run.intake.stats.state.set("held");
+                is_held = true;
+            }
+            self.feedback_if_due()?;
+            if looked_at.elapsed() > HELD_LOOK {
+                // Unread, the stream can not tell us that the server shuts down; a question over plain SQL can.
+                self.run.catalog.is_server_there()?;
+                looked_at = Instant::now();
+            }
+            std::thread::sleep(HELD_WAIT);
+        }
+        if is_held {
+            self.run.intake.stats.state.set("streaming");
+        }
+        if let Some(Position::Postgres(lsn)) = confirms {
+            self.run.handed_over = self.run.handed_over.max(Some(lsn));
+        }
+        Ok(())
+    }
+
+    /// When everything that was handed over is confirmed, the end of what the server has looked at is confirmed as well, or
+    /// the log of an idle database would grow for ever. It goes through the intake, so that ledger and checkpoint see it.
+    fn advance_idle(&mut self) -> Result<(), Trouble> {
+        let Some(end) = self.idle_end else { return Ok(()) };
+        let handed_over = self.run.handed_over.unwrap_or_default();
+        if end <= handed_over.max(self.confirmed) {
+            self.idle_end = None;
+            return Ok(());
+        }
+        let is_paid = handed_over <= self.confirmed;
+        if !is_paid || self.idle_advanced_at.elapsed() < IDLE_ADVANCE_EVERY || self.run.decoder.is_ready() {
+            return Ok(());
+        }
+        self.idle_advanced_at = Instant::now();
+        self.idle_end = None;
+        let batch = self.run.decoder.sign_of_life(end);
+        self.hand_over(batch)
+    }
+
+    /// Tells the server what was received and what is confirmed: when it asks, when there is news, and otherwise often enough
+    /// that it does not take us for dead.
+    fn feedback_if_due(&mut self) -> Result<(), Trouble> {
+        if let Some(confirmed) = self.run.confirmed() {
+            self.confirmed = self.confirmed.max(confirmed);
+        }
+        let since = self.feedback_at.elapsed();
+        let is_news = self.confirmed > self.told && since >= FEEDBACK_GAP;
+        let is_answer = self.is_asked && since >= ANSWER_GAP;
+        if is_answer || is_news || since >= self.feedback_every {
+            self.feedback()?;
+        }
+        Ok(())
+    }
+
+    fn feedback(&mut self) -> Result<(), Trouble> {
+        let written = self.received.max(self.confirmed);
+        self.link.send_copy(&standby_status(written, self.confirmed))?;
+        self.told = self.confirmed;
+        self.feedback_at = Instant::now();
+        self.is_asked = false;
+        self.run.intake.stats.confirmed.store(self.confirmed.0, Relaxed);
+        self.run.intake.stats.received.fetch_max(self.received.0, Relaxed);
+        Ok(())
+    }
+
+    fn close(mut self, ended: &Result<(), Trouble>) {
+        self.scout.stop();
+        let is_alive = matches!(ended, Ok(()) | Err(Trouble::Stopped | Trouble::Judged(_)));
+        if !is_alive {
+            return;
+        }
+        if let Some(confirmed) = self.run.confirmed() {
+            self.confirmed = self.confirmed.max(confirmed);
+        }
+        if let Err(trouble) = self.feedback() {
+            tracing::debug!(?trouble, "last feedback was not heard");
+        }
+        self.link.close(true);
+    }
+}
+
+fn feedback_every(wal_sender_timeout_ms: u64) -> Duration {
+    match wal_sender_timeout_ms {
+        // Never timed out.
+        0 => FEEDBACK_EVERY,
+        ms => Duration::from_millis(ms / 3).min(FEEDBACK_EVERY),
+    }
+}
+
+pub(super) fn wal_sender_timeout_ms(link: &mut Link) -> Result<u64, Trouble> {
+    // On this very connection: the setting may differ by user and database.
+    let sql = "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'";
+    let rows = link.query("ask for wal_sender_timeout", sql, Some(QUERY_MAX))?;
+    let setting = rows.first().and_then(|row| row.first()?.as_ref()?.parse().ok());
+    setting.ok_or_else(|| {
+        Trouble::Judged(fatal(
+            "the server does not say its wal_sender_timeout; is it a PostgreSQL of version 14 to 18?",
+        ))
+    })
+}
+
+pub(super) fn start_command(slot: &str, start: Lsn, publications: &[String]) -> String {
+    let names = publications.iter().map(|p| escape_identifier(p)).collect::<Vec<_>>().join(",");
+    format!(
+        "START_REPLICATION SLOT {} LOGICAL {start} (proto_version '1', publication_names {})",
+        escape_identifier(slot),
+        escape_literal(&names).trim_start()
+    )
+}
+
+/// The two messages inside CopyData.
+/// <https://www.postgresql.org/docs/current/protocol-replication.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CopyData<'a> {
+    Log { lsn: u64, bytes: &'a [u8] },
+    Keepalive { end: u64, is_asking: bool },
+}
+
+#[inline]
+pub(super) fn copy_data(body: &[u8]) -> Option<CopyData<'_>> {
+    const PART: &str = "CopyData";
+    let mut c = Cursor::new(body);
+    match c.u8(PART).ok()? {
+        b'w' => {
+            let lsn = c.u64(PART).ok()?;
+            // The end of the server's log, and its clock.
+            c.take(16, PART).ok()?;
+            Some(CopyData::Log { lsn, bytes: c.rest() })
+        }
+        b'k' => {
+            let end = c.u64(PART).ok()?;
+            c.u64(PART).ok()?;
+            Some(CopyData::Keepalive { end, is_asking: c.u8(PART).ok()? != 0 })
+        }
+        _ => None,
+    }
+}
+
+/// Standby status update: written, flushed, applied, our clock, and that no answer is needed.
+pub(super) fn standby_status(written: Lsn, confirmed: Lsn) -> [u8; 34] {
+    let mut out = [0; 34];
+    out[0] = b'r';
+    out[1..9].copy_from_slice(&written.0.to_be_bytes());
+    out[9..17].copy_from_slice(&confirmed.0.to_be_bytes());
+    out[17..25].copy_from_slice(&confirmed.0.to_be_bytes());
+    out[25..33].copy_from_slice(&now_us().to_be_bytes());
+    out
+}
+
+/// Microseconds since 2000-01-01 UTC.
+fn now_us() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since_1970.as_micros() as i64 - sluicegate_frame::UNIX_EPOCH_TO_2000_US
+}
+
+fn lag_us(committed_at: i64) -> u64 {
+    now_us().saturating_sub(committed_at).max(0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_of_the_server_sets_the_pace_of_feedback() {
+        assert_eq!(feedback_every(0), FEEDBACK_EVERY);
+        assert_eq!(feedback_every(60_000), FEEDBACK_EVERY);
+        assert_eq!(feedback_every(3_000), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn names_are_quoted_twice() {
+        let command = start_command("erp", Lsn(0x16_0000_0001), &["a\"b".into(), "c'd".into()]);
+        assert_eq!(
+            command,
+            "START_REPLICATION SLOT \"erp\" LOGICAL 16/1 (proto_version '1', publication_names '\"a\"\"b\",\"c''d\"')"
+        );
+    }
+
+    #[test]
+    fn copy_data_that_ends_early_is_no_message() {
+        let keepalive = [&b"k"[..], &9u64.to_be_bytes(), &0u64.to_be_bytes(), &[1]].concat();
+        assert_eq!(copy_data(&keepalive), Some(CopyData::Keepalive { end: 9, is_asking: true }));
+        for len in 0..keepalive.len() {
+            assert_eq!(copy_data(&keepalive[..len]), None);
+        }
+        assert_eq!(copy_data(&[b'w'; 24]), None);
+        assert_eq!(copy_data(b"x"), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! The connection URL, taken apart once: where the server is, as whom to come, and how the way there is protected.
+//!
+//! Forms: `postgres://user:password@host:5432/database?sslmode=require`, `postgres://user@/database?host=/run/postgresql`,
+//! `postgres://user@%2Frun%2Fpostgresql/database`. No message repeats the URL: it may hold a password.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// How the connection is protected; the meanings are those of libpq.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SslMode {
+    /// Never TLS.
+    Disable,
+    /// TLS if the server has it, its certificate unchecked.
+    Prefer,
+    /// TLS; the certificate is checked only if a root certificate is named.
+    Require,
+    /// TLS, with a certificate that a known root has signed.
+    VerifyCa,
+    /// As `VerifyCa`, and the certificate names the host.
+    VerifyFull,
+}
+
+impl FromStr for SslMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "disable" => Self::Disable,
+            "allow" | "prefer" => Self::Prefer,
+            "require" => Self::Require,
+            "verify-ca" => Self::VerifyCa,
+            "verify-full" => Self::VerifyFull,
+            _ => {
+                return Err(format!(
+                    "sslmode {text:?} is not known; use disable, prefer, require, verify-ca or verify-full"
+                ));
+            }
+        })
+    }
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Tcp { host: String, port: u16 },
+    Unix { path: PathBuf },
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Place::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Place::Unix { path } => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// A connection URL that was understood. Has no `Debug`: it holds the password.
+#[derive(Clone)]
+pub(super) struct Address {
+    pub(super) place: Place,
+    pub(super) user: String,
+    pub(super) password: Option<String>,
+    pub(super) database: String,
+    pub(super) sslmode: Option<SslMode>,
+    pub(super) sslrootcert: Option<PathBuf>,
+}
+
+const PORT_DEFAULT: u16 = 5432;
+
+/// Says whether a URL can be used, without connecting.
+///
+/// # Errors
+/// A sentence with the rule and the remedy; it never repeats the password.
+pub fn check_url(url: &str) -> Result<(), String> {
+    Address::parse(url).map(drop)
+}
+
+impl Address {
+    pub(super) fn parse(url: &str) -> Result<Self, String> {
+        let rest = url
+            .strip_prefix("postgres://")
+            .or_else(|| url.strip_prefix("postgresql://"))
+            .ok_or("the URL must begin with postgres://, as in postgres://user:password@host:5432/database")?;
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // The last @ divides, so that an unescaped one in a password does no harm.
+        let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (user, password) = match login.split_once(':') {
+            Some((user, password)) => (user, Some(password)),
+            None => (login, None),
+        };
+        let (host, port) = split_port(host)?;
+        let mut parts = Parts {
+            host: decode(host)?,
+            port,
+            user: decode(user)?,
+            password: password.map(decode).transpose()?,
+            database: decode(path)?,
+            sslmode: None,
+            sslrootcert: None,
+        };
+        for pair in query.split('&').filter(|p| !p.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            parts.set(&decode(name)?, decode(value)?)?;
+        }
+        parts.finish()
+    }
+}
+
+struct Parts {
+    host: String,
+    port: u16,
+    user: String,
+    password: Option<String>,
+    database: String,
+    sslmode: Option<SslMode>,
+    sslrootcert: Option<PathBuf>,
+}
+
+impl Parts {
+    fn set(&mut self, name: &str, value: String) -> Result<(), String> {
+        match name {
+            "host" => self.host = value,
+            "port" => self.port = port(&value)?,
+            "user" => self.user = value,
+            "password" => self.password = Some(value),
+            "dbname" => self.database = value,
+            "sslmode" => self.sslmode = Some(value.parse()?),
+            "sslrootcert" => self.sslrootcert = Some(value.into()),
+            _ => {
+                return Err(format!(
+                    "the URL's parameter {name:?} is not known; it may have host, port, user, password, dbname, sslmode, sslrootcert"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Address, String> {
+        if self.user.is_empty() {
+            return Err("the URL names no user; write postgres://USER:PASSWORD@HOST/DATABASE".into());
+        }
+        if self.host.contains(',') {
+            return Err("the URL names several hosts; name the primary server alone".into());
+        }
+        let place = if self.host.starts_with('/') {
+            Place::Unix { path: PathBuf::from(&self.host).join(format!(".s.PGSQL.{}", self.port)) }
+        } else if self.host.is_empty() {
+            Place::Tcp { host: "localhost".into(), port: self.port }
+        } else {
+            Place::Tcp { host: self.host, port: self.port }
+        };
+        let database = if self.database.is_empty() { self.user.clone() } else { self.database };
+        // A NUL would end the value early in the startup message, and what follows would be read as another parameter.
+        if [&self.user, &database].iter().any(|t| t.contains('\0')) {
+            return Err("the URL's user or database holds a NUL character".into());
+        }
+        Ok(Address {
+            place,
+            user: self.user,
+            password: self.password,
+            database,
+            sslmode: self.sslmode,
+            sslrootcert: self.sslrootcert,
+        })
+    }
+}
+
+fn split_port(host: &str) -> Result<(&str, u16), String> {
+    if let Some(rest) = host.strip_prefix('[') {
+        let (inside, after) = rest.split_once(']').ok_or("the URL's host begins with [ but has no ]")?;
+        let number = after.strip_prefix(':').map_or(Ok(PORT_DEFAULT), port)?;
+        return Ok((inside, number));
+    }
+    match host.split_once(':') {
+        Some((host, number)) => Ok((host, port(number)?)),
+        None => Ok((host, PORT_DEFAULT)),
+    }
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    match text {
+        "" => Ok(PORT_DEFAULT),
+        _ => text.parse().map_err(|_| "the URL's port is not a number from 1 to 65535".to_owned()),
+    }
+}
+
+fn decode(text: &str) -> Result<String, String> {
+    let wrong =
+        || "the URL has a % that is not followed by two hexadecimal digits of UTF-8; write % itself as %25".to_owned();
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16)).ok_or_else(wrong);
+        out.push((digit()? << 4 | digit()?) as u8);
+    }
+    String::from_utf8(out).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(url: &str) -> String {
+        Address::parse(url).map_or_else(|e| e, |a| a.place.to_string())
+    }
+
+    #[test]
+    fn url_is_taken_apart() {
+        let a = Address::parse("postgres://u%40x:p%3Aw@db.example:6000/shop?sslmode=verify-full&sslrootcert=/ca.pem")
+            .unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(a.place, Place::Tcp { host: "db.example".into(), port: 6000 });
+        assert_eq!((a.user.as_str(), a.password.as_deref(), a.database.as_str()), ("u@x", Some("p:w"), "shop"));
+        assert_eq!((a.sslmode, a.sslrootcert), (Some(SslMode::VerifyFull), Some(PathBuf::from("/ca.pem"))));
+    }
+
+    #[test]
+    fn hosts_of_every_form_are_found() {
+        assert_eq!(place("postgresql://u@[::1]:6000/d"), "[::1]:6000");
+        assert_eq!(place("postgres://u@/d?host=/run/pg&port=6000"), "/run/pg/.s.PGSQL.6000");
+        assert_eq!(place("postgres://u@%2Frun%2Fpg:6000/d"), "/run/pg/.s.PGSQL.6000");
+        assert_eq!(place("postgres://u@host"), "host:5432");
+    }
+
+    #[test]
+    fn mistake_is_named_without_the_password() {
+        for url in [
+            "mysql://u:secret@h/d",
+            "postgres://:secret@h/d",
+            "postgres://u:secret@h:x/d",
+            "postgres://u:secret@h/d?sslmode=maybe",
+            "postgres://u:secret@h/d?sslmood=require",
+            "postgres://u:secret%zz@h/d",
+            "postgres://u:secret@a,b/d",
+        ] {
+            let sentence = check_url(url).expect_err(url);
+            assert!(!sentence.contains("secret"), "{sentence}");
+        }
+    }
+}

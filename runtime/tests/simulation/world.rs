@@ -1,0 +1,175 @@
+//! What is true outside of the process and outlives its crashes: what receivers have, what is durable, and what was broken.
+
+use crate::plan::Plan;
+use sluicegate::change::Message;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Mutex;
+use tokio::time::Instant;
+
+/// What happened in a journey; equal for equal seeds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub crashes: u64,
+    pub drains: u64,
+    pub delivered: u64,
+    pub repeats: u64,
+    pub failures: u64,
+    pub refused: u64,
+    pub halts: u64,
+    pub full: u64,
+    /// Virtual time.
+    pub took_ms: u128,
+    /// Of every event with its time.
+    pub trace: u64,
+}
+
+impl Summary {
+    pub fn add(&mut self, other: &Summary) {
+        self.crashes += other.crashes;
+        self.drains += other.drains;
+        self.delivered += other.delivered;
+        self.repeats += other.repeats;
+        self.failures += other.failures;
+        self.refused += other.refused;
+        self.halts += other.halts;
+        self.full += other.full;
+        self.took_ms += other.took_ms;
+        self.trace ^= other.trace;
+    }
+}
+
+pub struct World {
+    began: Instant,
+    tells: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Per lane: rows in the order in which they were first accepted.
+    accepted: Vec<Vec<usize>>,
+    /// Per lane: rows that are accepted or refused for good, so that nothing more is owed for them.
+    over: Vec<HashSet<usize>>,
+    broken: Vec<String>,
+    summary: Summary,
+    /// Rows below it are known to be over wherever they belong.
+    checked: usize,
+}
+
+/// What a receiver or the process did.
+#[derive(Clone, Copy, Debug, Hash)]
+pub enum Event {
+    Accepts { lane: usize, row: usize },
+    Fails { lane: usize, row: usize },
+    Refuses { lane: usize, row: usize },
+    Halts { lane: usize, row: usize },
+    Full { lane: usize },
+    Confirms { commit: u64 },
+    Durable { commit: u64 },
+    Crashes,
+    Drains,
+}
+
+/// The same for a row and a lane in every life.
+pub fn message_id(plan: &Plan, lane: usize, row: usize) -> String {
+    format!("{:x}-{row}-{lane}", plan.rows[row].commit)
+}
+
+/// Which row a message is made of, by its body.
+pub fn row_of(message: &Message) -> usize {
+    let digits = message.body.split(|byte| *byte == b' ').next().unwrap_or_default();
+    std::str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| digits.parse().ok())
+        .expect("a body begins with its row's number")
+}
+
+impl World {
+    pub fn new(plan: &Plan) -> Self {
+        let accepted = vec![Vec::new(); plan.lanes.len()];
+        let over = vec![HashSet::new(); plan.lanes.len()];
+        let tells = std::env::var("SLUICEGATE_SEED").is_ok();
+        Self { began: Instant::now(), tells, state: Mutex::new(State { accepted, over, ..State::default() }) }
+    }
+
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    pub fn note(&self, event: Event) {
+        let at = self.began.elapsed();
+        if self.tells {
+            println!("{at:>12.3?} {event:?}");
+        }
+        let state = &mut *self.state();
+        let mut hasher = DefaultHasher::new();
+        (state.summary.trace, at, event).hash(&mut hasher);
+        state.summary.trace = hasher.finish();
+        let summary = &mut state.summary;
+        match event {
+            Event::Accepts { lane, row } if state.accepted[lane].contains(&row) => summary.repeats += 1,
+            Event::Accepts { lane, row } => {
+                summary.delivered += 1;
+                state.accepted[lane].push(row);
+                state.over[lane].insert(row);
+            }
+            Event::Refuses { lane, row } => {
+                summary.refused += 1;
+                state.over[lane].insert(row);
+            }
+            Event::Fails { .. } => summary.failures += 1,
+            Event::Halts { .. } => summary.halts += 1,
+            Event::Full { .. } => summary.full += 1,
+            Event::Crashes => summary.crashes += 1,
+            Event::Drains => summary.drains += 1,
+            Event::Confirms { .. } | Event::Durable { .. } => {}
+        }
+    }
+
+    pub fn broke(&self, what: String) {
+        self.state().broken.push(what);
+    }
+
+    pub fn is_broken(&self) -> bool {
+        !self.state().broken.is_empty()
+    }
+
+    /// Everything up to `commit` may be forgotten by the database from now on.
+    pub fn check_confirmed(&self, plan: &Plan, commit: u64) {
+        let state = &mut *self.state();
+        while let Some(row) = plan.rows.get(state.checked).filter(|row| row.commit <= commit) {
+            for lane in row.lanes.iter().filter(|lane| !state.over[**lane].contains(&state.checked)) {
+                state.broken.push(format!("{commit} is confirmed, but lane {lane} has not got row {}", state.checked));
+            }
+            state.checked += 1;
+        }
+    }
+
+    /// The end of a journey in which nothing else broke.
+    pub fn finish(&self, plan: &Plan) -> Result<Summary, String> {
+        let state = &mut *self.state();
+        for (lane, accepted) in state.accepted.iter().enumerate() {
+            for key in 0..=u8::MAX {
+                let rows: Vec<usize> = accepted.iter().copied().filter(|row| plan.rows[*row].key == key).collect();
+                if !rows.is_sorted() {
+                    state.broken.push(format!("lane {lane} got the rows of key {key} in this order: {rows:?}"));
+                }
+            }
+        }
+        for (number, row) in plan.rows.iter().enumerate() {
+            for lane in row.lanes.iter().filter(|lane| !state.over[**lane].contains(&number)) {
+                state.broken.push(format!("lane {lane} never got row {number}"));
+            }
+        }
+        if state.broken.is_empty() {
+            state.summary.took_ms = self.began.elapsed().as_millis();
+            return Ok(std::mem::take(&mut state.summary));
+        }
+        Err(format!("seed {} broke:\n  {}", plan.seed, state.broken.join("\n  ")))
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while the world changes")
+    }
+}

@@ -1,0 +1,53 @@
+//! The example guests, compiled for WebAssembly as their authors would do it, once per test run.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Compiles `guests/NAME` and gives the path of its module. Later calls find everything fresh and take a moment.
+///
+/// # Panics
+/// If the guest can not be compiled: nothing that needs it can be tested then.
+pub fn module(name: &str) -> PathBuf {
+    build(name, None)
+}
+
+/// The same with a cargo feature of the guest, `v2` for example; a file of its own.
+pub fn module_with(name: &str, feature: &str) -> PathBuf {
+    build(name, Some(feature))
+}
+
+fn build(name: &str, feature: Option<&str>) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target = root.join("target/guests");
+    let kept = target.join("modules");
+    fs::create_dir_all(&kept).expect("a folder for modules");
+    // Two features of one guest have the same file name, so that nobody else may build until ours is copied.
+    let lock = File::create(target.join("lock")).expect("a lock file");
+    lock.lock().expect("the lock");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(root.join("guests").join(name))
+        .args(["build", "--quiet", "--release", "--target", "wasm32-unknown-unknown", "--target-dir"])
+        .arg(&target)
+        .args(feature.iter().flat_map(|f| ["--features", f]))
+        // Coverage and lints of the host's build are not for WebAssembly.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    let status = cargo.status().expect("cargo starts");
+    assert!(
+        status.success(),
+        "guests/{name} does not compile; if the target is missing: rustup target add wasm32-unknown-unknown"
+    );
+    let made = target.join("wasm32-unknown-unknown/release").join(format!("{name}.wasm"));
+    let file = feature.map_or_else(|| format!("{name}.wasm"), |feature| format!("{name}-{feature}.wasm"));
+    let kept = kept.join(file);
+    let bytes = fs::read(&made).expect("the module that cargo made");
+    if fs::read(&kept).ok().as_deref() != Some(&bytes[..]) {
+        // Renamed into place: another test process may be reading the one before.
+        let part = kept.with_extension(format!("{}.part", std::process::id()));
+        fs::write(&part, &bytes).expect("a copy of the module");
+        fs::rename(&part, &kept).expect("the copy in its place");
+    }
+    kept
+}
