@@ -13,6 +13,7 @@
 
 mod catalog;
 mod check;
+mod copy_both;
 mod decode;
 mod inbox;
 mod link;

@@ -49,7 +49,7 @@ pub(super) fn prepare(link: &mut Link, settings: &PostgresSettings, floor: Optio
         );
     }
     // First the publications, then the slot: a slot can not decode with a publication that is younger than itself.
-    let publications = publication::prepare(link, settings, &wanted)?;
+    let publications = publication::prepare(link, settings, &wanted, publication::Occasion::Start)?;
     let slot_confirmed = match survey::slot(link, settings)? {
         Some(slot) => usable(&slot, settings, &facts, floor).map_err(Trouble::Judged)?,
         None => create(link, settings, &facts, floor)?,

@@ -20,6 +20,23 @@ struct Goal<'a> {
     tables: Vec<&'a Name>,
     /// Whether this table may stay, though nobody asks for it.
     keeps: &'a dyn Fn(&Name) -> bool,
+    occasion: Occasion,
+}
+
+/// When this happens: what was said at the start is not said again with every look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occasion {
+    Start,
+    Look,
+}
+
+impl Occasion {
+    fn complain(self, publication: &str, trouble: &Trouble, what: &str) {
+        match self {
+            Occasion::Start => tracing::warn!(publication, ?trouble, "{what}"),
+            Occasion::Look => tracing::debug!(publication, ?trouble, "{what}"),
+        }
+    }
 }
 
 const OPTIONS: &str = "publish_via_partition_root = true";
@@ -36,7 +53,12 @@ impl PostgresSettings {
 ///
 /// # Errors
 /// If a table that is asked for can not be published; the sentence has the SQL for somebody who may.
-pub(super) fn prepare(link: &mut Link, settings: &PostgresSettings, wanted: &Wanted) -> Result<Vec<String>, Trouble> {
+pub(super) fn prepare(
+    link: &mut Link,
+    settings: &PostgresSettings,
+    wanted: &Wanted,
+    occasion: Occasion,
+) -> Result<Vec<String>, Trouble> {
     let keyless_name = settings.publication_keyless();
     let main = survey::publication(link, &settings.publication)?;
     let covered = |name: &Name| main.as_ref().is_some_and(|p| p.covered.contains(name));
@@ -47,12 +69,14 @@ pub(super) fn prepare(link: &mut Link, settings: &PostgresSettings, wanted: &Wan
         tables: wanted.with_identity.iter().collect(),
         // Somebody put it there on purpose.
         keeps: &|name| wanted.without_identity.contains(name),
+        occasion,
     };
     reach(link, &goal, main.as_ref())?;
     let mut names = vec![settings.publication.clone()];
     let keyless = survey::publication(link, &keyless_name)?;
     // Made even when it is empty: a publication that is younger than the slot's position stops the stream.
-    let goal = Goal { name: &keyless_name, options: OPTIONS_KEYLESS, tables: without.clone(), keeps: &|_| false };
+    let goal =
+        Goal { name: &keyless_name, options: OPTIONS_KEYLESS, tables: without.clone(), keeps: &|_| false, occasion };
     match reach(link, &goal, keyless.as_ref()) {
         Ok(()) => names.push(keyless_name),
         Err(trouble) if without.is_empty() => {
@@ -63,7 +87,8 @@ pub(super) fn prepare(link: &mut Link, settings: &PostgresSettings, wanted: &Wan
         }
         Err(trouble) => return Err(trouble),
     }
-    for (namespace, table) in without {
+    let is_new = |name: &Name| keyless.as_ref().is_none_or(|p| !p.covered.contains(name));
+    for (namespace, table) in without.into_iter().filter(|n| occasion == Occasion::Start || is_new(n)) {
         tracing::warn!(
             source = settings.name,
             table = format!("{namespace}.{table}"),
@@ -85,7 +110,7 @@ fn reach(link: &mut Link, goal: &Goal<'_>, found: Option<&Publication>) -> Resul
         if let Err(trouble) =
             change(link, format!("ALTER PUBLICATION {ident} SET (publish_via_partition_root = true);"))
         {
-            tracing::warn!(publication = goal.name, ?trouble, "publication shows partitions by their own names");
+            goal.occasion.complain(goal.name, &trouble, "publication shows partitions by their own names");
         }
     }
     let missing: Vec<&Name> = goal.tables.iter().copied().filter(|t| !found.covered.contains(*t)).collect();
@@ -97,7 +122,7 @@ fn reach(link: &mut Link, goal: &Goal<'_>, found: Option<&Publication>) -> Resul
         let dropped = change(link, format!("ALTER PUBLICATION {ident} DROP TABLE {};", list(&extra)));
         if let Err(trouble) = dropped {
             // What nobody asks for is left out by the decoder as well.
-            tracing::warn!(publication = goal.name, ?trouble, "publication keeps tables that nobody asks for");
+            goal.occasion.complain(goal.name, &trouble, "publication keeps tables that nobody asks for");
         }
     }
     Ok(())
@@ -105,7 +130,10 @@ fn reach(link: &mut Link, goal: &Goal<'_>, found: Option<&Publication>) -> Resul
 
 fn change(link: &mut Link, sql: String) -> Result<(), Trouble> {
     match link.query("change the publication", &sql, Some(QUERY_MAX)) {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            tracing::info!(sql, "publication changed");
+            Ok(())
+        }
         Err(Trouble::Server { error, .. }) if error.code == "42501" => Err(Trouble::Judged(fatal(format!(
             "the publication does not fit and may not be changed by this user ({error}); run as the tables' owner or a superuser: {sql}"
         )))),

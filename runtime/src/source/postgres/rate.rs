@@ -3,11 +3,11 @@
 
 use super::PostgresSettings;
 use super::catalog::ServerCatalog;
+use super::copy_both::{CopyData, copy_data, standby_status, start_command};
 use super::decode::{Decoder, Step};
 use super::link::{Link, Purpose};
 use super::relation::Rules;
 use super::rhythm::{Rhythm, RhythmMode};
-use super::stream::{CopyData, copy_data, standby_status, start_command};
 use super::trouble::Trouble;
 use crate::change::Lsn;
 use crate::source::SourceError;

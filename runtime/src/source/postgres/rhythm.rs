@@ -16,16 +16,17 @@ pub enum RhythmMode {
     Paused,
 }
 
-const PAUSE_MIN: Duration = Duration::from_micros(100);
+/// The first pause, and the shortest.
+const PAUSE_MIN: Duration = Duration::from_micros(125);
 const PAUSE_MAX_TCP: Duration = Duration::from_micros(500);
-const PAUSE_MAX_UNIX: Duration = Duration::from_micros(150);
+const PAUSE_MAX_UNIX: Duration = PAUSE_MIN;
 /// Reads that follow each other this quickly belong to one stream of rows.
-const CLOSE: Duration = Duration::from_micros(150);
+const CLOSE: Duration = Duration::from_micros(200);
 /// So many of them make a stream: a transaction of a few rows is still read without any pause.
-const STREAK_MIN: u32 = 16;
-/// What a pause must bring to be worth another one, and what makes it longer.
-const WORTH_BYTES: usize = 2 << 10;
-const MUCH_BYTES: usize = 16 << 10;
+const STREAK_MIN: u32 = 8;
+/// What a pause must bring to be kept, and what makes the next one longer. A row is a packet of some 300 bytes.
+const WORTH_BYTES: usize = 512;
+const MUCH_BYTES: usize = 4 << 10;
 
 pub(super) struct Rhythm {
     mode: RhythmMode,
@@ -48,24 +49,23 @@ impl Rhythm {
         }
         let gap = read_at.saturating_duration_since(self.read_at);
         self.read_at = read_at;
-        self.pause = match bytes {
-            0 => Duration::ZERO,
-            _ if !self.pause.is_zero() => {
-                if bytes >= MUCH_BYTES {
-                    (self.pause * 2).min(self.pause_max)
-                } else if bytes >= WORTH_BYTES {
-                    self.pause
-                } else {
-                    Duration::ZERO
-                }
-            }
-            _ => {
-                self.streak = if gap < CLOSE || bytes >= MUCH_BYTES { self.streak + 1 } else { 0 };
-                if self.streak >= STREAK_MIN || bytes >= MUCH_BYTES { PAUSE_MIN } else { Duration::ZERO }
-            }
-        };
-        if self.pause.is_zero() && self.streak >= STREAK_MIN {
+        if bytes == 0 {
             self.streak = 0;
+            self.pause = Duration::ZERO;
+        } else if self.pause.is_zero() {
+            // One wide gap may be the scheduler's doing; it does not end a stream.
+            self.streak = if gap < CLOSE { self.streak + 1 } else { self.streak / 2 };
+            if self.streak >= STREAK_MIN || bytes >= MUCH_BYTES {
+                self.pause = PAUSE_MIN;
+            }
+        } else if bytes >= MUCH_BYTES {
+            self.pause = (self.pause * 2).min(self.pause_max);
+        } else if bytes < WORTH_BYTES {
+            self.pause /= 2;
+            if self.pause < PAUSE_MIN {
+                self.streak = 0;
+                self.pause = Duration::ZERO;
+            }
         }
         self.pause
     }
@@ -93,7 +93,11 @@ mod tests {
         let mut rhythm = Rhythm::new(RhythmMode::Paused, false);
         assert_eq!(after(&mut rhythm, STREAK_MIN, 340, 5), PAUSE_MIN);
         assert_eq!(after(&mut rhythm, 10, 100 << 10, 600), PAUSE_MAX_TCP);
-        assert_eq!(after(&mut rhythm, 1, 340, 600), Duration::ZERO);
+        assert_eq!(after(&mut rhythm, 10, 1 << 10, 600), PAUSE_MAX_TCP, "kept while it is worth it");
+        assert_eq!(after(&mut rhythm, 1, 340, 600), PAUSE_MAX_TCP / 2);
+        assert_eq!(after(&mut rhythm, 2, 340, 600), Duration::ZERO);
+        assert_eq!(after(&mut rhythm, STREAK_MIN, 340, 5), PAUSE_MIN);
+        assert_eq!(after(&mut rhythm, 1, 0, 50_000), Duration::ZERO, "nothing came");
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn look(settings: &PostgresSettings, done: &Arc<AtomicBool>) -> Result<Vec<Strin
     let mut link = Link::open(settings, Purpose::Sql, done)?;
     let tables = survey::tables(&mut link)?;
     let wanted = survey::wanted(&tables, |name| (settings.tables)(name));
-    let names = publication::prepare(&mut link, settings, &wanted)?;
+    let names = publication::prepare(&mut link, settings, &wanted, publication::Occasion::Look)?;
     link.close(false);
     Ok(names)
 }
