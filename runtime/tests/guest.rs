@@ -227,6 +227,8 @@ async fn every_misdeed_costs_only_its_own_row() {
     for (mode, code) in [
         ("panic", "trap"),
         ("stack", "trap"),
+        ("sleep", "trap"),
+        ("log-long", "output"),
         ("memory", "memory"),
         ("fail", "hostile"),
         ("garbage", "garbage"),
@@ -539,6 +541,16 @@ fn inspected_guest_tells_what_it_is() {
         assert!(seen.imports.iter().any(|i| i.starts_with("sluicegate:guest/host")), "{:?}", seen.imports);
         assert_eq!(seen.generation.len(), 6);
     }
+}
+
+#[tokio::test]
+async fn component_for_wasi_gets_an_empty_one_and_can_not_sleep() {
+    let bench = Bench::new().with("mode", "sleep");
+    bench.drop_in("hostile.wasm", &guests::component("hostile"));
+    let (judged, bench) = blame("sleep", bench).await;
+    assert_only_the_guilty("sleep", &judged, "trap");
+    assert!(rejection(&judged, 17).message.contains("can not sleep"), "{}", rejection(&judged, 17).message);
+    assert_eq!(bench.stats("hostile.wasm").traps_total.load(Relaxed), 2);
 }
 
 #[test]

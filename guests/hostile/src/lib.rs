@@ -21,6 +21,7 @@
 //! | `route` | names a route that it did not declare for such rows |
 //! | `log-flood` | logs config `lines` (default 100,000) lines for each such row, and passes it |
 //! | `log-long` | logs one line of 8 MiB for each such row, and passes it |
+//! | `sleep` | sleeps for an hour on such rows |
 //! | `leak` | keeps 64 KiB of each row, and passes it |
 //!
 //! Rows that are not poisoned are passed in every mode. It speaks to the border without the SDK, which would not let it.

@@ -44,6 +44,7 @@ modes! {
     LogFlood = "log-flood",
     LogLong = "log-long",
     Leak = "leak",
+    Sleep = "sleep",
 }
 
 /// One call.
@@ -113,6 +114,7 @@ impl Mode {
             Mode::Memory => loop {
                 std::mem::forget(black_box(vec![1u8; 1 << 20]));
             },
+            Mode::Sleep => std::thread::sleep(std::time::Duration::from_secs(3600)),
             Mode::Stack => {
                 black_box(fall(0));
             }

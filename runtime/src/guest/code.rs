@@ -55,8 +55,10 @@ pub(super) struct Code {
     tables: HashMap<TableKey, [Plan; OPS.len()]>,
     projections: Vec<Projection>,
     encoder: Encoder,
-    /// The running batch: for each of its schemas the plans, for each collected row its place and projection.
+    /// The plans for the schemas that came last, all of one source: batches have few, and mostly the same.
     plans: Vec<(SchemaId, [Plan; OPS.len()])>,
+    plans_source: Arc<str>,
+    /// The rows that are collected for the next call.
     call: Vec<Place>,
 }
 
@@ -79,6 +81,9 @@ const UNASKED: [Plan; OPS.len()] = [const { Plan::Unasked }; OPS.len()];
 /// Versions of tables that one generation remembers. Ids are never reused, so those of dropped tables would pile up.
 const TABLES_MAX: usize = 4096;
 
+/// Schemas on the short list, which is searched row by row.
+const SHORT_LIST_MAX: usize = 16;
+
 /// A collected row: its index among the offered ones, and what of it crosses.
 #[derive(Clone, Copy)]
 struct Place {
@@ -97,6 +102,7 @@ impl Code {
             tables: HashMap::new(),
             projections: Vec::new(),
             plans: Vec::new(),
+            plans_source: "".into(),
             call: Vec::with_capacity(CALL_ROWS_MAX),
         };
         code.awake()?;
@@ -207,7 +213,10 @@ impl Code {
     /// # Errors
     /// If not a single row can be judged rightly: the guest does not start, or a table is not what it asks for.
     pub(super) fn judge(&mut self, batch: &Batch, rows: &[OfferedRow]) -> Result<Outcome, Held> {
-        self.plans.clear();
+        if !Arc::ptr_eq(&self.plans_source, &batch.source) || self.plans.len() > SHORT_LIST_MAX {
+            self.plans.clear();
+            self.plans_source = batch.source.clone();
+        }
         let mut outcome =
             Outcome { judgements: vec![Judgement::Pass; rows.len()], called: 0, dropped: 0, rejected: 0, broken: 0 };
         let rows_max = if self.blueprint.description.stateful { 1 } else { CALL_ROWS_MAX };
@@ -236,7 +245,7 @@ impl Code {
         Ok(outcome)
     }
 
-    /// The plan, found by the batch's own short list; a hash per row would cost as much as the row.
+    /// The plan, found on the short list; a hash per row would cost as much as the row.
     #[inline]
     fn plan_of(&mut self, batch: &Batch, id: SchemaId, op: Op) -> Result<Plan, Held> {
         match self.plans.iter().rev().find(|(known, _)| *known == id).map(|(_, plans)| &plans[op as usize]) {

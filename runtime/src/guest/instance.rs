@@ -150,7 +150,7 @@ fn breakage(error: &wasmtime::Error, state: &mut State, limits: &Limits) -> Brea
         Some(trap) => ("trap", last_words.map_or_else(|| trap.to_string(), |words| format!("{words} ({trap})"))),
         // The engine's type for it is private; a test holds the words.
         None if error.root_cause().to_string().contains("fuel allocated for hostcalls") => {
-            ("output", format!("it gives back more than {} bytes, the limit", limits.output_bytes))
+            ("output", format!("it hands over more than {} bytes at once, the limit of output", limits.output_bytes))
         }
         // Without a place inside the guest it was our side that could not read the answer.
         None if backtrace.is_none() => ("garbage", format!("its answer can not be read: {}", one_line(error))),

@@ -185,3 +185,116 @@ impl Encoder {
         &self.bytes
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::change::{Cell, Column, RowMark, SchemaId, Value};
+    use crate::guest::instance::{Manifest, WireSubscription};
+    use crate::guest::subscription::Subscriptions;
+    use sluicegate_frame::Frame;
+    use std::time::Instant;
+
+    /// Columns `a`, `b`, `c`; the guest asks for `names`.
+    pub(in crate::guest) fn projection(names: &[&str], old: bool) -> Result<Projection, GuestError> {
+        let column =
+            |name: &str| Column { name: name.into(), type_name: "text".into(), tag: Tag::Text, key: name == "a" };
+        let schema = Arc::new(Schema {
+            id: SchemaId(7),
+            source: "s".into(),
+            namespace: "public".into(),
+            table: "t".into(),
+            columns: ["a", "b", "c"].map(column).into(),
+        });
+        let columns = names.iter().map(ToString::to_string).collect();
+        let line = WireSubscription { table: "public.t".into(), operations: Vec::new(), columns, old };
+        let manifest = Manifest {
+            name: "g".into(),
+            version: "1".into(),
+            frame: sluicegate_frame::VERSION,
+            subscriptions: vec![line],
+            routes: Vec::new(),
+            stateful: false,
+            extra: Vec::new(),
+        };
+        let all = Subscriptions::new(&manifest, &[]).expect("a good manifest");
+        let line = all.of(&schema, Op::Insert).expect("subscribed");
+        Projection::new(42, schema.clone(), line)
+    }
+
+    fn batch(op: Op, new: &[Cell<'_>], old: &[Cell<'_>]) -> Batch {
+        let mut frame = FrameBuf::new();
+        new.iter().chain(old).for_each(|cell| frame.push(*cell));
+        frame.rows.push(RowHead {
+            schema: 7,
+            op,
+            old_is_key: false,
+            first_cell: 0,
+            new_cells: new.len() as u16,
+            old_cells: old.len() as u16,
+            committed_at: 1,
+            position: 2,
+        });
+        let marks = vec![RowMark { commit: 1, change: 1, sub: 0, transaction: 0 }];
+        Batch { source: "s".into(), frame, marks, schemas: Vec::new(), confirms: None, received_at: Instant::now() }
+    }
+
+    /// What the guest sees: its new cells, then its old ones.
+    fn crossed(batch: &Batch, projection: &Projection, edits: Option<Edits>) -> (Vec<String>, Vec<String>) {
+        let mut encoder = Encoder::new(8);
+        let offered = OfferedRow { row: 0, edits: edits.map(Arc::new) };
+        encoder.push(batch, &offered, projection).expect("a good batch");
+        let bytes = encoder.encoded().to_vec();
+        let frame = Frame::parse(&bytes).expect("a frame");
+        let row = frame.row(0).expect("a row");
+        assert_eq!(row.head.schema, 42, "rows refer to what was announced");
+        let text = |cell: Result<Cell<'_>, FrameError>| format!("{:?}", cell.expect("a cell"));
+        let new = (0..row.new_len()).map(|i| text(row.new_cell(i))).collect();
+        (new, (0..row.old_len()).map(|i| text(row.old_cell(i))).collect())
+    }
+
+    #[test]
+    fn only_subscribed_columns_cross_in_the_order_of_the_subscription() {
+        let batch = batch(
+            Op::Update,
+            &[Cell::Int(1), Cell::Text("b"), Cell::Null],
+            &[Cell::Int(1), Cell::Absent, Cell::Absent],
+        );
+        let (new, old) = crossed(&batch, &projection(&["c", "a"], false).expect("columns"), None);
+        assert_eq!((new, old.len()), (vec!["Null".into(), "Int(1)".into()], 0), "the old image was not asked for");
+        let (_, old) = crossed(&batch, &projection(&["b", "a"], true).expect("columns"), None);
+        assert_eq!(old, ["Absent", "Int(1)"]);
+    }
+
+    #[test]
+    fn edits_of_earlier_guests_lie_over_the_row() {
+        let batch = batch(Op::Insert, &[Cell::Int(1), Cell::Text("b"), Cell::Text("c")], &[]);
+        let edits = Edits {
+            columns: vec![(1, Some(Value::new(Cell::Text("B")))), (2, None)],
+            added: vec![("d".into(), Value::new(Cell::Int(9)))],
+        };
+        let (new, _) = crossed(&batch, &projection(&[], false).expect("columns"), Some(edits));
+        assert_eq!(new, ["Int(1)", "Text(\"B\")", "Absent"], "and added columns stay with the host");
+    }
+
+    #[test]
+    fn deleted_row_crosses_as_its_old_image_with_the_edits() {
+        let batch = batch(Op::Delete, &[], &[Cell::Int(1), Cell::Text("b"), Cell::Null]);
+        let edits = Edits { columns: vec![(1, Some(Value::new(Cell::Text("B"))))], added: Vec::new() };
+        let (new, old) = crossed(&batch, &projection(&["b"], false).expect("columns"), Some(edits));
+        assert_eq!((new.len(), old), (0, vec!["Text(\"B\")".to_owned()]));
+    }
+
+    #[test]
+    fn long_cell_crosses_as_its_length() {
+        let batch = batch(Op::Insert, &[Cell::Text("12345678"), Cell::Text("123456789"), Cell::Unchanged], &[]);
+        let (new, _) = crossed(&batch, &projection(&[], false).expect("columns"), None);
+        assert_eq!(new, ["Text(\"12345678\")", "Long(9)", "Unchanged"]);
+    }
+
+    #[test]
+    fn missing_columns_are_named_with_those_that_exist() {
+        let text = projection(&["a", "custmer"], false).expect_err("no such column").to_string();
+        assert!(text.contains("custmer of public.t, which has: a, b, c"), "{text}");
+    }
+}

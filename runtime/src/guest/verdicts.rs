@@ -103,3 +103,63 @@ fn owned(message: &sluicegate_frame::Emitted<'_>) -> Emitted {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::project::tests::projection;
+    use sluicegate_frame::VerdictWriter;
+
+    /// What becomes of one verdict about a row of columns `a`, `b`, `c`, of which the guest was given `c` and `a`.
+    fn judged(verdict: &Verdict<'_>) -> Result<Judgement, FrameError> {
+        let mut writer = VerdictWriter::new(1);
+        writer.push(verdict);
+        let bytes = writer.finish().expect("a verdict");
+        let projection = projection(&["c", "a"], false).expect("columns");
+        let mut judgement = None;
+        decode(&bytes, 1, &["customer".to_owned()], |_| &projection, |_, j| judgement = Some(j))?;
+        Ok(judgement.expect("one row, one judgement"))
+    }
+
+    #[test]
+    fn edits_are_of_the_table_and_not_of_what_the_guest_was_given() {
+        let edits = vec![
+            Edit::Set { column: 0, value: Cell::Int(3) },
+            Edit::Unset { column: 1 },
+            Edit::Add { name: "b", value: Cell::Int(2) },
+            Edit::Add { name: "new", value: Cell::Int(1) },
+            Edit::Add { name: "new", value: Cell::Int(4) },
+        ];
+        let Ok(Judgement::Edit(edits)) = judged(&Verdict::Edit(edits)) else { panic!("an edit") };
+        let cell = |column| edits.of(column).map(|value| value.map(|v| format!("{:?}", v.cell())));
+        assert_eq!(cell(2), Some(Some("Int(3)".into())));
+        assert_eq!(cell(0), Some(None));
+        assert_eq!(cell(1), Some(Some("Int(2)".into())), "a column that exists is set and not added");
+        assert_eq!(edits.added.len(), 1);
+        assert_eq!(edits.added[0].1.cell(), Cell::Int(4), "the later one wins");
+    }
+
+    #[test]
+    fn column_outside_the_row_makes_the_answer_unreadable() {
+        assert!(judged(&Verdict::Edit(vec![Edit::Unset { column: 2 }])).is_err());
+    }
+
+    #[test]
+    fn message_to_an_unknown_route_rejects_its_row_by_name() {
+        let message =
+            sluicegate_frame::Emitted { route: "nowhere", member: None, key: None, headers: vec![], body: Body::Row };
+        let verdict = Verdict::Emit { edits: vec![], messages: vec![message] };
+        let Ok(Judgement::Reject(rejection)) = judged(&verdict) else { panic!("a rejection") };
+        assert_eq!(rejection.code, "route");
+        assert!(rejection.message.contains("nowhere"));
+    }
+
+    #[test]
+    fn what_a_guest_writes_is_cut_to_size() {
+        let long = "x".repeat(100_000);
+        let Ok(Judgement::Reject(rejection)) = judged(&Verdict::Reject { code: &long, message: &long }) else {
+            panic!("a rejection")
+        };
+        assert!(rejection.code.len() < 100 && rejection.message.len() < 5000);
+    }
+}

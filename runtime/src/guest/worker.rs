@@ -29,8 +29,10 @@ pub(super) struct Worker {
     running: Option<Running>,
     /// The generation before, while the new one is watched.
     warm: Option<Warm>,
-    /// Since when the front batch can not be judged.
+    /// The front batch could not be judged and is left alone for a moment.
     held: bool,
+    /// The same, until a batch is judged again.
+    stalled: bool,
 }
 
 struct Running {
@@ -64,7 +66,7 @@ impl Worker {
         use super::Transform;
         // The kernel shows fifteen characters.
         let name = clip(&format!("guest-{}", slot.name()), 15);
-        let worker = Worker { slot, pipeline, running: None, warm: None, held: false };
+        let worker = Worker { slot, pipeline, running: None, warm: None, held: false, stalled: false };
         Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || worker.run())
     }
 
@@ -94,7 +96,7 @@ impl Worker {
         stats.generation.set(&*code.generation().0);
         stats.state.set("running");
         stats.last_error.clear();
-        self.held = false;
+        (self.held, self.stalled) = (false, false);
         self.slot.now_runs(&code);
         let old = self.running.replace(Running::new(code));
         if let Some(old) = old {
@@ -161,6 +163,10 @@ impl Worker {
         let Some(running) = &mut self.running else { return };
         running.note(&outcome);
         let stats = &self.slot.stats;
+        if std::mem::take(&mut self.stalled) {
+            stats.state.set("running");
+            stats.last_error.clear();
+        }
         stats.rows_total.fetch_add(outcome.called, Relaxed);
         stats.dropped_total.fetch_add(outcome.dropped, Relaxed);
         stats.rejected_total.fetch_add(outcome.rejected, Relaxed);
@@ -180,7 +186,7 @@ impl Worker {
     /// The batch stays, and with it the source, until there is code that can judge it.
     fn hold(&mut self, job: Job, reason: &str) {
         self.slot.put_back(job);
-        self.held = true;
+        (self.held, self.stalled) = (true, true);
         let stats = &self.slot.stats;
         if stats.last_error.get().as_deref() != Some(reason) {
             stats.last_error.set(reason);

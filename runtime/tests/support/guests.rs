@@ -9,39 +9,44 @@ use std::process::Command;
 /// # Panics
 /// If the guest can not be compiled: nothing that needs it can be tested then.
 pub fn module(name: &str) -> PathBuf {
-    build(name, None)
+    build(name, None, MODULE)
 }
+
+/// The same for `wasm32-wasip2`: a component, linked to WASI.
+pub fn component(name: &str) -> PathBuf {
+    build(name, None, COMPONENT)
+}
+
+const MODULE: &str = "wasm32-unknown-unknown";
+const COMPONENT: &str = "wasm32-wasip2";
 
 /// The same with a cargo feature of the guest, `v2` for example; a file of its own.
 pub fn module_with(name: &str, feature: &str) -> PathBuf {
-    build(name, Some(feature))
+    build(name, Some(feature), MODULE)
 }
 
-fn build(name: &str, feature: Option<&str>) -> PathBuf {
+fn build(name: &str, feature: Option<&str>, machine: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let target = root.join("target/guests");
     let kept = target.join("modules");
-    fs::create_dir_all(&kept).expect("a folder for modules");
+    fs::create_dir_all(kept.join(machine)).expect("a folder for modules");
     // Two features of one guest have the same file name, so that nobody else may build until ours is copied.
     let lock = File::create(target.join("lock")).expect("a lock file");
     lock.lock().expect("the lock");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(root.join("guests").join(name))
-        .args(["build", "--quiet", "--release", "--target", "wasm32-unknown-unknown", "--target-dir"])
+        .args(["build", "--quiet", "--release", "--target", machine, "--target-dir"])
         .arg(&target)
         .args(feature.iter().flat_map(|f| ["--features", f]))
         // Coverage and lints of the host's build are not for WebAssembly.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
     let status = cargo.status().expect("cargo starts");
-    assert!(
-        status.success(),
-        "guests/{name} does not compile; if the target is missing: rustup target add wasm32-unknown-unknown"
-    );
-    let made = target.join("wasm32-unknown-unknown/release").join(format!("{name}.wasm"));
+    assert!(status.success(), "guests/{name} does not compile; if the target is missing: rustup target add {machine}");
+    let made = target.join(machine).join("release").join(format!("{name}.wasm"));
     let file = feature.map_or_else(|| format!("{name}.wasm"), |feature| format!("{name}-{feature}.wasm"));
-    let kept = kept.join(file);
+    let kept = kept.join(machine).join(file);
     let bytes = fs::read(&made).expect("the module that cargo made");
     if fs::read(&kept).ok().as_deref() != Some(&bytes[..]) {
         // Renamed into place: another test process may be reading the one before.
