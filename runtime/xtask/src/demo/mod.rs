@@ -99,8 +99,16 @@ pub async fn run(options: DemoOptions) -> Result<()> {
 
     let audit = stage.ring.record.audit(|customer| !cast.is_dead(customer));
     let takeover = swap.judge(&audit);
-    let picture =
-        Picture { cast: &cast, audit: &audit, baseline: &baseline, written_in, takeover: &takeover, stage: &stage };
+    let picture = Picture {
+        cast: &cast,
+        audit: &audit,
+        baseline: &baseline,
+        written_in,
+        takeover: &takeover,
+        changes: stage.ring.record.written(),
+        server: stage.ring.postgres.version(),
+        guest_bytes: stage.guest_bytes,
+    };
     println!("{}", picture.draw());
     if !audit.is_clean() || takeover.is_err() {
         eprintln!("the last lines of sluicegate's log:\n{}\n", stage.ring.host.last_log_lines());
