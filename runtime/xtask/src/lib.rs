@@ -17,3 +17,4 @@ pub mod process;
 pub mod ring;
 pub mod servers;
 pub mod suite;
+pub mod torture;

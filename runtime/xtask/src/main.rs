@@ -20,6 +20,8 @@ enum Verb {
     Test(xtask::suite::SuiteOptions),
     /// Our figure, the reference's from the same run, the ratio
     Bench(xtask::bench::BenchOptions),
+    /// Kills sluicegate again and again under load; says what was lost, doubled, out of order
+    Torture(xtask::torture::TortureOptions),
     /// A real server for hands-on work, with its address; Ctrl-C stops it
     Servers {
         /// PostgreSQL's major version; the newest at hand unless given
@@ -36,6 +38,7 @@ async fn main() -> ExitCode {
             Verb::Demo(options) => xtask::demo::run(options).await,
             Verb::Test(options) => xtask::suite::run(options).await,
             Verb::Bench(options) => xtask::bench::run(options).await,
+            Verb::Torture(options) => xtask::torture::run(options).await,
             Verb::Servers { postgres } => xtask::servers::serve(postgres).await,
         }
     };

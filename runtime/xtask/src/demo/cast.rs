@@ -17,6 +17,9 @@ pub const BASELINE_PARCELS: i32 = 1_000_000_000;
 const SLOW_CONCURRENCY: u32 = 64;
 const USUAL_CONCURRENCY: u32 = 16;
 const SLOWEST: Duration = Duration::from_secs(30);
+/// Three steps of a parcel are a second apart in a run of this length.
+const LONG_RUN: Duration = Duration::from_secs(3);
+const STEPS_MAX: usize = 3;
 /// On top of what the slow customer may take.
 const MARGIN: Duration = Duration::from_secs(30);
 
@@ -101,17 +104,21 @@ impl Cast {
         groups
     }
 
-    /// `count` changes, dealt out to the customers in turn. Each parcel of a customer goes through its steps, all parcels side by
-    /// side. A parcel of the slow customer makes one step only as long as all of them fit into its lane at once: a step
-    /// may take 30 s, and nobody wants to watch three in a row.
-    pub fn schedule(&self, count: usize) -> Vec<Change> {
+    /// `count` changes, dealt out to the customers in turn, `pause` apart. All parcels of a customer go side by side through their
+    /// steps: two, the second one in the second half; or three when the run is long enough for a parcel to be answered before its
+    /// next step, for a step that waits for the one before would be measured as slow. A parcel of the slow customer makes one
+    /// step only, as long as all of them fit into its lane at once: nobody wants to watch 30 s three times in a row.
+    pub fn schedule(&self, count: usize, pause: Option<Duration>) -> Vec<Change> {
         let customers: Vec<u32> = self.manners.keys().copied().collect();
+        let length = pause.unwrap_or_default() * u32::try_from(count).unwrap_or(u32::MAX);
+        let usual_steps = if length < LONG_RUN { 2 } else { 3 };
         let mut changes = Vec::with_capacity(count);
         for number in 0..count {
             let customer = customers[number % customers.len()];
             let turn = number / customers.len();
             let turns = (count - number % customers.len()).div_ceil(customers.len());
-            let parcels = turns.div_ceil(self.steps(customer, turns));
+            let slow_alone = customer == SLOW && turns <= SLOW_CONCURRENCY as usize;
+            let parcels = turns.div_ceil(if slow_alone { 1 } else { usual_steps });
             let parcel = (turn % parcels) * customers.len() + number % customers.len() + 1;
             let parcel = i32::try_from(parcel).expect("at most a million changes");
             let step = match turn / parcels {
@@ -124,14 +131,10 @@ impl Cast {
         changes
     }
 
-    fn steps(&self, customer: u32, turns: usize) -> usize {
-        if customer == SLOW && turns <= SLOW_CONCURRENCY as usize { 1 } else { 3 }
-    }
-
     /// How long to wait after the last change before calling the rest lost.
     pub fn patience(&self, schedule: &[Change]) -> Duration {
         let slow = schedule.iter().filter(|change| change.customer == SLOW).count();
-        let rounds = slow.div_ceil(SLOW_CONCURRENCY as usize) + self.steps(SLOW, slow);
+        let rounds = slow.div_ceil(SLOW_CONCURRENCY as usize) + STEPS_MAX;
         MARGIN + SLOWEST * u32::try_from(rounds).unwrap_or(u32::MAX)
     }
 }
@@ -146,13 +149,14 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
 
     #[test]
     fn every_parcel_takes_its_steps_in_order_and_belongs_to_one_customer() {
-        for (customers, count) in [(3, 10), (3, 240), (8, 100), (1000, 3000)] {
+        let pause = Some(Duration::from_millis(50));
+        for (customers, count, pause) in [(3, 10, None), (3, 240, pause), (8, 100, None), (1000, 3000, pause)] {
             let cast = Cast::new(customers, 0).expect("fine");
-            let schedule = cast.schedule(count);
+            let schedule = cast.schedule(count, pause);
             assert_eq!(schedule.len(), count);
             let mut seen: HashMap<i32, (u32, u8)> = HashMap::new();
             for change in schedule {
@@ -165,11 +169,23 @@ mod tests {
 
     #[test]
     fn the_default_run_gives_the_slow_customer_different_parcels() {
-        let schedule = Cast::new(3, 0).expect("fine").schedule(10);
+        let schedule = Cast::new(3, 0).expect("fine").schedule(10, None);
         let slow: Vec<i32> = schedule.iter().filter(|c| c.customer == SLOW).map(|c| c.parcel).collect();
         assert_eq!(slow.len(), 3);
         assert!(slow.iter().all(|parcel| slow.iter().filter(|other| *other == parcel).count() == 1));
         assert!(schedule.iter().any(|change| change.customer == 1 && change.step == Step::InTransit));
+    }
+
+    #[test]
+    fn at_full_speed_no_parcel_moves_twice_in_one_half() {
+        for count in 4..200 {
+            let schedule = Cast::new(3, 0).expect("fine").schedule(count, None);
+            let (first, second) = schedule.split_at(count / 2);
+            for half in [first, second] {
+                let parcels: HashSet<i32> = half.iter().filter(|c| c.customer != SLOW).map(|c| c.parcel).collect();
+                assert_eq!(parcels.len(), half.iter().filter(|c| c.customer != SLOW).count(), "{count} changes");
+            }
+        }
     }
 
     #[test]

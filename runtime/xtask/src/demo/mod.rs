@@ -91,7 +91,7 @@ pub async fn run(options: DemoOptions) -> Result<()> {
         changes
     );
 
-    let schedule = cast.schedule(changes);
+    let schedule = cast.schedule(changes, pause);
     let live = Live::begin(&cast, &schedule, stage.ring.record.clone());
     let performed = perform(&mut stage, &cast, &schedule, pause).await;
     live.end().await;
@@ -99,8 +99,16 @@ pub async fn run(options: DemoOptions) -> Result<()> {
 
     let audit = stage.ring.record.audit(|customer| !cast.is_dead(customer));
     let takeover = swap.judge(&audit);
-    let picture =
-        Picture { cast: &cast, audit: &audit, baseline: &baseline, written_in, takeover: &takeover, stage: &stage };
+    let picture = Picture {
+        cast: &cast,
+        audit: &audit,
+        baseline: &baseline,
+        written_in,
+        takeover: &takeover,
+        changes: stage.ring.record.written(),
+        server: stage.ring.postgres.version(),
+        guest_bytes: stage.guest_bytes,
+    };
     println!("{}", picture.draw());
     if !audit.is_clean() || takeover.is_err() {
         eprintln!("the last lines of sluicegate's log:\n{}\n", stage.ring.host.last_log_lines());
@@ -118,7 +126,7 @@ async fn perform(
     pause: Option<Duration>,
 ) -> Result<(Duration, writing::Swap)> {
     let begun = Instant::now();
-    let swap = writing::write(stage, schedule, pause).await?;
+    let swap = writing::write(stage, cast, schedule, pause).await?;
     let written_in = begun.elapsed();
     let deadline = Instant::now() + cast.patience(schedule);
     stage.ring.wait_for_all(|customer| !cast.is_dead(customer), deadline).await?;

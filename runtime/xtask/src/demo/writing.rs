@@ -1,18 +1,23 @@
 //! Writes the changes; half-way the guest is replaced under the running process.
 //!
 //! With a rate, changes go on flowing while the new guest is loaded. Without one the second half waits for it, or there would be
-//! nothing left for the new code to do.
+//! nothing left for the new code to do; and for the healthy customers' answers, because a parcel's next step would wait for them
+//! anyway and be measured as slow.
 
-use super::cast::Change;
+use super::cast::{Cast, Change};
 use super::stage::Stage;
 use crate::audit::Audit;
 use anyhow::{Context, Result, bail};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// How often `/status` is asked for the generation while the new guest is loaded.
 const LOOK: Duration = Duration::from_millis(3);
 /// A debug build on a busy machine compiles a guest in less.
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long the second half waits for the healthy customers' answers to the first.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// When the new guest was put in place, and when the process said that it runs.
 pub struct Swap {
@@ -29,7 +34,7 @@ pub struct Takeover {
 }
 
 /// Writes all of `schedule`, `pause` apart, and swaps the guest after half of it.
-pub async fn write(stage: &mut Stage, schedule: &[Change], pause: Option<Duration>) -> Result<Swap> {
+pub async fn write(stage: &mut Stage, cast: &Cast, schedule: &[Change], pause: Option<Duration>) -> Result<Swap> {
     let (first, second) = schedule.split_at(schedule.len() / 2);
     let begun = Instant::now();
     let mut written = 0;
@@ -44,6 +49,9 @@ pub async fn write(stage: &mut Stage, schedule: &[Change], pause: Option<Duratio
             tokio::time::sleep(LOOK).await;
             swap.look(&stage.ring.host.generation().await?, &before);
         }
+        let healthy: HashSet<u32> = cast.healthy().collect();
+        let answered_by = Instant::now() + ANSWER_LIMIT;
+        stage.ring.wait_for_all(|customer| healthy.contains(&customer), answered_by).await?;
         for change in second {
             write_one(stage, change, begun, None, &mut written).await?;
         }
