@@ -69,7 +69,12 @@ fn no_room_knows_more_than_it_may() {
         let may = TABLE.iter().find(|(name, _)| *name == here).expect("from the table").1;
         for (number, line) in fs::read_to_string(&file).expect("readable").lines().enumerate() {
             for segments in named(line) {
-                assert!(!segments[0].is_empty(), "{}:{}: use one `use crate::room` per line", file.display(), number + 1);
+                assert!(
+                    !segments[0].is_empty(),
+                    "{}:{}: use one `use crate::room` per line",
+                    file.display(),
+                    number + 1
+                );
                 let there = room(&segments);
                 if there != here && !may.contains(&there.as_str()) {
                     wrong.insert(format!("{}:{}: {here} may not know {there}", file.display(), number + 1));

@@ -51,45 +51,74 @@ impl Collector for Snapshot {
 
 fn families(status: &Status) -> Vec<Family> {
     let mut families = Vec::new();
-    families.extend(per(&status.sources, |s| vec![("source", s.name.clone())], &[
-        ("source_up", "1 while changes are being read", false, |s| f64::from(s.state == "streaming")),
-        ("source_lag_bytes", "from the confirmed position to the end of the database's log", false, |s| s.lag_bytes as f64),
-        ("source_oldest_unpaid_seconds", "age of the oldest batch that is not delivered everywhere: the first alarm", false, |s| s.lag_ms as f64 / 1e3),
-        ("source_rows", "rows read", true, |s| s.rows_total as f64),
-        ("source_transactions", "transactions read", true, |s| s.transactions_total as f64),
-        ("source_reconnects", "connections made again", true, |s| s.reconnects_total as f64),
-    ]));
-    families.extend(per(&status.pipelines, |p| vec![("pipeline", p.name.clone())], &[
-        ("pipeline_rows", "rows of the pipeline's tables", true, |p| p.rows_total as f64),
-        ("pipeline_messages", "messages given to lanes", true, |p| p.messages_total as f64),
-        ("pipeline_dead", "rows that a guest refused", true, |p| p.dead_total as f64),
-        ("pipeline_unroutable", "messages that no lane was found for", true, |p| p.unroutable_total as f64),
-        ("pipeline_halted", "1 while the pipeline waits for a mended guest", false, |p| f64::from(p.halted.is_some())),
-    ]));
-    families.extend(per(&status.guests, |g| vec![("pipeline", g.pipeline.clone()), ("guest", g.file.clone())], &[
-        ("guest_up", "1 while a generation is loaded", false, |g| f64::from(g.generation.is_some())),
-        ("guest_rows", "rows judged", true, |g| g.rows_total as f64),
-        ("guest_dropped", "rows dropped", true, |g| g.dropped_total as f64),
-        ("guest_rejected", "rows refused", true, |g| g.rejected_total as f64),
-        ("guest_traps", "traps, deadlines and limits hit", true, |g| g.traps_total as f64),
-        ("guest_reloads", "generations taken over", true, |g| g.reloads_total as f64),
-        ("guest_recycles", "instances made anew", true, |g| g.recycles_total as f64),
-        ("guest_row_nanoseconds", "mean time per row, border included", false, |g| g.ns_per_row as f64),
-    ]));
+    families.extend(per(
+        &status.sources,
+        |s| vec![("source", s.name.clone())],
+        &[
+            ("source_up", "1 while changes are being read", false, |s| f64::from(s.state == "streaming")),
+            ("source_lag_bytes", "from the confirmed position to the end of the database's log", false, |s| {
+                s.lag_bytes as f64
+            }),
+            (
+                "source_oldest_unpaid_seconds",
+                "age of the oldest batch that is not delivered everywhere: the first alarm",
+                false,
+                |s| s.lag_ms as f64 / 1e3,
+            ),
+            ("source_rows", "rows read", true, |s| s.rows_total as f64),
+            ("source_transactions", "transactions read", true, |s| s.transactions_total as f64),
+            ("source_reconnects", "connections made again", true, |s| s.reconnects_total as f64),
+        ],
+    ));
+    families.extend(per(
+        &status.pipelines,
+        |p| vec![("pipeline", p.name.clone())],
+        &[
+            ("pipeline_rows", "rows of the pipeline's tables", true, |p| p.rows_total as f64),
+            ("pipeline_messages", "messages given to lanes", true, |p| p.messages_total as f64),
+            ("pipeline_dead", "rows that a guest refused", true, |p| p.dead_total as f64),
+            ("pipeline_unroutable", "messages that no lane was found for", true, |p| p.unroutable_total as f64),
+            ("pipeline_halted", "1 while the pipeline waits for a mended guest", false, |p| {
+                f64::from(p.halted.is_some())
+            }),
+        ],
+    ));
+    families.extend(per(
+        &status.guests,
+        |g| vec![("pipeline", g.pipeline.clone()), ("guest", g.file.clone())],
+        &[
+            ("guest_up", "1 while a generation is loaded", false, |g| f64::from(g.generation.is_some())),
+            ("guest_rows", "rows judged", true, |g| g.rows_total as f64),
+            ("guest_dropped", "rows dropped", true, |g| g.dropped_total as f64),
+            ("guest_rejected", "rows refused", true, |g| g.rejected_total as f64),
+            ("guest_traps", "traps, deadlines and limits hit", true, |g| g.traps_total as f64),
+            ("guest_reloads", "generations taken over", true, |g| g.reloads_total as f64),
+            ("guest_recycles", "instances made anew", true, |g| g.recycles_total as f64),
+            ("guest_row_nanoseconds", "mean time per row, border included", false, |g| g.ns_per_row as f64),
+        ],
+    ));
     let lane_labels = |l: &super::status::LaneStatus| {
         vec![("pipeline", l.pipeline.clone()), ("target", l.target.clone()), ("member", l.member.clone())]
     };
-    families.extend(per(&status.lanes, lane_labels, &[
-        ("lane_in_flight", "attempts under way", false, |l| l.in_flight as f64),
-        ("lane_waiting", "messages that wait in memory", false, |l| l.waiting as f64),
-        ("lane_waiting_bytes", "bytes that wait in memory", false, |l| l.waiting_bytes as f64),
-        ("lane_oldest_seconds", "age of the oldest undelivered message", false, |l| l.oldest_ms as f64 / 1e3),
-        ("lane_delivered", "messages delivered", true, |l| l.delivered_total as f64),
-        ("lane_attempts", "attempts made", true, |l| l.attempts_total as f64),
-        ("lane_dead", "messages refused for good", true, |l| l.dead_total as f64),
-        ("lane_latency_p50_seconds", "commit to answer, median since the start", false, |l| l.p50_ms.unwrap_or(f64::NAN) / 1e3),
-        ("lane_latency_p99_seconds", "commit to answer, 99th percentile since the start", false, |l| l.p99_ms.unwrap_or(f64::NAN) / 1e3),
-    ]));
+    families.extend(per(
+        &status.lanes,
+        lane_labels,
+        &[
+            ("lane_in_flight", "attempts under way", false, |l| l.in_flight as f64),
+            ("lane_waiting", "messages that wait in memory", false, |l| l.waiting as f64),
+            ("lane_waiting_bytes", "bytes that wait in memory", false, |l| l.waiting_bytes as f64),
+            ("lane_oldest_seconds", "age of the oldest undelivered message", false, |l| l.oldest_ms as f64 / 1e3),
+            ("lane_delivered", "messages delivered", true, |l| l.delivered_total as f64),
+            ("lane_attempts", "attempts made", true, |l| l.attempts_total as f64),
+            ("lane_dead", "messages refused for good", true, |l| l.dead_total as f64),
+            ("lane_latency_p50_seconds", "commit to answer, median since the start", false, |l| {
+                l.p50_ms.unwrap_or(f64::NAN) / 1e3
+            }),
+            ("lane_latency_p99_seconds", "commit to answer, 99th percentile since the start", false, |l| {
+                l.p99_ms.unwrap_or(f64::NAN) / 1e3
+            }),
+        ],
+    ));
     families.push(Family {
         name: "memory_bytes",
         help: "bytes that all lanes hold in memory",
@@ -121,8 +150,19 @@ mod tests {
     #[test]
     fn counters_and_gauges_carry_their_labels() {
         let status = Status {
-            sources: vec![SourceStatus { name: "erp".into(), state: "streaming".into(), rows_total: 7, ..Default::default() }],
-            lanes: vec![LaneStatus { pipeline: "p".into(), target: "t".into(), member: "2".into(), waiting: 61, ..Default::default() }],
+            sources: vec![SourceStatus {
+                name: "erp".into(),
+                state: "streaming".into(),
+                rows_total: 7,
+                ..Default::default()
+            }],
+            lanes: vec![LaneStatus {
+                pipeline: "p".into(),
+                target: "t".into(),
+                member: "2".into(),
+                waiting: 61,
+                ..Default::default()
+            }],
             ..Default::default()
         };
         let text = encode(status);

@@ -120,9 +120,10 @@ impl Status {
             let error = g.last_error.as_deref().map(|e| format!(": {e}")).unwrap_or_default();
             format!("guest {} of {} is not loaded{error}", g.file, g.pipeline)
         });
-        let pipelines = self.pipelines.iter().filter_map(|p| {
-            p.halted.as_ref().map(|reason| format!("pipeline {} is halted: {reason}", p.name))
-        });
+        let pipelines = self
+            .pipelines
+            .iter()
+            .filter_map(|p| p.halted.as_ref().map(|reason| format!("pipeline {} is halted: {reason}", p.name)));
         sources.chain(guests).chain(pipelines).collect()
     }
 }

@@ -98,7 +98,11 @@ fn described(guest: &guest::Description) -> String {
     let tables: Vec<&str> = guest.subscriptions.iter().map(|s| s.table.as_str()).collect();
     let routes = if guest.routes.is_empty() { "no route by name".to_owned() } else { guest.routes.join(", ") };
     let (name, version, kilobytes) = (&guest.name, &guest.version, guest.size_bytes / 1024);
-    format!("{name} {version}, generation {}, {kilobytes} KB, wants {}, names {routes}", guest.generation, tables.join(", "))
+    format!(
+        "{name} {version}, generation {}, {kilobytes} KB, wants {}, names {routes}",
+        guest.generation,
+        tables.join(", ")
+    )
 }
 
 /// Opens a connection and closes it: asking more would be a delivery.

@@ -239,12 +239,10 @@ pub fn postgres_settings(
         tables: Arc::new(move |table| tables.iter().any(|p| p.tables.matches(&for_tables, table))),
         columns: Arc::new(move |schema, table, column| {
             let full = format!("{schema}.{table}");
-            let wants = |p: &PipelinePlan| {
-                p.tables.matches(&for_columns, &full) && p.columns.captures(schema, table, column)
-            };
+            let wants =
+                |p: &PipelinePlan| p.tables.matches(&for_columns, &full) && p.columns.captures(schema, table, column);
             columns.iter().any(wants)
         }),
         known,
     })
 }
-

@@ -210,7 +210,10 @@ impl App {
             stop.store(true, Relaxed);
             let unpaid = ledger.unpaid();
             if unpaid > 0 {
-                info!(source = name, unpaid, "stopped with batches that are not delivered everywhere; they will be read again");
+                info!(
+                    source = name,
+                    unpaid, "stopped with batches that are not delivered everywhere; they will be read again"
+                );
             }
         }
         drop(held);

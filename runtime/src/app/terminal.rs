@@ -34,8 +34,10 @@ impl Screen {
     pub fn draw(&self, status: &Status, title: &str) -> io::Result<()> {
         let (width, height) = terminal::size().unwrap_or((100, 30));
         let room = usize::from(height).saturating_sub(LINES_RESERVED).max(8);
-        let picture: Vec<String> =
-            picture(status, title, room).into_iter().map(|l| l.chars().take(usize::from(width) - 1).collect()).collect();
+        let picture: Vec<String> = picture(status, title, room)
+            .into_iter()
+            .map(|l| l.chars().take(usize::from(width) - 1).collect())
+            .collect();
         let mut drawn = self.drawn();
         let mut out = io::stderr().lock();
         drawn.erase(&mut out)?;

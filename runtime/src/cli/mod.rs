@@ -1,5 +1,6 @@
 //! The verbs, their arguments and their exit codes. What a verb does stands in its own file.
 
+mod bench;
 mod check;
 mod run;
 mod status;
@@ -83,6 +84,9 @@ enum Verb {
     /// bytes can bring the encoder down, so it runs in a process of its own.
     #[command(name = "__componentize", hide = true)]
     Componentize,
+    /// Figures about the inside of this program, for the project's own benches.
+    #[command(name = "__bench", hide = true, subcommand)]
+    Bench(bench::Bench),
 }
 
 /// Parses the arguments and does what they say.
@@ -94,6 +98,7 @@ pub fn main() -> ExitCode {
         Verb::Run { dir } => run::run(&dir, arguments.log).into(),
         Verb::Check { dir, connect } => check::check(&dir, connect).into(),
         Verb::Status { dir, json, watch } => status::status(&dir, json, watch).into(),
+        Verb::Bench(bench) => bench::run(bench).into(),
         Verb::Componentize => crate::guest::componentize_main(),
     }
 }
@@ -103,6 +108,12 @@ fn load(dir: &std::path::Path) -> Result<crate::config::Plan, Exit> {
         eprint!("{mistakes}");
         Exit::Usage
     })
+}
+
+/// The runtime that `run` has.
+fn block_on_all<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.expect("threads can be started").block_on(future)
 }
 
 /// A runtime for verbs that ask something once.

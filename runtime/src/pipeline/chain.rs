@@ -11,9 +11,16 @@ pub enum Outcome {
     Pass(Option<Arc<Edits>>),
     Drop,
     /// To the routes that the messages name.
-    Emit { edits: Option<Arc<Edits>>, messages: Vec<Emitted> },
+    Emit {
+        edits: Option<Arc<Edits>>,
+        messages: Vec<Emitted>,
+    },
     /// To the policy for bad rows.
-    Reject { guest: String, generation: Generation, rejection: Box<Rejection> },
+    Reject {
+        guest: String,
+        generation: Generation,
+        rejection: Box<Rejection>,
+    },
 }
 
 /// Asks each guest that wants them about the given rows of a batch. One outcome per row, in order.
@@ -53,7 +60,9 @@ fn apply(outcome: &mut Outcome, judgement: Judgement, guest: &str, generation: &
         Judgement::Pass => return,
         Judgement::Drop => Outcome::Drop,
         Judgement::Edit(edits) => Outcome::Pass(merged(earlier(), *edits)),
-        Judgement::Emit(emission) => Outcome::Emit { edits: merged(earlier(), emission.edits), messages: emission.messages },
+        Judgement::Emit(emission) => {
+            Outcome::Emit { edits: merged(earlier(), emission.edits), messages: emission.messages }
+        }
         Judgement::Reject(rejection) => {
             Outcome::Reject { guest: guest.to_owned(), generation: generation.clone(), rejection }
         }

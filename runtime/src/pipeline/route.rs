@@ -97,7 +97,12 @@ impl Route {
     ///
     /// # Errors
     /// If a template can not be filled from this row, or the target has no such member.
-    pub fn message(&self, routed: &Routed<'_>, emitted: Option<&Emitted>, index: usize) -> Result<Addressed, Unroutable> {
+    pub fn message(
+        &self,
+        routed: &Routed<'_>,
+        emitted: Option<&Emitted>,
+        index: usize,
+    ) -> Result<Addressed, Unroutable> {
         let shown = &routed.shown;
         let fill = |template: &Template, what, escape| {
             render(template, shown, escape).map_err(|reason| Unroutable::Template {

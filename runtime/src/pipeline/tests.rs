@@ -1,7 +1,9 @@
 //! The corridor with guests and receivers made for the occasion.
 
 use super::*;
-use crate::change::{Cell, Column, Edits, FrameBuf, Lsn, Message, Op, Position, RowHead, RowMark, SchemaId, Tag, Template, Value};
+use crate::change::{
+    Cell, Column, Edits, FrameBuf, Lsn, Message, Op, Position, RowHead, RowMark, SchemaId, Tag, Template, Value,
+};
 use crate::guest::{Emission, Emitted, Generation, Judged, Judgement, OfferedRow, Rejection};
 use crate::lane::{self, Budget, LaneSettings, RetrySettings};
 use crate::ledger::Ledger;
@@ -78,7 +80,14 @@ fn batch(ids: &[i64]) -> Batch {
         marks.push(RowMark { commit: 100, change: n as u64, sub: 0, transaction: 1 });
     }
     let confirms = Some(Position::Postgres(Lsn(100)));
-    Batch { source: "erp".into(), frame, marks, schemas: vec![Arc::new(schema)], confirms, received_at: std::time::Instant::now() }
+    Batch {
+        source: "erp".into(),
+        frame,
+        marks,
+        schemas: vec![Arc::new(schema)],
+        confirms,
+        received_at: std::time::Instant::now(),
+    }
 }
 
 struct House {
@@ -173,7 +182,10 @@ async fn guests_see_what_earlier_guests_passed_with_their_edits() {
         assert!(row.edits.is_none());
         match id {
             1 => Judgement::Drop,
-            _ => Judgement::Edit(Box::new(Edits { columns: vec![(0, Some(Value::new(Cell::Int(id * 10))))], added: vec![] })),
+            _ => Judgement::Edit(Box::new(Edits {
+                columns: vec![(0, Some(Value::new(Cell::Int(id * 10))))],
+                added: vec![],
+            })),
         }
     });
     let second = Guest("b", |id, row: &OfferedRow| {
@@ -182,9 +194,14 @@ async fn guests_see_what_earlier_guests_passed_with_their_edits() {
         assert_eq!(edits.of(0).flatten().map(Value::cell), Some(Cell::Int(id * 10)));
         Judgement::Edit(Box::new(Edits { columns: vec![], added: vec![("by".into(), Value::new(Cell::Text("b")))] }))
     });
-    let (receivers, _) = paid(house(vec![Arc::new(first), Arc::new(second)], OnError::DeadLetter), batch(&[1, 2])).await;
+    let (receivers, _) =
+        paid(house(vec![Arc::new(first), Arc::new(second)], OnError::DeadLetter), batch(&[1, 2])).await;
     assert!(receivers["1"].bodies().is_empty());
-    assert!(receivers["0"].bodies()[0].starts_with(r#"{"id":20,"customer":0,"by":"b","#), "{:?}", receivers["0"].bodies());
+    assert!(
+        receivers["0"].bodies()[0].starts_with(r#"{"id":20,"customer":0,"by":"b","#),
+        "{:?}",
+        receivers["0"].bodies()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,11 +35,17 @@ pub trait Store: Send + Sync + 'static {
 /// Why the state can not be used. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the state folder {path} can not be used: {reason}; make it writable for this user, or set host.state to another folder")]
+    #[error(
+        "the state folder {path} can not be used: {reason}; make it writable for this user, or set host.state to another folder"
+    )]
     Folder { path: PathBuf, reason: String },
-    #[error("another sluicegate holds the state folder {path}; stop it, or give this one a folder of its own with host.state")]
+    #[error(
+        "another sluicegate holds the state folder {path}; stop it, or give this one a folder of its own with host.state"
+    )]
     Owned { path: PathBuf },
-    #[error("{path} was written by a newer version (format {found}, this one knows {known}); run that version, or set host.state to another folder")]
+    #[error(
+        "{path} was written by a newer version (format {found}, this one knows {known}); run that version, or set host.state to another folder"
+    )]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error(
         "{path} can not be read or written: {source}; if the disk is full make room, if the file is damaged restore it or \

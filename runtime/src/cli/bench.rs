@@ -1,0 +1,230 @@
+//! The hidden verb `__bench`: what `cargo xtask bench` measures inside this program. One JSON object per line.
+
+use crate::change::{Batch, Message};
+use crate::guest::{Engine, GuestHost, GuestSettings, HostSettings, bench::measure, this_program};
+use crate::lane::{self, Budget, LaneSettings, MESSAGES_MAX, RetrySettings};
+use crate::ledger::Ledger;
+use crate::pipeline::{Corridor, INBOX_LEN_MAX, OnError, PipelineSettings, Road, Route, RouteSettings};
+use crate::sink::{Refusal, Sink};
+use crate::source::postgres::{DrainPlan, DrainUntil, DrainWork, Postgres, PostgresSettings, RhythmMode, drain_bare};
+use crate::source::{Intake, Source};
+use crate::telemetry::{LaneStats, PipelineStats, SourceStats};
+use clap::{Args, Subcommand, ValueEnum};
+use futures_util::future::BoxFuture;
+use serde_json::json;
+use std::collections::HashMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+
+type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// Rows that `guest` pushes through for one figure.
+const GUEST_ROWS: usize = 2_000_000;
+/// A source that brings nothing for so long has nothing more.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+
+#[derive(Subcommand)]
+pub enum Bench {
+    /// Nanoseconds per 12-column row through one guest.
+    Guest { wasm: PathBuf },
+    /// Rows per second out of a slot.
+    Capture(Capture),
+}
+
+#[derive(Args)]
+pub struct Capture {
+    #[arg(long)]
+    url: String,
+    #[arg(long)]
+    slot: String,
+    #[arg(long)]
+    publication: String,
+    #[arg(long)]
+    mode: Mode,
+    #[arg(long)]
+    rows: u64,
+    #[arg(long)]
+    wasm: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// The whole house: source, guest, routes, lanes; the sink takes every message and forgets it.
+    Ours,
+    /// Our reader, which throws everything away undecoded.
+    Bare,
+    /// The same, reading as soon as bytes arrive.
+    Eager,
+}
+
+pub(super) fn run(bench: Bench) -> super::Exit {
+    let outcome = match bench {
+        Bench::Guest { wasm } => guest(&wasm),
+        Bench::Capture(capture) => match capture.mode {
+            Mode::Ours => super::block_on_all(ours(capture)),
+            Mode::Bare => bare(&capture, RhythmMode::Paused),
+            Mode::Eager => bare(&capture, RhythmMode::Eager),
+        },
+    };
+    match outcome {
+        Ok(()) => super::Exit::Done,
+        Err(reason) => {
+            eprintln!("{reason}");
+            super::Exit::Failed
+        }
+    }
+}
+
+fn guest(wasm: &Path) -> Outcome {
+    let state = Scratch::new()?;
+    let host = host(&state.0)?;
+    for batch in [64, 1] {
+        let ns_per_row = measure(wasm, &host, batch, GUEST_ROWS / (64 / batch).clamp(1, 8))?;
+        println!("{}", json!({ "batch": batch, "ns_per_row": ns_per_row }));
+    }
+    Ok(())
+}
+
+fn bare(capture: &Capture, rhythm: RhythmMode) -> Outcome {
+    let plan = DrainPlan { rhythm, work: DrainWork::Discard, until: DrainUntil::Rows(capture.rows) };
+    let rate = drain_bare(&settings(capture), plan)?;
+    println!("{}", json!({ "rows": rate.rows, "seconds": rate.elapsed.as_secs_f64() }));
+    Ok(())
+}
+
+/// Takes every message at once.
+struct Discard;
+
+impl Sink for Discard {
+    fn deliver<'a>(&'a self, _: &'a Message) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+async fn ours(capture: Capture) -> Outcome {
+    let wasm = capture.wasm.as_deref().ok_or("--wasm is missing")?;
+    let state = Scratch::new()?;
+    let folder = state.0.join("pipeline");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::copy(wasm, folder.join("guest.wasm"))?;
+    let guests = GuestSettings {
+        pipeline: "bench".into(),
+        folder,
+        listed: None,
+        per_guest: HashMap::new(),
+        routes: vec!["all".into()],
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let host = Arc::new(GuestHost::start(host(&state.0)?, guests, stop.clone())?);
+    while host.stats().iter().any(|(_, stats)| stats.generation.get().is_none()) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (inbox, batches) = mpsc::channel(INBOX_LEN_MAX);
+    let corridor = tokio::spawn(Corridor::new(pipeline(host)).run(batches));
+    let (intake, mut read) = mpsc::channel::<Batch>(2);
+    let (_safe, confirmed) = watch::channel(None);
+    let stats = Arc::new(SourceStats::default());
+    let source = Box::new(Postgres::new(settings(&capture)));
+    let intake = Intake { batches: intake, confirmed, stop: stop.clone(), stats };
+    let thread = std::thread::spawn(move || source.run(intake));
+    let ledger = Ledger::new();
+    let (mut rows, mut begun) = (0, None);
+    while rows < capture.rows {
+        let batch = tokio::time::timeout(SILENCE_MAX, read.recv()).await?.ok_or("the source ended")?;
+        if batch.is_empty() {
+            continue;
+        }
+        begun.get_or_insert_with(Instant::now);
+        // What is behind the last row that counts is there so that other readers know where to stop.
+        rows = (rows + batch.len() as u64).min(capture.rows);
+        let ticket = ledger.open(batch.confirms, 1);
+        inbox.send((Arc::new(batch), ticket)).await?;
+    }
+    drop(inbox);
+    corridor.await?;
+    while ledger.unpaid() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let seconds = begun.ok_or("no row came")?.elapsed().as_secs_f64();
+    println!("{}", json!({ "rows": rows, "seconds": seconds }));
+    stop.store(true, Relaxed);
+    drop(read);
+    // It was told to stop; how it ended is no figure.
+    let _ = thread.join();
+    Ok(())
+}
+
+fn pipeline(host: Arc<GuestHost>) -> PipelineSettings {
+    let second = Duration::from_secs(1);
+    let lane = LaneSettings {
+        pipeline: "bench".into(),
+        target: "discard".into(),
+        member: "".into(),
+        concurrency: 64,
+        memory_bytes: 8 << 20,
+        messages_max: MESSAGES_MAX,
+        retry: RetrySettings { first: second, max: second, give_up_after: second },
+    };
+    let (lane, _task) = lane::spawn(lane, Arc::new(Discard), Budget::default(), Arc::new(LaneStats::default()));
+    let road = Arc::new(Road { target: "discard".into(), lanes: HashMap::from([(String::new(), lane)]) });
+    let route = RouteSettings {
+        name: "all".into(),
+        road,
+        tables: None,
+        ops: None,
+        only_named: false,
+        member: None,
+        key: None,
+        method: "POST".into(),
+        path: None,
+        headers: Vec::new(),
+    };
+    PipelineSettings {
+        name: "bench".into(),
+        tables: Arc::new(|_, _| true),
+        on_error: OnError::Skip,
+        routes: vec![Route::new("bench", route)],
+        guests: Arc::new(move || host.chain()),
+        stats: Arc::new(PipelineStats::default()),
+    }
+}
+
+fn settings(capture: &Capture) -> PostgresSettings {
+    PostgresSettings {
+        name: "bench".into(),
+        url: capture.url.clone(),
+        sslmode: None,
+        sslrootcert: None,
+        slot: capture.slot.clone(),
+        publication: capture.publication.clone(),
+        tables: Arc::new(|table| table == "public.capture"),
+        columns: Arc::new(|_, _, _| true),
+        known: None,
+    }
+}
+
+fn host(state: &Path) -> Result<HostSettings, Box<dyn Error + Send + Sync>> {
+    Ok(HostSettings { engine: Engine::new()?, state_dir: state.to_owned(), componentizer: this_program() })
+}
+
+/// A folder of this run's own, removed with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> std::io::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("sluicegate-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A folder that stays in the temporary folder harms nobody.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
