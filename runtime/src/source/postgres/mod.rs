@@ -13,6 +13,7 @@
 
 mod catalog;
 mod check;
+mod columns;
 mod copy_both;
 mod decode;
 mod inbox;
@@ -33,6 +34,7 @@ mod value;
 mod wire;
 
 pub use check::{Finding, check};
+pub use columns::{TableColumns, columns};
 pub use rate::{DrainPlan, DrainUntil, DrainWork, Rate, drain_bare};
 pub use rhythm::RhythmMode;
 pub use url::{SslMode, check_url};
