@@ -2,7 +2,7 @@
 //! do not answer their door.
 
 use super::{host_settings, mapping};
-use crate::config::{MemberPlan, PipelinePlan, Plan};
+use crate::config::{Globs, MemberPlan, PipelinePlan, Plan, suggestion};
 use crate::guest::{self, Limits};
 use crate::source::postgres;
 use std::path::PathBuf;
@@ -75,6 +75,26 @@ impl Inspection {
                     for finding in postgres::check(&settings).await {
                         self.say(finding.ok, format!("source {}: {}", source.name, finding.text));
                     }
+                    // A server that can not be asked was complained of a line above.
+                    if let Some(tables) = postgres::tables(&settings).await {
+                        self.unmatched(plan, &source.name, &tables);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Patterns for which the database has no table: nothing of them would ever come.
+    fn unmatched(&mut self, plan: &Plan, source: &str, tables: &[String]) {
+        for pipeline in &plan.pipelines {
+            for pattern in pipeline.tables.of(source).iter().flat_map(|globs| globs.patterns()) {
+                let globs = Globs::new(vec![pattern.clone()]).expect("it was read as a pattern before");
+                if !tables.iter().any(|table| globs.matches(table)) {
+                    let remedy = suggestion(pattern, tables.iter().map(String::as_str), "the database has");
+                    self.say(
+                        false,
+                        format!("pipeline {}: no table of {source} is {pattern:?}; {remedy}", pipeline.name),
+                    );
                 }
             }
         }
@@ -120,7 +140,7 @@ async fn knock(member: &MemberPlan) -> Result<(), String> {
 
 fn wasm_files(pipeline: &PipelinePlan) -> Result<Vec<PathBuf>, String> {
     if let Some(listed) = &pipeline.guests_listed {
-        return Ok(listed.iter().map(|file| pipeline.folder.join(file)).collect());
+        return Ok(listed.iter().map(|stem| pipeline.folder.join(format!("{stem}.wasm"))).collect());
     }
     let unreadable = |e| format!("{} can not be read: {e}", pipeline.folder.display());
     let mut files = Vec::new();

@@ -32,7 +32,7 @@ mod url;
 mod value;
 mod wire;
 
-pub use check::{Finding, check};
+pub use check::{Finding, check, tables};
 pub use rate::{DrainPlan, DrainUntil, DrainWork, Rate, drain_bare};
 pub use rhythm::RhythmMode;
 pub use url::{SslMode, check_url};
