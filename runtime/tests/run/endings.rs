@@ -1,7 +1,7 @@
 //! How the program ends when it can not go on: the exit code for scripts, the sentence for people.
 
 use crate::guests;
-use crate::house::{House, free_port, step, table};
+use crate::house::{House, free_port, log_end, step, table};
 use crate::postgres::Server;
 use crate::receiver::{Manner, Receiver};
 use std::fs;
@@ -69,7 +69,9 @@ fn slot_that_is_dropped_while_running_ends_with_3() {
     house.ready();
     let sql = house.sql();
     sql.run(&step(7, 1, 1));
+    let end = log_end(&sql);
     customer.wait_for_accepted(1);
+    house.until("it is confirmed", || house.confirmed(&sql, &end));
     sql.run(
         "DO $$ BEGIN LOOP BEGIN PERFORM pg_drop_replication_slot('slot_dropped'); EXIT; EXCEPTION WHEN object_in_use \
          THEN PERFORM pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'slot_dropped'; \

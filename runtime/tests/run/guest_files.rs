@@ -4,8 +4,11 @@ use crate::guests;
 use crate::house::{House, log_end, step};
 use crate::receiver::{Arrival, Manner, Receiver};
 use std::fs;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
+
+/// What is written while a guest is replaced, at most.
+const ROWS_MAX: u32 = 10_000;
 
 /// In the order in which they were committed: their number, and whether the second version of the guest made them.
 fn made_by(arrivals: &[Arrival]) -> Vec<(u32, bool)> {
@@ -33,15 +36,17 @@ fn new_code_takes_over_between_two_rows_and_damaged_code_does_not() {
     let mut house = house.start();
     house.ready();
     let old = house.status()["guests"][0]["generation"].clone();
-    let written = AtomicU32::new(0);
-    std::thread::scope(|scope| {
-        let (sql, written) = (house.sql(), &written);
+    let enough = AtomicBool::new(false);
+    let written = std::thread::scope(|scope| {
+        let (sql, enough) = (house.sql(), &enough);
         let writer = scope.spawn(move || {
-            for number in 0..600 {
+            let mut number = 0;
+            while !enough.load(Relaxed) && number < ROWS_MAX {
                 sql.run(&step(number % 8, 1, number));
-                written.store(number + 1, Relaxed);
+                number += 1;
                 std::thread::sleep(Duration::from_millis(2));
             }
+            number
         });
         house.until("some rows went the old way", || customer.count() >= 100);
         house.put_guest(&second);
@@ -49,11 +54,14 @@ fn new_code_takes_over_between_two_rows_and_damaged_code_does_not() {
             let guest = &house.status()["guests"][0];
             guest["generation"] != old && guest["reloads_total"] == 1
         });
-        assert!(written.load(Relaxed) < 600, "the rows ran out before the new code came");
-        writer.join().expect("the writer does not panic");
+        let before = customer.count();
+        house.until("some rows went the new way", || customer.count() >= before + 100);
+        enough.store(true, Relaxed);
+        writer.join().expect("the writer does not panic")
     });
-    let made = made_by(&customer.wait_for(600));
-    assert_eq!(made.len(), 600, "none twice");
+    assert!(written < ROWS_MAX, "the rows ran out before the new code came");
+    let made = made_by(&customer.wait_for(written as usize));
+    assert_eq!(made.len(), written as usize, "none twice");
     assert_each_once(&made);
     let first_new = made.iter().position(|(_, new)| *new).expect("the new code made some");
     assert!(first_new >= 100 && made[first_new..].iter().all(|(_, new)| *new), "old code after new: {made:?}");
@@ -67,10 +75,10 @@ fn new_code_takes_over_between_two_rows_and_damaged_code_does_not() {
     });
     assert_eq!(house.status()["guests"][0]["generation"], new);
     assert_eq!(house.get("/ready").0, 200, "the old code does its work");
-    house.sql().run(&step(1, 1, 600));
-    let made = made_by(&customer.wait_for(601));
+    house.sql().run(&step(1, 1, written));
+    let made = made_by(&customer.wait_for(written as usize + 1));
     assert_each_once(&made);
-    assert!(made[600].1, "still by the second version");
+    assert!(made.last().is_some_and(|(_, new)| *new), "still by the second version");
     assert_eq!(house.stop(), 0, "{}", house.log());
 }
 
@@ -122,5 +130,33 @@ fn rows_without_receiver_and_refused_rows_are_counted_and_stop_nobody() {
     let log = house.log();
     assert!(log.contains("target customers has no member \"99\""), "{log}");
     assert!(log.contains("row refused by the guest") && log.contains("null-value"), "{log}");
+    assert_eq!(house.stop(), 0, "{}", house.log());
+}
+
+#[test]
+fn refused_row_halts_the_pipeline_if_it_says_so_until_a_mended_guest_comes() {
+    let customer = Receiver::open(Manner::Says(204));
+    let mut house = House::new("halts")
+        .pipeline("tables = [\"public.package_status\"]\non_error = \"halt\"")
+        .customer("1", &customer)
+        .guest(&guests::module("parcels"))
+        .start();
+    let sql = house.sql();
+    sql.run("ALTER TABLE package_status ALTER customer_id DROP NOT NULL");
+    house.ready();
+    sql.run(&step(7, 1, 0).replace("(7, 1,", "(7, NULL,"));
+    sql.run(&step(7, 1, 0));
+    let end = log_end(&sql);
+    house.not_ready("pipeline parcels is halted: 1 rows were refused");
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(customer.count(), 0, "what comes behind it waits");
+    assert!(!house.confirmed(&sql, &end), "nothing is confirmed past it");
+
+    // This one passes every row on; the one without customer then has no receiver, which is no reason to halt.
+    house.put_guest(&fs::read(guests::module("filter")).expect("the module"));
+    assert_eq!(made_by(&customer.wait_for(1)), [(0, false)]);
+    house.ready();
+    house.until("it is confirmed", || house.confirmed(&sql, &end));
+    assert_eq!(house.status()["pipelines"][0]["unroutable_total"], 1);
     assert_eq!(house.stop(), 0, "{}", house.log());
 }

@@ -51,6 +51,7 @@ pub struct House {
     pipeline: String,
     members: String,
     environment: Vec<(&'static str, String)>,
+    arguments: Vec<&'static str>,
     process: Option<Child>,
     server: Option<Arc<Server>>,
 }
@@ -80,6 +81,7 @@ impl House {
             pipeline: "tables = [\"public.package_status\"]\n".into(),
             members: String::new(),
             environment: vec![("SIGNING_SECRET", SIGNING_SECRET.into()), ("HOST_TOKEN", HOST_TOKEN.into())],
+            arguments: Vec::new(),
             process: None,
             server: None,
         };
@@ -123,6 +125,12 @@ impl House {
         self
     }
 
+    /// One more argument of `run`.
+    pub fn argument(mut self, argument: &'static str) -> House {
+        self.arguments.push(argument);
+        self
+    }
+
     /// Puts a guest in place as a careful author would: written beside, then renamed.
     pub fn put_guest(&self, bytes: &[u8]) {
         let beside = self.path("parcels/.parcels.wasm.new");
@@ -163,7 +171,7 @@ impl House {
         assert!(self.process.is_none(), "it runs already");
         let log = fs::File::options().create(true).append(true).open(self.path("stderr")).expect("a log file");
         let mut command = self.command();
-        command.arg("run").arg(self.folder.path()).stdout(Stdio::null()).stderr(log);
+        command.arg("run").arg(self.folder.path()).args(&self.arguments).stdout(Stdio::null()).stderr(log);
         self.process = Some(command.spawn().expect("the program starts"));
     }
 
@@ -188,8 +196,17 @@ impl House {
 
     /// SIGTERM, and the exit code.
     pub fn stop(&mut self) -> i32 {
+        self.stop_by(Signal::TERM)
+    }
+
+    /// What Ctrl-C sends, and the exit code.
+    pub fn interrupt(&mut self) -> i32 {
+        self.stop_by(Signal::INT)
+    }
+
+    fn stop_by(&mut self, signal: Signal) -> i32 {
         let child = self.process.as_ref().expect("it runs");
-        kill_process(Pid::from_child(child), Signal::TERM).expect("it is our child");
+        kill_process(Pid::from_child(child), signal).expect("it is our child");
         self.exit_code()
     }
 

@@ -85,6 +85,7 @@ fn committed_changes_arrive_signed_and_in_order_and_a_restart_doubles_none() {
     let different: BTreeSet<&String> = firsts.iter().chain(&seconds).collect();
     assert_eq!(different.len(), 125, "every change has its own id");
     assert_eq!(house.stop(), 0, "{}", house.log());
+    assert!(house.log().contains("DEBUG"), "the log that is searched for secrets holds all there is");
 }
 
 #[test]
@@ -111,7 +112,7 @@ fn message_keeps_its_id_over_attempts_and_restarts() {
 }
 
 #[test]
-fn what_is_under_way_at_sigterm_is_answered_first_and_does_not_come_again() {
+fn what_is_under_way_at_a_signal_is_answered_first_and_does_not_come_again() {
     let customer = Receiver::open(Manner::After(Duration::from_millis(1200)));
     let mut house = House::new("drains").customer("1", &customer).guest(&guests::module("parcels")).start();
     house.ready();
@@ -126,4 +127,10 @@ fn what_is_under_way_at_sigterm_is_answered_first_and_does_not_come_again() {
     let arrivals = customer.wait_for(2);
     let numbers: Vec<_> = arrivals.iter().map(|a| a.row()["next_address"].clone()).collect();
     assert_eq!(numbers, ["1", "2"]);
+
+    customer.set(Manner::After(Duration::from_millis(1200)));
+    sql.run(&step(7, 1, 3));
+    customer.wait_for(3);
+    assert_eq!(house.interrupt(), 0, "{}", house.log());
+    assert!(customer.arrivals()[2].accepted, "Ctrl-C is no different");
 }
