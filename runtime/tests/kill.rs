@@ -18,7 +18,7 @@ async fn fifty_kills_lose_nothing_and_keep_the_order_of_every_parcel() {
         guest: Some(guest),
         kills: KILLS,
         pause: Duration::from_millis(3),
-        life_ms: (50, 1_500),
+        life_ms: (5, 1_500),
         seed: SEED,
     })
     .await

@@ -6,7 +6,7 @@ mod metrics;
 pub mod status;
 
 use crate::ledger::Ledger;
-use crate::telemetry::{GuestStats, LaneStats, PipelineStats, SourceStats};
+use crate::telemetry::{GuestStats, LaneStats, Note, PipelineStats, SourceStats};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -18,16 +18,34 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// Everything that can be asked about, put together by the composition root.
 pub struct Registry {
     pub started_at: Instant,
     pub memory_bytes_max: u64,
+    /// Why the last edit of the configuration was not taken, if it was not.
+    pub complaint: Arc<Note>,
     pub sources: Vec<SourceEntry>,
     pub pipelines: Vec<PipelineEntry>,
     pub lanes: Vec<LaneEntry>,
     /// Guests come and go with their files.
     pub guests: Box<dyn Fn() -> Vec<GuestEntry> + Send + Sync>,
+}
+
+impl Registry {
+    /// With nothing in it yet.
+    pub fn empty(memory_bytes_max: u64, complaint: Arc<Note>) -> Self {
+        Self {
+            started_at: Instant::now(),
+            memory_bytes_max,
+            complaint,
+            sources: Vec::new(),
+            pipelines: Vec::new(),
+            lanes: Vec::new(),
+            guests: Box::new(Vec::new),
+        }
+    }
 }
 
 pub struct SourceEntry {
@@ -71,8 +89,11 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, AdminError> {
     TcpListener::bind(address).await.map_err(|source| AdminError { address, source })
 }
 
+/// The registry of the plan that runs now.
+pub type Current = watch::Receiver<Arc<Registry>>;
+
 /// Answers until the task is dropped.
-pub async fn serve(listener: TcpListener, registry: Arc<Registry>, token: Option<String>) {
+pub async fn serve(listener: TcpListener, registry: Current, token: Option<String>) {
     let guarded = Router::new()
         .route("/", get(index))
         .route("/status", get(status))
@@ -107,19 +128,19 @@ async fn index() -> &'static str {
      pipelines, guests, lanes (JSON)\n  /metrics  the same for Prometheus\n"
 }
 
-async fn ready(State(registry): State<Arc<Registry>>) -> Response {
-    let reasons = Status::read(&registry).not_ready();
+async fn ready(State(registry): State<Current>) -> Response {
+    let reasons = Status::read(&registry.borrow()).not_ready();
     if reasons.is_empty() {
         return "ready\n".into_response();
     }
     (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n").into_response()
 }
 
-async fn status(State(registry): State<Arc<Registry>>) -> Json<Status> {
-    Json(Status::read(&registry))
+async fn status(State(registry): State<Current>) -> Json<Status> {
+    Json(Status::read(&registry.borrow()))
 }
 
-async fn metrics(State(registry): State<Arc<Registry>>) -> Response {
-    let text = metrics::encode(Status::read(&registry));
+async fn metrics(State(registry): State<Current>) -> Response {
+    let text = metrics::encode(Status::read(&registry.borrow()));
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }

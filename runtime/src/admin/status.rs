@@ -14,6 +14,9 @@ pub struct Status {
     /// Bytes that lanes hold in memory, and how many they may.
     pub memory_bytes: u64,
     pub memory_bytes_max: u64,
+    /// Why the last edit of the configuration was not taken, if it was not.
+    #[serde(default)]
+    pub config_error: Option<String>,
     pub sources: Vec<SourceStatus>,
     pub pipelines: Vec<PipelineStatus>,
     pub guests: Vec<GuestStatus>,
@@ -103,6 +106,7 @@ impl Status {
             uptime_ms: registry.started_at.elapsed().as_millis() as u64,
             memory_bytes: registry.lanes.iter().map(|l| get(&l.stats.waiting_bytes)).sum(),
             memory_bytes_max: registry.memory_bytes_max,
+            config_error: registry.complaint.get(),
             sources: registry.sources.iter().map(source).collect(),
             pipelines: registry.pipelines.iter().map(pipeline).collect(),
             guests: (registry.guests)().iter().map(|g| guest(&g.pipeline, &g.file, &g.stats)).collect(),

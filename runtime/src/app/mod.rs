@@ -6,6 +6,7 @@
 
 mod inspection;
 mod mapping;
+mod reload;
 mod ring;
 mod terminal;
 
@@ -20,9 +21,10 @@ use crate::ledger::Ledger;
 use crate::pipeline::{Corridor, INBOX_LEN_MAX};
 use crate::source::{Intake, SourceError};
 use crate::store::{SqliteStore, Store};
-use crate::telemetry::SourceStats;
+use crate::telemetry::{Note, SourceStats};
 use ring::{Inboxes, Stream};
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -38,11 +40,16 @@ const SOURCE_STOP_MAX: Duration = Duration::from_secs(3);
 /// A position that was written is told to the database within this time by its source.
 const CONFIRM_WAIT: Duration = Duration::from_millis(300);
 
+/// Before an edited configuration is taken, lanes are given this long for what is under way; the rest is read again.
+const RELOAD_DRAIN: Duration = Duration::from_secs(3);
+
 /// How a run came to its end.
 #[derive(Debug)]
 pub enum Ending {
     /// Somebody asked for it.
     Asked,
+    /// The configuration was edited; this is the new one.
+    Edited(Box<Plan>),
     Failed {
         /// What happened and what to do.
         message: String,
@@ -59,10 +66,51 @@ impl Ending {
     }
 }
 
+/// What outlives an edit of the configuration: the state, the compiler, the admin address.
+pub struct Ground {
+    dir: PathBuf,
+    store: Arc<dyn Store>,
+    guests: HostSettings,
+    registry: watch::Sender<Arc<Registry>>,
+    /// Why the last edit was not taken.
+    complaint: Arc<Note>,
+}
+
+impl Ground {
+    /// Opens the state and the admin address.
+    ///
+    /// # Errors
+    /// If one of them can not be used.
+    pub async fn open(dir: &Path, plan: &Plan) -> Result<Self, Ending> {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&plan.host.state).map_err(Ending::failed)?);
+        let listener = admin::bind(plan.host.admin).await.map_err(Ending::failed)?;
+        let guests = host_settings(plan).map_err(Ending::failed)?;
+        let complaint = Arc::new(Note::default());
+        let (registry, seen) = watch::channel(Arc::new(Registry::empty(plan.host.memory, complaint.clone())));
+        let token = plan.host.token.as_ref().map(|t| t.expose().to_owned());
+        tokio::spawn(admin::serve(listener, seen, token));
+        Ok(Self { dir: dir.to_owned(), store, guests, registry, complaint })
+    }
+
+    /// Says why an edit was not taken after all.
+    pub fn refuse(&self, ending: &Ending) {
+        if let Ending::Failed { message, .. } = ending {
+            reload::refuse(
+                &self.complaint,
+                format!("the edited configuration can not be started, the old one goes on: {message}"),
+            );
+        }
+    }
+
+    /// What `/status` reads, as it changes with the configuration.
+    pub fn registry(&self) -> watch::Receiver<Arc<Registry>> {
+        self.registry.subscribe()
+    }
+}
+
 /// A running house.
 pub struct App {
-    registry: Arc<Registry>,
-    drain: Duration,
+    plan: Plan,
     rings: Vec<Ring>,
     corridors: Vec<JoinHandle<()>>,
     lanes: Vec<(Lane, JoinHandle<()>)>,
@@ -88,27 +136,17 @@ impl App {
     /// # Errors
     /// If the state, the admin address or a setting that only shows itself now can not be used. A database or a customer
     /// that is away is no error: they are waited for.
-    pub async fn start(plan: Plan) -> Result<Self, Ending> {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&plan.host.state).map_err(Ending::failed)?);
-        let listener = admin::bind(plan.host.admin).await.map_err(Ending::failed)?;
-        let mut registry = Registry {
-            started_at: std::time::Instant::now(),
-            memory_bytes_max: plan.host.memory,
-            sources: Vec::new(),
-            pipelines: Vec::new(),
-            lanes: Vec::new(),
-            guests: Box::new(Vec::new),
-        };
+    pub async fn start(ground: &Ground, plan: Plan) -> Result<Self, Ending> {
+        let mut registry = Registry::empty(plan.host.memory, ground.complaint.clone());
         let (closing, closes) = watch::channel(false);
         let mut roads = mapping::Roads::new(&plan);
         let mut hosts = Vec::new();
         let mut corridors = Vec::new();
         let mut inboxes: HashMap<String, Inboxes> = HashMap::new();
-        let guest_settings = host_settings(&plan).map_err(Ending::failed)?;
         let stop_guests = Arc::new(AtomicBool::new(false));
         for pipeline in &plan.pipelines {
             let roads = roads.build(pipeline, &mut registry).map_err(usage)?;
-            let host = GuestHost::start(guest_settings.clone(), mapping::guests(pipeline), stop_guests.clone());
+            let host = GuestHost::start(ground.guests.clone(), mapping::guests(pipeline), stop_guests.clone());
             let host = Arc::new(host.map_err(Ending::failed)?);
             let settings = mapping::pipeline(pipeline, &roads, host.clone(), &mut registry);
             hosts.push((pipeline.name.clone(), host));
@@ -127,7 +165,7 @@ impl App {
                 continue;
             };
             let stats = Arc::new(SourceStats::default());
-            let ring = start_ring(&plan, source, inboxes, stats.clone(), &store, closes.clone(), ended.clone())?;
+            let ring = start_ring(&plan, source, inboxes, stats.clone(), &ground.store, closes.clone(), ended.clone())?;
             registry.sources.push(admin::SourceEntry {
                 name: source.name.clone(),
                 kind: mapping::kind(source),
@@ -136,9 +174,6 @@ impl App {
             });
             rings.push(ring);
         }
-        let registry = Arc::new(registry);
-        let token = plan.host.token.as_ref().map(|t| t.expose().to_owned());
-        tokio::spawn(admin::serve(listener, registry.clone(), token));
         info!(
             pipelines = plan.pipelines.len(),
             sources = rings.len(),
@@ -146,17 +181,13 @@ impl App {
             admin = %plan.host.admin,
             "started"
         );
+        ground.registry.send_replace(Arc::new(registry));
         let lanes = roads.into_lanes();
-        Ok(Self { registry, drain: plan.host.drain, rings, corridors, lanes, stop_guests, closing, ended: has_ended })
+        Ok(Self { plan, rings, corridors, lanes, stop_guests, closing, ended: has_ended })
     }
 
-    /// What `/status` reads.
-    pub fn registry(&self) -> Arc<Registry> {
-        self.registry.clone()
-    }
-
-    /// Runs until `asked` resolves or a source can not go on, then drains.
-    pub async fn run_until(mut self, asked: impl Future<Output = ()>) -> Ending {
+    /// Runs until `asked` resolves, the configuration is edited, or a source can not go on; then drains.
+    pub async fn run_until(mut self, ground: &Ground, asked: impl Future<Output = ()>) -> Ending {
         let ending = tokio::select! {
             biased;
             // 1. A source that gave up is a reason to stop that somebody must hear of.
@@ -170,14 +201,18 @@ impl App {
             },
             // 2. Somebody asked.
             () = asked => Ending::Asked,
+            // 3. Somebody edited.
+            plan = reload::edited(&ground.dir, &self.plan, &ground.complaint) => Ending::Edited(Box::new(plan)),
         };
-        info!(at_most = ?self.drain, "draining");
-        self.stop().await;
+        let drain = self.plan.host.drain;
+        let at_most = if matches!(ending, Ending::Edited(_)) { drain.min(RELOAD_DRAIN) } else { drain };
+        info!(?at_most, "draining");
+        self.stop(at_most).await;
         ending
     }
 
-    async fn stop(self) {
-        let deadline = Instant::now() + self.drain;
+    async fn stop(self, at_most: Duration) {
+        let deadline = Instant::now() + at_most;
         self.closing.send_replace(true);
         let mut held = Vec::new();
         let mut waiting = Vec::new();

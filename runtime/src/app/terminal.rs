@@ -92,6 +92,7 @@ impl<'a> MakeWriter<'a> for Screen {
 /// The lines of a status, at most `room` of them; of more lanes than fit, the worst come first.
 pub fn picture(status: &Status, title: &str, room: usize) -> Vec<String> {
     let mut lines = vec![format!("sluicegate {}   {title}", status.version)];
+    lines.extend(status.config_error.iter().flat_map(|e| e.lines()).map(str::to_owned));
     for s in &status.sources {
         let server = s.server.as_deref().unwrap_or(&s.kind);
         lines.push(format!(

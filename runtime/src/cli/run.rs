@@ -3,11 +3,13 @@
 use super::{Exit, LogForm, load};
 use crate::admin::Registry;
 use crate::admin::status::Status;
-use crate::app::{App, Ending, Screen};
+use crate::app::{App, Ending, Ground, Screen};
+use crate::config::Plan;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 /// How often the picture is drawn again.
@@ -30,12 +32,12 @@ pub(super) fn run(dir: &Path, log: LogForm) -> Exit {
     };
     let title = format!("{}   http://{}", dir.display(), plan.host.admin);
     let exit = runtime.block_on(async move {
-        let app = match App::start(plan).await {
-            Ok(app) => app,
+        let ground = match Ground::open(dir, &plan).await {
+            Ok(ground) => ground,
             Err(ending) => return say(&ending),
         };
-        let drawing = screen.map(|screen| tokio::spawn(draw(screen, app.registry(), title)));
-        let ending = app.run_until(stop_signal()).await;
+        let drawing = screen.map(|screen| tokio::spawn(draw(screen, ground.registry(), title)));
+        let ending = until_asked(&ground, plan).await;
         if let Some(drawing) = drawing {
             drawing.abort();
         }
@@ -46,9 +48,34 @@ pub(super) fn run(dir: &Path, log: LogForm) -> Exit {
     exit
 }
 
+/// One plan after the other, as they are edited.
+async fn until_asked(ground: &Ground, mut plan: Plan) -> Ending {
+    let asked = stop_signal();
+    tokio::pin!(asked);
+    let mut before: Option<Plan> = None;
+    loop {
+        let ending = match App::start(ground, plan.clone()).await {
+            Ok(app) => app.run_until(ground, &mut asked).await,
+            // An edit that only shows now that it can not work is no reason to stop delivering.
+            Err(ending) => match before.take() {
+                Some(old) => {
+                    ground.refuse(&ending);
+                    plan = old;
+                    continue;
+                }
+                None => ending,
+            },
+        };
+        match ending {
+            Ending::Edited(edited) => before = Some(std::mem::replace(&mut plan, *edited)),
+            ending => return ending,
+        }
+    }
+}
+
 fn say(ending: &Ending) -> Exit {
     match ending {
-        Ending::Asked => Exit::Done,
+        Ending::Asked | Ending::Edited(_) => Exit::Done,
         Ending::Failed { message, loss, usage } => {
             tracing::error!("{message}");
             match (loss, usage) {
@@ -73,12 +100,13 @@ async fn stop_signal() {
     }
 }
 
-async fn draw(screen: Screen, registry: Arc<Registry>, title: String) {
+async fn draw(screen: Screen, registry: watch::Receiver<Arc<Registry>>, title: String) {
     let mut tick = tokio::time::interval(REDRAW);
     loop {
         tick.tick().await;
         // A terminal that went away is no reason to stop delivering.
-        if screen.draw(&Status::read(&registry), &title).is_err() {
+        let status = Status::read(&registry.borrow());
+        if screen.draw(&status, &title).is_err() {
             return;
         }
     }

@@ -46,11 +46,13 @@ const COMPLAINT_EVERY: Duration = Duration::from_secs(1);
 /// The guests of a pipeline as they stand now, in order. Asked once per batch.
 pub type Chain = Arc<dyn Fn() -> Vec<Arc<dyn Transform>> + Send + Sync>;
 
+/// Whether rows of a table belong to a pipeline, by source and `schema.table`.
+pub type Tables = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
 /// What a pipeline is made of.
 pub struct PipelineSettings {
     pub name: String,
-    /// By source and schema: whether rows of a table belong to this pipeline.
-    pub tables: Arc<dyn Fn(&str, &str) -> bool + Send + Sync>,
+    pub tables: Tables,
     pub on_error: OnError,
     pub routes: Vec<Route>,
     pub guests: Chain,

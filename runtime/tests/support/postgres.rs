@@ -1,14 +1,16 @@
 //! A private PostgreSQL for one test: own folder, own port, own process group, gone when it is dropped.
 //!
-//! `SLUICEGATE_PG_BIN` names the folder of `initdb` and `postgres`, to try other versions than the distribution's.
+//! `SLUICEGATE_POSTGRES` chooses the version; it is found on the machine or fetched, as all of the project's commands do.
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use xtask::servers::Installation;
 
 /// PostgreSQL refuses to run as root: then it runs as nobody.
 const NOBODY: u32 = 65534;
@@ -50,11 +52,21 @@ impl Sql {
     }
 }
 
+/// The folder of `initdb` and `postgres`, the same for all tests of a process.
+fn installed() -> PathBuf {
+    static BIN: OnceLock<PathBuf> = OnceLock::new();
+    let obtain = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(Installation::obtain(None)).unwrap_or_else(|e| panic!("no PostgreSQL: {e:#}")).bin
+    };
+    // On a thread of its own: a test may run inside a runtime already.
+    BIN.get_or_init(|| std::thread::spawn(obtain).join().expect("a PostgreSQL is found or fetched")).clone()
+}
+
 impl Server {
     /// Starts a server with `wal_level = logical`, unless `options` (as `name=value`) say otherwise.
     pub fn start(options: &[&str]) -> Server {
-        let bin =
-            std::env::var_os("SLUICEGATE_PG_BIN").map_or_else(|| "/usr/lib/postgresql/15/bin".into(), PathBuf::from);
+        let bin = installed();
         let folder = tempfile::Builder::new().prefix("sluicegate-pg-").tempdir().expect("a folder under /tmp");
         if is_root() {
             std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root may give a folder away");
@@ -81,7 +93,7 @@ impl Server {
             .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions", "-D"])
             .arg(&data)
             .output()
-            .expect("initdb runs; set SLUICEGATE_PG_BIN to the folder it is in");
+            .expect("initdb runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         server.go();
         server

@@ -150,6 +150,8 @@ pub struct Audit {
 /// A change and its first answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delivery {
+    /// How many changes were written before this one.
+    pub number: usize,
     pub customer: u32,
     pub committed_at: Instant,
     /// From commit to the end of the answer.
@@ -210,7 +212,7 @@ impl Pages {
                 }
             }
         }
-        for (change, written) in &self.written {
+        for (number, (change, written)) in self.written.iter().enumerate() {
             if counts(written.customer) {
                 audit.changes += 1;
                 match first.contains_key(change) {
@@ -220,6 +222,7 @@ impl Pages {
             }
             if let Some((answered_at, marked)) = first.get(change) {
                 audit.deliveries.push(Delivery {
+                    number,
                     customer: written.customer,
                     committed_at: written.at,
                     latency: answered_at.saturating_duration_since(written.at),

@@ -21,8 +21,14 @@ const LOG_LINES: usize = 12;
 /// A running `sluicegate run`; stopped on drop.
 pub struct Host {
     process: Process,
-    admin: String,
     log: PathBuf,
+    door: Door,
+}
+
+/// Its admin address; may be asked from other tasks, and outlives the process.
+#[derive(Clone)]
+pub struct Door {
+    admin: String,
     client: reqwest::Client,
 }
 
@@ -73,7 +79,7 @@ impl Host {
         command.arg("run").arg(folder).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let process = Process::spawn("sluicegate", command, (Signal::SIGTERM, Duration::from_secs(2)))?;
         let client = reqwest::Client::builder().timeout(LOOK_LIMIT).build().context("make an HTTP client")?;
-        Ok(Self { process, admin: admin.to_owned(), log: log.to_owned(), client })
+        Ok(Self { process, log: log.to_owned(), door: Door { admin: admin.to_owned(), client } })
     }
 
     pub fn pid(&self) -> u32 {
@@ -85,8 +91,7 @@ impl Host {
         let deadline = Instant::now() + READY_LIMIT;
         loop {
             self.check_alive()?;
-            let asked = self.client.get(format!("http://{}/ready", self.admin)).send().await;
-            if asked.is_ok_and(|answer| answer.status().is_success()) {
+            if self.door.is_ready().await {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -104,19 +109,8 @@ impl Host {
         }
     }
 
-    pub async fn status(&self) -> Result<Status> {
-        let answer = self.client.get(format!("http://{}/status", self.admin)).send().await.context("ask /status")?;
-        answer.error_for_status().context("ask /status")?.json().await.context("read /status")
-    }
-
-    /// The generation of the first guest, as `/status` names it.
-    pub async fn generation(&self) -> Result<String> {
-        let status = self.status().await?;
-        let guest = status.guests.first().context("/status lists no guest")?;
-        guest.generation.clone().with_context(|| {
-            let reason = guest.last_error.as_deref().unwrap_or("it gave no reason");
-            format!("no guest is running, state {}: {reason}", guest.state)
-        })
+    pub fn door(&self) -> &Door {
+        &self.door
     }
 
     /// Ends it as an operator would, and waits for its drain.
@@ -141,6 +135,28 @@ impl Host {
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+}
+
+impl Door {
+    async fn is_ready(&self) -> bool {
+        let asked = self.client.get(format!("http://{}/ready", self.admin)).send().await;
+        asked.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    pub async fn status(&self) -> Result<Status> {
+        let answer = self.client.get(format!("http://{}/status", self.admin)).send().await.context("ask /status")?;
+        answer.error_for_status().context("ask /status")?.json().await.context("read /status")
+    }
+
+    /// The generation of the first guest, as `/status` names it.
+    pub async fn generation(&self) -> Result<String> {
+        let status = self.status().await?;
+        let guest = status.guests.first().context("/status lists no guest")?;
+        guest.generation.clone().with_context(|| {
+            let reason = guest.last_error.as_deref().unwrap_or("it gave no reason");
+            format!("no guest is running, state {}: {reason}", guest.state)
+        })
     }
 }
 

@@ -34,7 +34,7 @@ pub async fn run(options: TortureOptions) -> Result<()> {
         guest: Some(guest),
         kills: options.kills,
         pause: Duration::from_millis(3),
-        life_ms: (50, 1_500),
+        life_ms: (5, 1_500),
         seed: options.seed,
     })
     .await?;

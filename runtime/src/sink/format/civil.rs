@@ -70,7 +70,7 @@ pub(super) fn put_offset(out: &mut Vec<u8>, offset_seconds: i32) {
     let sign = if offset_seconds < 0 { '-' } else { '+' };
     let s = offset_seconds.unsigned_abs();
     write!(out, "{sign}{:02}:{:02}", s / 3600, s / 60 % 60).expect("a vector takes any length");
-    if s % 60 != 0 {
+    if !s.is_multiple_of(60) {
         write!(out, ":{:02}", s % 60).expect("a vector takes any length");
     }
 }

@@ -168,8 +168,13 @@ mod tests {
     fn the_picture_says_who_got_what_and_what_that_proves() {
         let cast = Cast::new(3, 0).expect("fine");
         let now = Instant::now();
-        let delivery =
-            |customer, ms| Delivery { customer, committed_at: now, latency: Duration::from_millis(ms), marked: false };
+        let delivery = |customer, ms| Delivery {
+            number: 0,
+            customer,
+            committed_at: now,
+            latency: Duration::from_millis(ms),
+            marked: false,
+        };
         let deliveries = vec![delivery(1, 304), delivery(2, 14_200), delivery(3, 303), delivery(2, 29_800)];
         let audit = Audit { changes: 4, delivered: 4, parcels: 4, deliveries, ..Audit::default() };
         let picture = Picture {
@@ -207,6 +212,7 @@ mod tests {
     #[test]
     fn a_curve_has_a_sign_per_delivery_until_the_line_is_full() {
         let delivery = |ms| Delivery {
+            number: 0,
             customer: 1,
             committed_at: Instant::now(),
             latency: Duration::from_millis(ms),

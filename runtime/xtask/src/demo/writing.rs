@@ -7,9 +7,11 @@
 use super::cast::{Cast, Change};
 use super::stage::Stage;
 use crate::audit::Audit;
+use crate::host::Door;
 use anyhow::{Context, Result, bail};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 
 /// How often `/status` is asked for the generation while the new guest is loaded.
 const LOOK: Duration = Duration::from_millis(3);
@@ -19,9 +21,8 @@ const TAKEOVER_LIMIT: Duration = Duration::from_secs(20);
 /// How long the second half waits for the healthy customers' answers to the first.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// When the new guest was put in place, and when the process said that it runs.
+/// From the rename of the new guest to its generation in `/status`; `None` when it never stood there.
 pub struct Swap {
-    renamed_at: Instant,
     took: Option<Duration>,
 }
 
@@ -36,43 +37,51 @@ pub struct Takeover {
 /// Writes all of `schedule`, `pause` apart, and swaps the guest after half of it.
 pub async fn write(stage: &mut Stage, cast: &Cast, schedule: &[Change], pause: Option<Duration>) -> Result<Swap> {
     let (first, second) = schedule.split_at(schedule.len() / 2);
+    let (last, rest) = second.split_last().context("a demo has at least four changes")?;
     let begun = Instant::now();
     let mut written = 0;
     for change in first {
         write_one(stage, change, begun, pause, &mut written).await?;
     }
-    let before = stage.ring.host.generation().await?;
+    let door = stage.ring.host.door().clone();
+    let before = door.generation().await?;
     let renamed_at = stage.ring.folder.put_guest(&stage.next_guest)?;
-    let mut swap = Swap { renamed_at, took: None };
-    let Some(pause) = pause else {
-        while swap.took.is_none() && renamed_at.elapsed() < TAKEOVER_LIMIT {
-            tokio::time::sleep(LOOK).await;
-            swap.look(&stage.ring.host.generation().await?, &before);
-        }
+    let mut watching = JoinSet::new();
+    watching.spawn(watch(door, before, renamed_at));
+    let mut took = None;
+    if pause.is_none() {
+        took = result_of(&mut watching).await?;
         let healthy: HashSet<u32> = cast.healthy().collect();
         let answered_by = Instant::now() + ANSWER_LIMIT;
         stage.ring.wait_for_all(|customer| healthy.contains(&customer), answered_by).await?;
-        for change in second {
-            write_one(stage, change, begun, None, &mut written).await?;
-        }
-        return Ok(swap);
-    };
-    let (last, rest) = second.split_last().context("a demo has at least four changes")?;
+    }
     for change in rest {
-        let due = begun + pause * written;
-        while swap.took.is_none() && due.saturating_duration_since(Instant::now()) > LOOK {
-            tokio::time::sleep(LOOK).await;
-            swap.look(&stage.ring.host.generation().await?, &before);
-        }
-        write_one(stage, change, begun, Some(pause), &mut written).await?;
+        write_one(stage, change, begun, pause, &mut written).await?;
     }
     // At a high rate the changes may be through before the guest is; the last one waits, to be seen with the new mark.
-    while swap.took.is_none() && renamed_at.elapsed() < TAKEOVER_LIMIT {
-        swap.look(&stage.ring.host.generation().await?, &before);
+    if took.is_none() {
+        took = result_of(&mut watching).await?;
+    }
+    write_one(stage, last, begun, pause, &mut written).await?;
+    Ok(Swap { took })
+}
+
+/// Asks for the generation until it is another than `before`.
+async fn watch(door: Door, before: String, renamed_at: Instant) -> Result<Option<Duration>> {
+    while renamed_at.elapsed() < TAKEOVER_LIMIT {
+        if door.generation().await? != before {
+            return Ok(Some(renamed_at.elapsed()));
+        }
         tokio::time::sleep(LOOK).await;
     }
-    write_one(stage, last, begun, Some(pause), &mut written).await?;
-    Ok(swap)
+    Ok(None)
+}
+
+async fn result_of(watching: &mut JoinSet<Result<Option<Duration>>>) -> Result<Option<Duration>> {
+    match watching.join_next().await {
+        Some(watched) => watched.context("watch the generation")?,
+        None => Ok(None),
+    }
 }
 
 async fn write_one(
@@ -90,19 +99,13 @@ async fn write_one(
 }
 
 impl Swap {
-    fn look(&mut self, now: &str, before: &str) {
-        if now != before {
-            self.took.get_or_insert(self.renamed_at.elapsed());
-        }
-    }
-
     /// What the receivers saw: first the old code's rows, then the new code's, and never the old code's again.
     pub fn judge(&self, audit: &Audit) -> Result<Takeover> {
-        let marks: Vec<bool> = audit.deliveries.iter().map(|delivery| delivery.marked).collect();
-        let Some(after) = marks.iter().position(|marked| *marked) else {
+        let mut through_new = audit.deliveries.iter().skip_while(|delivery| !delivery.marked);
+        let Some(after) = through_new.next().map(|delivery| delivery.number) else {
             bail!("the new parcels.wasm did not take over: no row bears its mark");
         };
-        if marks[after..].iter().any(|marked| !marked) {
+        if through_new.any(|delivery| !delivery.marked) {
             bail!("after the new parcels.wasm took over, the old one still changed rows");
         }
         let took = self.took.context("the new parcels.wasm took over, but /status never showed its generation")?;
@@ -116,11 +119,16 @@ mod tests {
     use crate::audit::Delivery;
 
     fn judge(marks: &[bool]) -> Result<Takeover> {
-        let now = Instant::now();
-        let delivery =
-            |marked: &bool| Delivery { customer: 1, committed_at: now, latency: Duration::ZERO, marked: *marked };
-        let audit = Audit { deliveries: marks.iter().map(delivery).collect(), ..Audit::default() };
-        Swap { renamed_at: now, took: Some(Duration::from_millis(41)) }.judge(&audit)
+        let committed_at = Instant::now();
+        let delivery = |(number, marked): (usize, &bool)| Delivery {
+            number,
+            customer: 1,
+            committed_at,
+            latency: Duration::ZERO,
+            marked: *marked,
+        };
+        let audit = Audit { deliveries: marks.iter().enumerate().map(delivery).collect(), ..Audit::default() };
+        Swap { took: Some(Duration::from_millis(41)) }.judge(&audit)
     }
 
     #[test]
