@@ -20,6 +20,8 @@ pub(super) struct Projection {
     pub(super) schema: Arc<Schema>,
     /// Indexes in the table's schema, in the order of the guest's cells.
     pub(super) columns: Vec<usize>,
+    /// Whether that is every column, in the table's own order.
+    whole: bool,
     old: bool,
     /// Which line of the manifest asked for it.
     subscription: usize,
@@ -34,7 +36,7 @@ impl Projection {
         (index, subscription): (usize, &Subscription),
     ) -> Result<Self, GuestError> {
         let mut missing = Vec::new();
-        let columns = if subscription.columns.is_empty() {
+        let columns: Vec<usize> = if subscription.columns.is_empty() {
             (0..schema.columns.len()).collect()
         } else {
             let found = subscription.columns.iter().map(|name| (name, schema.column(name)));
@@ -48,7 +50,8 @@ impl Projection {
                 .collect()
         };
         if missing.is_empty() {
-            return Ok(Self { id, schema, columns, old: subscription.old, subscription: index });
+            let whole = columns.iter().copied().eq(0..schema.columns.len());
+            return Ok(Self { id, schema, columns, whole, old: subscription.old, subscription: index });
         }
         Err(GuestError::Columns {
             table: schema.full_name(),
@@ -159,6 +162,9 @@ impl Encoder {
         }
         // Cells go from slice to slice: taken apart on the way, sixteen bytes cost as much as the whole rest of a row.
         let Some(edits) = edits else {
+            if projection.whole && cells.len() == projection.columns.len() && self.whole_row(cells, heap)? {
+                return Ok(cells.len() as u16);
+            }
             for &column in &projection.columns {
                 self.cell(cells.get(column).unwrap_or(&RawCell::ABSENT), heap)?;
             }
@@ -172,6 +178,32 @@ impl Encoder {
             }
         }
         Ok(projection.columns.len() as u16)
+    }
+
+    /// A row of which every column crosses: its bytes stand side by side on the batch's heap, as the decoder wrote them, and
+    /// are copied at once. Whether that was so; nothing is changed if not.
+    #[inline]
+    fn whole_row(&mut self, cells: &[RawCell], heap: &[u8]) -> Result<bool, FrameError> {
+        let (first, base) = (self.frame.cells.len(), self.frame.heap.len() as u64);
+        let mut span: Option<(u64, u64)> = None;
+        for cell in cells {
+            let Some((offset, len)) = cell.heap_place()? else {
+                self.frame.cells.push(*cell);
+                continue;
+            };
+            let (start, end) = span.unwrap_or((offset, offset));
+            if offset != end || len as usize > self.cell_bytes_max {
+                self.frame.cells.truncate(first);
+                return Ok(false);
+            }
+            span = Some((start, end + u64::from(len)));
+            self.frame.cells.push(cell.at(base + offset - start));
+        }
+        if let Some((start, end)) = span {
+            let bytes = heap.get(start as usize..end as usize).ok_or(FrameError::Truncated("the heap"))?;
+            self.frame.heap.extend_from_slice(bytes);
+        }
+        Ok(true)
     }
 
     #[inline(always)]

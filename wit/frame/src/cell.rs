@@ -367,6 +367,22 @@ impl RawCell {
         }
     }
 
+    /// Where the value's bytes stand on its heap: offset and length. `None` for inline values.
+    ///
+    /// # Errors
+    /// `Unknown` for a byte that is no tag.
+    #[inline]
+    pub fn heap_place(&self) -> Result<Option<(u64, u32)>, FrameError> {
+        Ok(if self.tag()?.is_inline() { None } else { Some((self.payload, self.len)) })
+    }
+
+    /// The same value, its bytes moved to `offset`. Only for values that have bytes on a heap.
+    #[inline]
+    pub fn at(mut self, offset: u64) -> Self {
+        self.payload = offset;
+        self
+    }
+
     /// The heap bytes of the value, empty for inline ones.
     ///
     /// # Errors

@@ -1,0 +1,29 @@
+//! The program as its user meets it: a folder, an exit code, sentences on standard error, an admin address, and customers who
+//! get what was committed. A real PostgreSQL stands at one end, HTTP receivers at the other.
+
+#[path = "support/guests.rs"]
+#[allow(dead_code, reason = "shared with the tests of guests, which build more of them")]
+mod guests;
+#[path = "support/postgres.rs"]
+#[allow(dead_code, reason = "shared with the tests of capture, which use more of it")]
+mod postgres;
+
+#[path = "run/house.rs"]
+mod house;
+#[path = "run/receiver.rs"]
+mod receiver;
+
+#[path = "run/check.rs"]
+mod check;
+#[path = "run/door.rs"]
+mod door;
+#[path = "run/endings.rs"]
+mod endings;
+#[path = "run/guest_files.rs"]
+mod guest_files;
+#[path = "run/journey.rs"]
+mod journey;
+#[path = "run/patience.rs"]
+mod patience;
+#[path = "run/strain.rs"]
+mod strain;
