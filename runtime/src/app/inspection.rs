@@ -1,8 +1,8 @@
 //! What `check` finds beyond the TOML: guests that would be refused, databases that lack a setting or a right, customers that
 //! do not answer their door.
 
-use super::{host_settings, mapping};
-use crate::config::{Globs, MemberPlan, PipelinePlan, Plan, suggestion};
+use super::{host_settings, mapping, names};
+use crate::config::{MemberPlan, PipelinePlan, Plan};
 use crate::guest::{self, Limits};
 use crate::source::postgres;
 use std::path::PathBuf;
@@ -31,11 +31,12 @@ impl Inspection {
     /// Looks at guests, and with `connect` at sources and targets.
     pub async fn of(plan: &Plan, connect: bool) -> Self {
         let mut inspection = Self::default();
+        let mut guests = Vec::new();
         for pipeline in &plan.pipelines {
-            inspection.guests(plan, pipeline);
+            guests.push(inspection.guests(plan, pipeline));
         }
         if connect {
-            inspection.sources(plan).await;
+            inspection.sources(plan, &guests).await;
             inspection.targets(plan).await;
         }
         inspection
@@ -45,14 +46,21 @@ impl Inspection {
         self.findings.push(Finding { ok, text });
     }
 
-    fn guests(&mut self, plan: &Plan, pipeline: &PipelinePlan) {
+    fn guests(&mut self, plan: &Plan, pipeline: &PipelinePlan) -> Vec<guest::Description> {
+        let mut described = Vec::new();
         let files = match wasm_files(pipeline) {
             Ok(files) => files,
-            Err(reason) => return self.say(false, reason),
+            Err(reason) => {
+                self.say(false, reason);
+                return described;
+            }
         };
         let host = match host_settings(plan) {
             Ok(host) => host,
-            Err(reason) => return self.say(false, reason.to_string()),
+            Err(reason) => {
+                self.say(false, reason.to_string());
+                return described;
+            }
         };
         let settings = mapping::guests(pipeline);
         for file in files {
@@ -61,40 +69,33 @@ impl Inspection {
             let (config, limits) =
                 settings.per_guest.get(&stem).cloned().unwrap_or_else(|| (Vec::new(), Limits::default()));
             match guest::inspect(&file, &host, &config, &settings.routes, limits) {
-                Ok(description) => self.say(true, format!("{shown}: {}", described(&description))),
+                Ok(description) => {
+                    self.say(true, format!("{shown}: {}", summary(&description)));
+                    described.push(description);
+                }
                 Err(reason) => self.say(false, format!("{shown}: {reason}")),
             }
         }
+        described
     }
 
-    async fn sources(&mut self, plan: &Plan) {
+    async fn sources(&mut self, plan: &Plan, guests: &[Vec<guest::Description>]) {
         for source in &plan.sources {
-            match mapping::postgres_settings(plan, source, None) {
-                Err(reason) => self.say(false, reason),
-                Ok(settings) => {
-                    for finding in postgres::check(&settings).await {
-                        self.say(finding.ok, format!("source {}: {}", source.name, finding.text));
-                    }
-                    // A server that can not be asked was complained of a line above.
-                    if let Some(tables) = postgres::tables(&settings).await {
-                        self.unmatched(plan, &source.name, &tables);
-                    }
+            let settings = match mapping::postgres_settings(plan, source, None) {
+                Ok(settings) => settings,
+                Err(reason) => {
+                    self.say(false, reason);
+                    continue;
                 }
+            };
+            for finding in postgres::check(&settings).await {
+                self.say(finding.ok, format!("source {}: {}", source.name, finding.text));
             }
-        }
-    }
-
-    /// Patterns for which the database has no table: nothing of them would ever come.
-    fn unmatched(&mut self, plan: &Plan, source: &str, tables: &[String]) {
-        for pipeline in &plan.pipelines {
-            for pattern in pipeline.tables.of(source).iter().flat_map(|globs| globs.patterns()) {
-                let globs = Globs::new(vec![pattern.clone()]).expect("it was read as a pattern before");
-                if !tables.iter().any(|table| globs.matches(table)) {
-                    let remedy = suggestion(pattern, tables.iter().map(String::as_str), "the database has");
-                    self.say(
-                        false,
-                        format!("pipeline {}: no table of {source} is {pattern:?}; {remedy}", pipeline.name),
-                    );
+            // Why a server can not be asked was said above.
+            let Ok(tables) = postgres::columns(&settings).await else { continue };
+            for (pipeline, guests) in plan.pipelines.iter().zip(guests) {
+                if pipeline.sources.contains(&source.name) {
+                    self.findings.extend(names::unknown(pipeline, &source.name, guests, &tables));
                 }
             }
         }
@@ -114,7 +115,7 @@ impl Inspection {
     }
 }
 
-fn described(guest: &guest::Description) -> String {
+fn summary(guest: &guest::Description) -> String {
     let tables: Vec<&str> = guest.subscriptions.iter().map(|s| s.table.as_str()).collect();
     let routes = if guest.routes.is_empty() { "no route by name".to_owned() } else { guest.routes.join(", ") };
     let (name, version, kilobytes) = (&guest.name, &guest.version, guest.size_bytes / 1024);

@@ -6,6 +6,7 @@
 
 mod inspection;
 mod mapping;
+mod names;
 mod reload;
 mod ring;
 mod terminal;

@@ -38,19 +38,6 @@ pub async fn check(settings: &PostgresSettings) -> Vec<Finding> {
     asked.await.unwrap_or_else(|_| vec![bad("the check itself failed; this is a mistake in sluicegate")])
 }
 
-/// Every table of the database, as `schema.table`; `None` if the server can not be asked, which [`check`] explains.
-pub async fn tables(settings: &PostgresSettings) -> Option<Vec<String>> {
-    let settings = settings.clone();
-    let asked = tokio::task::spawn_blocking(move || {
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut link = Link::open(&settings, Purpose::Sql, &stop).ok()?;
-        let tables = survey::tables(&mut link).ok()?;
-        link.close(false);
-        Some(tables.iter().map(survey::TableFact::full_name).collect())
-    });
-    asked.await.ok().flatten()
-}
-
 fn ask(settings: &PostgresSettings, findings: &mut Vec<Finding>) -> Result<(), Trouble> {
     let address = settings.address().map_err(Trouble::Refused)?;
     let stop = Arc::new(AtomicBool::new(false));

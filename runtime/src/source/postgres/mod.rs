@@ -13,6 +13,7 @@
 
 mod catalog;
 mod check;
+mod columns;
 mod copy_both;
 mod decode;
 mod inbox;
@@ -32,7 +33,8 @@ mod url;
 mod value;
 mod wire;
 
-pub use check::{Finding, check, tables};
+pub use check::{Finding, check};
+pub use columns::{TableColumns, columns};
 pub use rate::{DrainPlan, DrainUntil, DrainWork, Rate, drain_bare};
 pub use rhythm::RhythmMode;
 pub use url::{SslMode, check_url};

@@ -1,0 +1,71 @@
+//! Names in the configuration and in guests, held against the tables and columns that a database really has.
+
+use super::Finding;
+use crate::config::PipelinePlan;
+use crate::guest::Description;
+use crate::source::postgres::TableColumns;
+use globset::Glob;
+
+/// Names that are further from the wrong one than this are no suggestion.
+const SIMILAR_MIN: f64 = 0.8;
+
+/// Every name of a pipeline that leads nowhere in this source's database.
+pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], tables: &TableColumns) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut wrong =
+        |text: String| findings.push(Finding { ok: false, text: format!("pipeline {}: {text}", pipeline.name) });
+    let patterns = pipeline.tables.of(source).map(|globs| globs.patterns().to_vec()).unwrap_or_default();
+    for pattern in patterns {
+        let Ok(glob) = Glob::new(&pattern).map(|g| g.compile_matcher()) else { continue };
+        if !tables.keys().any(|table| glob.is_match(table)) {
+            let hint = similar(&pattern, tables.keys().map(String::as_str));
+            wrong(format!("no table of source {source} matches {pattern:?}{hint}"));
+        }
+    }
+    let captured: Vec<(&String, &Vec<String>)> =
+        tables.iter().filter(|(table, _)| pipeline.tables.matches(source, table)).collect();
+    for route in &pipeline.routes {
+        let templates =
+            route.member.iter().chain(&route.key).chain(&route.path).chain(route.headers.iter().map(|(_, t)| t));
+        for column in templates.flat_map(|t| t.columns()) {
+            for (table, columns) in &captured {
+                let takes = route.tables.as_ref().is_none_or(|globs| globs.matches(table));
+                // A guest may add the column; without one nobody can.
+                if takes && guests.is_empty() && !columns.iter().any(|c| c == column) {
+                    let hint = similar(column, columns.iter().map(String::as_str));
+                    wrong(format!(
+                        "route {:?} asks for column {column:?}, which {table} does not have{hint}",
+                        route.name
+                    ));
+                }
+            }
+        }
+    }
+    for guest in guests {
+        for subscription in &guest.subscriptions {
+            let Ok(glob) = Glob::new(&subscription.table).map(|g| g.compile_matcher()) else { continue };
+            let of: Vec<_> = captured.iter().filter(|(table, _)| glob.is_match(table)).collect();
+            if of.is_empty() {
+                wrong(format!(
+                    "guest {} wants {:?}, and no table of this pipeline is called so",
+                    guest.name, subscription.table
+                ));
+            }
+            for (table, columns) in of {
+                for column in subscription.columns.iter().filter(|column| !columns.contains(column)) {
+                    let hint = similar(column, columns.iter().map(String::as_str));
+                    wrong(format!("guest {} wants column {column:?}, which {table} does not have{hint}", guest.name));
+                }
+            }
+        }
+    }
+    findings
+}
+
+fn similar<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> String {
+    let rated = others.map(|other| (strsim::jaro_winkler(name, other), other));
+    match rated.filter(|(rate, _)| *rate >= SIMILAR_MIN).max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((_, other)) => format!("; did you mean {other:?}?"),
+        None => String::new(),
+    }
+}
