@@ -1,8 +1,8 @@
 //! `check`: everything that can be known before the first change.
 
 use crate::guests;
-use crate::house::{House, free_port};
-use crate::receiver::{Manner, Receiver};
+use crate::house::{House, free_port, own_address};
+use crate::receiver::{Manner, Receiver, url_at};
 use std::fs;
 
 /// The lines that say what is wrong.
@@ -33,7 +33,7 @@ fn good_folder_passes_and_nothing_is_changed() {
 fn every_wrong_thing_is_named_at_once_with_its_remedy() {
     let mut house = House::new("check_bad")
         .pipeline("tables = [\"public.package_status\", \"public.pakages\"]")
-        .customer_at("1", &format!("http://127.0.0.1:{}/", free_port()), "");
+        .customer_at("1", &url_at(own_address()), "");
     house.sql().run("CREATE TABLE packages (id int PRIMARY KEY); CREATE ROLE check_bad LOGIN");
     house.connect_as("check_bad", crate::house::shared_server().port, "check_bad");
     house.write();
