@@ -17,6 +17,8 @@ mod receiver;
 mod check;
 #[path = "run/door.rs"]
 mod door;
+#[path = "run/edit.rs"]
+mod edit;
 #[path = "run/endings.rs"]
 mod endings;
 #[path = "run/guest_files.rs"]

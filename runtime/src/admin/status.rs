@@ -116,6 +116,10 @@ impl Status {
 
     /// Why the process is not doing its work, in sentences; empty if it does.
     pub fn not_ready(&self) -> Vec<String> {
+        if self.sources.is_empty() {
+            // Every plan has one: this is the moment between the door and the house behind it.
+            return vec!["it is starting".to_owned()];
+        }
         let sources = self.sources.iter().filter(|s| s.state != "streaming").map(|s| {
             let error = s.last_error.as_deref().map(|e| format!(": {e}")).unwrap_or_default();
             format!("source {} is {}{error}", s.name, s.state)
@@ -210,5 +214,18 @@ fn lane(pipeline: &str, target: &str, member: &str, s: &LaneStats) -> LaneStatus
         p95_ms: ms(0.95),
         p99_ms: ms(0.99),
         last_error: s.last_error.get(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn house_that_has_not_started_yet_is_not_ready() {
+        let mut status = Status::default();
+        assert_eq!(status.not_ready(), ["it is starting"]);
+        status.sources.push(SourceStatus { state: "streaming".into(), ..SourceStatus::default() });
+        assert!(status.not_ready().is_empty());
     }
 }

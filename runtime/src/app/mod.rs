@@ -26,8 +26,8 @@ use crate::telemetry::{Note, SourceStats};
 use ring::{Inboxes, Stream};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -75,6 +75,8 @@ pub struct Ground {
     registry: watch::Sender<Arc<Registry>>,
     /// Why the last edit was not taken.
     complaint: Arc<Note>,
+    /// How the files of the configuration looked when they were read last.
+    read: Mutex<reload::Seen>,
 }
 
 impl Ground {
@@ -90,7 +92,7 @@ impl Ground {
         let (registry, seen) = watch::channel(Arc::new(Registry::empty(plan.host.memory, complaint.clone())));
         let token = plan.host.token.as_ref().map(|t| t.expose().to_owned());
         tokio::spawn(admin::serve(listener, seen, token));
-        Ok(Self { dir: dir.to_owned(), store, guests, registry, complaint })
+        Ok(Self { dir: dir.to_owned(), store, guests, registry, complaint, read: Mutex::default() })
     }
 
     /// Says why an edit was not taken after all.
@@ -203,7 +205,7 @@ impl App {
             // 2. Somebody asked.
             () = asked => Ending::Asked,
             // 3. Somebody edited.
-            plan = reload::edited(&ground.dir, &self.plan, &ground.complaint) => Ending::Edited(Box::new(plan)),
+            plan = reload::edited(&ground.dir, &self.plan, &ground.complaint, &ground.read) => Ending::Edited(Box::new(plan)),
         };
         let drain = self.plan.host.drain;
         let at_most = if matches!(ending, Ending::Edited(_)) { drain.min(RELOAD_DRAIN) } else { drain };

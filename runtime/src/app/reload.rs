@@ -7,6 +7,7 @@ use crate::config::{self, Plan};
 use crate::telemetry::Note;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 use tracing::{info, warn};
 
@@ -14,20 +15,20 @@ use tracing::{info, warn};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What a look at the files remembers of them.
-type Seen = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
+pub type Seen = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 
-/// Waits for an edit that can be taken, and returns it.
-pub async fn edited(dir: &Path, current: &Plan, complaint: &Note) -> Plan {
-    let mut taken = look(dir, current);
-    let mut last = taken.clone();
+/// Waits for an edit that can be taken, and returns it. `read` is how the files looked when they were read last, over all
+/// calls: an edit that comes while the one before is still being taken must not be missed.
+pub async fn edited(dir: &Path, current: &Plan, complaint: &Note, read: &Mutex<Seen>) -> Plan {
+    let mut last = look(dir, current);
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let now = look(dir, current);
         let settled = now == std::mem::replace(&mut last, now.clone());
-        if !settled || now == taken {
+        if !settled || std::mem::replace(&mut *read.lock().expect("no panic while it is compared"), now.clone()) == now
+        {
             continue;
         }
-        taken = now;
         match config::load(dir, &|name| std::env::var(name).ok()) {
             Err(mistakes) => refuse(complaint, format!("the edited configuration is not taken, the old one goes on:\n{mistakes}")),
             Ok(plan) if plan.host != current.host => refuse(
@@ -38,6 +39,7 @@ pub async fn edited(dir: &Path, current: &Plan, complaint: &Note) -> Plan {
             ),
             Ok(plan) if plan == *current => complaint.clear(),
             Ok(plan) => {
+                complaint.clear();
                 info!("the configuration was edited; taking it");
                 return plan;
             }
@@ -92,8 +94,8 @@ mod tests {
         fs::write(dir.path().join("sluicegate.toml"), HOST).expect("write");
         fs::write(&file, pipeline("2s")).expect("write");
         let plan = config::load(dir.path(), &|_| None).unwrap_or_else(|m| panic!("{m}"));
-        let complaint = Note::default();
-        let waiting = edited(dir.path(), &plan, &complaint);
+        let (complaint, read) = (Note::default(), Mutex::default());
+        let waiting = edited(dir.path(), &plan, &complaint, &read);
         tokio::pin!(waiting);
         let quiet = |seconds| tokio::time::sleep(Duration::from_secs(seconds));
         tokio::select! { _ = &mut waiting => panic!("nothing was edited"), () = quiet(5) => {} }
@@ -103,5 +105,13 @@ mod tests {
         fs::write(&file, pipeline("30s")).expect("write");
         let taken = waiting.await;
         assert_eq!(taken.pipelines[0].targets[0].members[0].timeout, Duration::from_secs(30));
+        assert_eq!(complaint.get(), None, "what is complained of is gone");
+        // While the house restarts with it, somebody edits again.
+        fs::write(&file, pipeline("4s")).expect("write");
+        let taken = edited(dir.path(), &taken, &complaint, &read).await;
+        assert_eq!(taken.pipelines[0].targets[0].members[0].timeout, Duration::from_secs(4));
+        // One that was read and could not be started is not tried again and again.
+        let waiting = edited(dir.path(), &plan, &complaint, &read);
+        tokio::select! { _ = waiting => panic!("it is tried again"), () = quiet(5) => {} }
     }
 }

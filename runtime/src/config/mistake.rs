@@ -117,7 +117,7 @@ impl fmt::Display for Mistakes {
 impl std::error::Error for Mistakes {}
 
 /// `did you mean "customers"? this pipeline has: customers, events`, or the second half alone.
-pub(crate) fn suggestion<'n>(given: &str, names: impl IntoIterator<Item = &'n str>, who_has: &str) -> String {
+pub(super) fn suggestion<'n>(given: &str, names: impl IntoIterator<Item = &'n str>, who_has: &str) -> String {
     let mut names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
     names.sort_unstable();
     names.dedup();

@@ -33,7 +33,6 @@ mod tests;
 
 pub use excerpt::Excerpt;
 pub use globs::{ColumnRule, Globs, TableRule};
-pub(crate) use mistake::suggestion;
 pub use mistake::{Mistake, Mistakes};
 pub use plan::{
     BodyFormat, GuestPlan, Host, LimitsPlan, MemberPlan, OnError, PipelinePlan, Plan, PostgresPlan, RetryPlan,

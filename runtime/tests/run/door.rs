@@ -120,6 +120,7 @@ fn token_is_asked_for_where_something_is_told() {
         assert_eq!(asked(HOST_TOKEN), Some(200), "{path}");
     }
     assert_eq!(house.get("/live").0, 200, "probes carry no token");
+    house.not_ready("nothing listens at 127.0.0.1");
     let (code, out, err) = house.verb(&["status"]);
     assert_eq!(code, 0, "the verb takes the token from the folder: {err}");
     assert!(out.contains("nothing listens at 127.0.0.1"), "{out}");

@@ -8,14 +8,16 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const TABLE: &str = include_str!("../../../pipelines/parcels/table.sql");
+const ADMIN_PORT: u16 = 8900;
 /// An answer of the admin address takes no longer.
 const ADMIN_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -45,7 +47,7 @@ pub fn shared_server() -> Arc<Server> {
 pub struct House {
     name: &'static str,
     folder: TempDir,
-    admin: u16,
+    admin: SocketAddrV4,
     database_url: String,
     host: String,
     pipeline: String,
@@ -75,7 +77,7 @@ impl House {
         let mut house = House {
             name,
             folder,
-            admin: free_port(),
+            admin: SocketAddrV4::new(own_address(), ADMIN_PORT),
             database_url: String::new(),
             host: String::new(),
             pipeline: "tables = [\"public.package_status\"]\n".into(),
@@ -146,7 +148,7 @@ impl House {
     pub fn write(&self) {
         let House { name, admin, host, pipeline, members, .. } = self;
         let host_file = format!(
-            "[host]\nadmin = \"127.0.0.1:{admin}\"\nstate = \"state\"\n{host}\n\
+            "[host]\nadmin = \"{admin}\"\nstate = \"state\"\n{host}\n\
              [source.erp]\nkind = \"postgres\"\nurl = \"${{ERP_URL}}\"\nslot = \"{name}\"\npublication = \"{name}\"\n"
         );
         let pipeline_file = format!(
@@ -236,7 +238,7 @@ impl House {
 
     /// GET on the admin address: status and body. `None` if nobody answers.
     pub fn try_get(&self, path: &str, token: Option<&str>) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.admin)).ok()?;
+        let mut stream = TcpStream::connect(self.admin).ok()?;
         stream.set_read_timeout(Some(ADMIN_PATIENCE)).expect("a limit above zero");
         let authorization = token.map(|t| format!("authorization: Bearer {t}\r\n")).unwrap_or_default();
         let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{authorization}\r\n");
@@ -295,6 +297,10 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let status = self.try_get("/status", None);
+            eprintln!("--- {} on {}: {status:?}\n{}---", self.name, self.admin, self.log());
+        }
         if let Some(mut child) = self.process.take() {
             let _ = child.kill();
             let _ = child.wait();
@@ -342,6 +348,15 @@ pub fn log_end(sql: &Sql) -> String {
     sql.one("SELECT pg_current_wal_insert_lsn()")
 }
 
+/// A loopback address that nobody else on this machine uses, so that whoever listens and knocks there is this test: free
+/// ports of 127.0.0.1 are soon somebody else's.
+pub fn own_address() -> Ipv4Addr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let pid = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 128 | pid[2], pid[3], NEXT.fetch_add(1, Relaxed))
+}
+
+/// A port of 127.0.0.1 where nothing listens.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
 }

@@ -3,7 +3,7 @@
 use crate::guests;
 use crate::house::{House, log_end, step, table};
 use crate::postgres::Server;
-use crate::receiver::{Manner, Receiver};
+use crate::receiver::{Manner, Receiver, url_at};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -34,11 +34,9 @@ fn database_is_waited_for_at_the_start_and_through_a_restart() {
 
 #[test]
 fn customer_that_is_down_is_tried_again_until_it_is_up() {
-    let port = crate::house::free_port();
-    let mut house = House::new("customer_down")
-        .customer_at("1", &format!("http://127.0.0.1:{port}/packages"), "")
-        .guest(&guests::module("parcels"))
-        .start();
+    let address = crate::house::own_address();
+    let mut house =
+        House::new("customer_down").customer_at("1", &url_at(address), "").guest(&guests::module("parcels")).start();
     house.ready();
     let sql = house.sql();
     sql.run(&step(7, 1, 1));
@@ -48,7 +46,7 @@ fn customer_that_is_down_is_tried_again_until_it_is_up() {
     assert!(reason.contains("connect"), "{lane}");
     assert_eq!(lane["delivered_total"], 0);
     assert_eq!(house.get("/ready").0, 200, "a customer's trouble is not ours");
-    let customer = Receiver::open_at(port, Manner::Says(204));
+    let customer = Receiver::open_at(address, Manner::Says(204));
     customer.wait_for_accepted(1);
     house.until("it is counted", || house.status()["lanes"][0]["delivered_total"] == 1);
     std::thread::sleep(Duration::from_millis(600));

@@ -5,12 +5,14 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde_json::Value;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Longer than anything here takes on a busy machine; a test that waits so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+const PORT: u16 = 8101;
 /// A request's body is read up to here.
 const BODY_LEN_MAX: usize = 1 << 20;
 
@@ -58,7 +60,7 @@ impl Arrival {
 
 pub struct Receiver {
     desk: Arc<Desk>,
-    pub port: u16,
+    address: Ipv4Addr,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -69,24 +71,23 @@ struct Desk {
 
 impl Receiver {
     pub fn open(manner: Manner) -> Receiver {
-        Self::open_at(0, manner)
+        Self::open_at(crate::house::own_address(), manner)
     }
 
-    /// At a port that is known before; 0 for any.
-    pub fn open_at(port: u16, manner: Manner) -> Receiver {
+    /// At an address that is known before.
+    pub fn open_at(address: Ipv4Addr, manner: Manner) -> Receiver {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let desk = Arc::new(Desk { arrivals: Mutex::default(), manner: watch::channel(manner).0 });
-        let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", port))).expect("a free port");
-        let port = listener.local_addr().expect("it is bound").port();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind((address, PORT))).expect("nobody else is there");
         let routes = Router::new().fallback(receive).with_state(desk.clone());
         runtime.spawn(async move { axum::serve(listener, routes).await });
-        Receiver { desk, port, _runtime: runtime }
+        Receiver { desk, address, _runtime: runtime }
     }
 
-    /// With a secret in its address, as many webhook URLs have.
+    /// Where it is reached.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/packages?token={}", self.port, crate::house::URL_TOKEN)
+        url_at(self.address)
     }
 
     pub fn set(&self, manner: Manner) {
@@ -122,6 +123,11 @@ impl Receiver {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// The address of a customer, with a secret in it as many have.
+pub fn url_at(address: Ipv4Addr) -> String {
+    format!("http://{address}:{PORT}/packages?token={}", crate::house::URL_TOKEN)
 }
 
 async fn receive(State(desk): State<Arc<Desk>>, request: Request) -> StatusCode {
