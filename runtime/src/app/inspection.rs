@@ -141,7 +141,7 @@ async fn knock(member: &MemberPlan) -> Result<(), String> {
 
 fn wasm_files(pipeline: &PipelinePlan) -> Result<Vec<PathBuf>, String> {
     if let Some(listed) = &pipeline.guests_listed {
-        return Ok(listed.iter().map(|file| pipeline.folder.join(file)).collect());
+        return Ok(listed.iter().map(|stem| pipeline.folder.join(format!("{stem}.wasm"))).collect());
     }
     let unreadable = |e| format!("{} can not be read: {e}", pipeline.folder.display());
     let mut files = Vec::new();

@@ -1,10 +1,13 @@
 //! Names in the configuration and in guests, held against the tables and columns that a database really has.
 
 use super::Finding;
-use crate::config::{PipelinePlan, suggestion};
+use crate::config::PipelinePlan;
 use crate::guest::Description;
 use crate::source::postgres::TableColumns;
 use globset::Glob;
+
+/// Names that are further from the wrong one than this are no suggestion.
+const SIMILAR_MIN: f64 = 0.8;
 
 /// Every name of a pipeline that leads nowhere in this source's database.
 pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], tables: &TableColumns) -> Vec<Finding> {
@@ -15,8 +18,8 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
     for pattern in patterns {
         let Ok(glob) = Glob::new(&pattern).map(|g| g.compile_matcher()) else { continue };
         if !tables.keys().any(|table| glob.is_match(table)) {
-            let hint = suggestion(&pattern, tables.keys().map(String::as_str), "the database has");
-            wrong(format!("no table of {source} is {pattern:?}; {hint}"));
+            let hint = similar(&pattern, tables.keys().map(String::as_str));
+            wrong(format!("no table of source {source} matches {pattern:?}{hint}"));
         }
     }
     let captured: Vec<(&String, &Vec<String>)> =
@@ -29,9 +32,9 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
                 let takes = route.tables.as_ref().is_none_or(|globs| globs.matches(table));
                 // A guest may add the column; without one nobody can.
                 if takes && guests.is_empty() && !columns.iter().any(|c| c == column) {
-                    let hint = suggestion(column, columns.iter().map(String::as_str), "it has");
+                    let hint = similar(column, columns.iter().map(String::as_str));
                     wrong(format!(
-                        "route {:?} asks for column {column:?}, which {table} does not have; {hint}",
+                        "route {:?} asks for column {column:?}, which {table} does not have{hint}",
                         route.name
                     ));
                 }
@@ -50,11 +53,19 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
             }
             for (table, columns) in of {
                 for column in subscription.columns.iter().filter(|column| !columns.contains(column)) {
-                    let hint = suggestion(column, columns.iter().map(String::as_str), "it has");
-                    wrong(format!("guest {} wants column {column:?}, which {table} does not have; {hint}", guest.name));
+                    let hint = similar(column, columns.iter().map(String::as_str));
+                    wrong(format!("guest {} wants column {column:?}, which {table} does not have{hint}", guest.name));
                 }
             }
         }
     }
     findings
+}
+
+fn similar<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> String {
+    let rated = others.map(|other| (strsim::jaro_winkler(name, other), other));
+    match rated.filter(|(rate, _)| *rate >= SIMILAR_MIN).max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((_, other)) => format!("; did you mean {other:?}?"),
+        None => String::new(),
+    }
 }
