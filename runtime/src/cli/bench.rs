@@ -2,7 +2,7 @@
 
 use crate::change::{Batch, Message};
 use crate::guest::{Engine, GuestHost, GuestSettings, HostSettings, bench::measure, this_program};
-use crate::lane::{self, Budget, LaneSettings, MESSAGES_MAX, RetrySettings};
+use crate::lane::{self, Budget, Lane, LaneSettings, MESSAGES_MAX, RetrySettings};
 use crate::ledger::Ledger;
 use crate::pipeline::{Corridor, INBOX_LEN_MAX, OnError, PipelineSettings, Road, Route, RouteSettings};
 use crate::sink::{Refusal, Sink};
@@ -124,7 +124,8 @@ async fn ours(capture: Capture) -> Outcome {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let (inbox, batches) = mpsc::channel(INBOX_LEN_MAX);
-    let corridor = tokio::spawn(Corridor::new(pipeline(host)).run(batches));
+    let (settings_of_pipeline, _lane) = pipeline(host);
+    let corridor = tokio::spawn(Corridor::new(settings_of_pipeline).run(batches));
     let (intake, mut read) = mpsc::channel::<Batch>(2);
     let (_safe, confirmed) = watch::channel(None);
     let stats = Arc::new(SourceStats::default());
@@ -133,11 +134,17 @@ async fn ours(capture: Capture) -> Outcome {
     let thread = std::thread::spawn(move || source.run(intake));
     let ledger = Ledger::new();
     let (mut rows, mut begun) = (0, None);
+    let mut heard = Instant::now();
     while rows < capture.rows {
         let batch = tokio::time::timeout(SILENCE_MAX, read.recv()).await?.ok_or("the source ended")?;
         if batch.is_empty() {
+            // A sign of life is no row.
+            if heard.elapsed() > SILENCE_MAX {
+                return Err(format!("{rows} of {} rows came", capture.rows).into());
+            }
             continue;
         }
+        heard = Instant::now();
         begun.get_or_insert_with(Instant::now);
         // What is behind the last row that counts is there so that other readers know where to stop.
         rows = (rows + batch.len() as u64).min(capture.rows);
@@ -146,9 +153,12 @@ async fn ours(capture: Capture) -> Outcome {
     }
     drop(inbox);
     corridor.await?;
-    while ledger.unpaid() > 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let paid = async {
+        while ledger.unpaid() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(SILENCE_MAX, paid).await?;
     let seconds = begun.ok_or("no row came")?.elapsed().as_secs_f64();
     println!("{}", json!({ "rows": rows, "seconds": seconds }));
     stop.store(true, Relaxed);
@@ -158,7 +168,8 @@ async fn ours(capture: Capture) -> Outcome {
     Ok(())
 }
 
-fn pipeline(host: Arc<GuestHost>) -> PipelineSettings {
+/// The pipeline, and its lane: a lane whose last handle is dropped stops at once.
+fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
     let second = Duration::from_secs(1);
     let lane = LaneSettings {
         pipeline: "bench".into(),
@@ -170,7 +181,7 @@ fn pipeline(host: Arc<GuestHost>) -> PipelineSettings {
         retry: RetrySettings { first: second, max: second, give_up_after: second },
     };
     let (lane, _task) = lane::spawn(lane, Arc::new(Discard), Budget::default(), Arc::new(LaneStats::default()));
-    let road = Arc::new(Road { target: "discard".into(), lanes: HashMap::from([(String::new(), lane)]) });
+    let road = Arc::new(Road { target: "discard".into(), lanes: HashMap::from([(String::new(), lane.clone())]) });
     let route = RouteSettings {
         name: "all".into(),
         road,
@@ -183,14 +194,15 @@ fn pipeline(host: Arc<GuestHost>) -> PipelineSettings {
         path: None,
         headers: Vec::new(),
     };
-    PipelineSettings {
+    let settings = PipelineSettings {
         name: "bench".into(),
         tables: Arc::new(|_, _| true),
         on_error: OnError::Skip,
         routes: vec![Route::new("bench", route)],
         guests: Arc::new(move || host.chain()),
         stats: Arc::new(PipelineStats::default()),
-    }
+    };
+    (settings, lane)
 }
 
 fn settings(capture: &Capture) -> PostgresSettings {

@@ -181,8 +181,6 @@ pub struct MemberPlan {
     pub url: Secret,
     /// One attempt, from DNS to the last byte.
     pub timeout: Duration,
-    /// A part of `timeout` after which connecting is given up; `None`: the whole.
-    pub connect: Option<Duration>,
     pub retry: RetryPlan,
     /// Attempts at the same time.
     pub concurrency: u32,

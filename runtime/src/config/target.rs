@@ -107,7 +107,6 @@ fn read_members(all: &Section<'_>, target: &str, terms: &Terms, names: &mut Hash
 #[derive(Clone)]
 struct Terms {
     timeout: Duration,
-    connect: Option<Duration>,
     retry: RetryPlan,
     concurrency: u32,
     memory: u64,
@@ -120,7 +119,6 @@ impl Default for Terms {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(10),
-            connect: None,
             retry: RetryPlan::default(),
             concurrency: 16,
             memory: 8 << 20,
@@ -135,17 +133,6 @@ impl Terms {
     fn overridden_by(&self, section: &Section<'_>) -> Self {
         let mut terms = self.clone();
         terms.timeout = section.duration("timeout", TIMEOUT).unwrap_or(terms.timeout);
-        if let Some(entry) = section.entry("connect") {
-            terms.connect = entry.duration(TIMEOUT).or(terms.connect);
-            if terms.connect > Some(terms.timeout) {
-                entry.mistake(
-                    "`connect` is longer than `timeout`, of which it is a part",
-                    "make it shorter, or remove it",
-                );
-            }
-        }
-        // A member with a shorter timeout than the target's connect needs no remark.
-        terms.connect = terms.connect.map(|connect| connect.min(terms.timeout));
         if let Some(retry) = section.section("retry") {
             terms.retry = read_retry(&retry, terms.retry);
         }
@@ -165,8 +152,8 @@ impl Terms {
 
     fn member(self, name: String, url: &Entry<'_>) -> Option<MemberPlan> {
         let url = read_url(url)?;
-        let Self { timeout, connect, retry, concurrency, memory, sign, headers, ca } = self;
-        Some(MemberPlan { name, url, timeout, connect, retry, concurrency, memory, sign, headers, ca })
+        let Self { timeout, retry, concurrency, memory, sign, headers, ca } = self;
+        Some(MemberPlan { name, url, timeout, retry, concurrency, memory, sign, headers, ca })
     }
 }
 

@@ -137,14 +137,13 @@ fn documented_file_says_the_defaults() {
     let spoken = MemberPlan {
         name: String::new(),
         url: default.url.clone(),
-        connect: None,
         sign: Vec::new(),
         headers: Vec::new(),
         ..first.clone()
     };
     assert_eq!(&spoken, default);
     assert_eq!((first.name.as_str(), first.sign.len(), first.headers.len()), ("1", 1, 1));
-    assert_eq!((second.timeout, second.connect), (Duration::from_secs(40), Some(Duration::from_secs(10))));
+    assert_eq!(second.timeout, Duration::from_secs(40));
 
     let (all, least) = (&all.routes[0], &least.routes[0]);
     assert_eq!((&all.method, all.body, all.only_named), (&least.method, least.body, least.only_named));
@@ -176,16 +175,16 @@ fn every_key_is_in_the_reference() {
 #[test]
 fn member_overrides_what_its_target_says() {
     let plan = plan_of(
-        "sources = [\"erp\"]\ntables.erp = [\"public.*\"]\n[target.t]\nkind = \"http\"\ntimeout = \"2s\"\nconnect = \"1s\"\n\
+        "sources = [\"erp\"]\ntables.erp = [\"public.*\"]\n[target.t]\nkind = \"http\"\ntimeout = \"2s\"\n\
          sign = [\"a\", \"b\"]\nheaders = { X-A = \"1\", X-B = \"2\" }\nretry = { first = \"2s\", max = \"5s\" }\n\
          [target.t.member.1]\nurl = \"http://one\"\n[target.t.member.2]\nurl = \"http://two\"\ntimeout = \"500 ms\"\nsign = \"c\"\n\
          memory = 65536\nheaders = { x-a = \"3\" }\nretry = { max = \"9s\" }\nconcurrency = 1\n\
          [[route]]\nname = \"r\"\nto = \"t\"\nmember = \"2\"\n",
     );
     let [one, two] = plan.pipelines[0].targets[0].members.as_slice() else { panic!("two members") };
-    assert_eq!((one.timeout, one.connect), (Duration::from_secs(2), Some(Duration::from_secs(1))));
+    assert_eq!(one.timeout, Duration::from_secs(2));
     assert_eq!((one.sign.len(), one.concurrency, one.memory), (2, 16, 8 << 20));
-    assert_eq!((two.timeout, two.connect), (Duration::from_millis(500), Some(Duration::from_millis(500))));
+    assert_eq!(two.timeout, Duration::from_millis(500));
     assert_eq!((two.sign.as_slice(), two.concurrency, two.memory), ([Secret::new("c")].as_slice(), 1, 65_536));
     let headers: Vec<_> = two.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     assert_eq!(headers, [("X-B", "2"), ("x-a", "3")]);
