@@ -33,6 +33,7 @@ fn build(name: &str, feature: Option<&str>, machine: &str) -> PathBuf {
     // Two features of one guest have the same file name, so that nobody else may build until ours is copied.
     let lock = File::create(target.join("lock")).expect("a lock file");
     lock.lock().expect("the lock");
+    add_target(machine);
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(root.join("guests").join(name))
@@ -55,4 +56,18 @@ fn build(name: &str, feature: Option<&str>, machine: &str) -> PathBuf {
         fs::rename(&part, &kept).expect("the copy in its place");
     }
     kept
+}
+
+/// Asks rustup for the target's standard library, unless the compiler has it.
+fn add_target(machine: &str) {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let asked = Command::new(rustc).args(["--print", "target-libdir", "--target", machine]).output();
+    let folder = asked.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
+    if !Path::new(&folder).is_dir() {
+        let added = Command::new("rustup").args(["target", "add", machine]).status();
+        assert!(
+            added.is_ok_and(|status| status.success()),
+            "this machine can not compile for {machine}; with rustup: rustup target add {machine}"
+        );
+    }
 }
