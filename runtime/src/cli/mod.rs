@@ -105,7 +105,7 @@ pub fn main() -> ExitCode {
 
 fn load(dir: &std::path::Path) -> Result<crate::config::Plan, Exit> {
     crate::config::load(dir, &|name| std::env::var(name).ok()).map_err(|mistakes| {
-        eprint!("{mistakes}");
+        eprintln!("{mistakes}");
         Exit::Usage
     })
 }
