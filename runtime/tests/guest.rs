@@ -140,10 +140,11 @@ impl Bench {
 }
 
 fn schema() -> Arc<Schema> {
-    let column = |name: &str, tag, key| Column { name: name.into(), type_name: "x".into(), tag, key };
+    let column = |name: &str, tag, key| Column::new(name, "x", tag, key);
     Arc::new(Schema {
         id: SchemaId(3),
         source: "erp".into(),
+        database: Default::default(),
         namespace: "public".into(),
         table: "package_status".into(),
         columns: vec![

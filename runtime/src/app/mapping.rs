@@ -62,6 +62,7 @@ impl Roads {
             target: target.name.as_str().into(),
             member: member.name.as_str().into(),
             concurrency: member.concurrency as usize,
+            batch_max: 1,
             memory_bytes: member.memory as usize,
             messages_max: lane::MESSAGES_MAX,
             retry: RetrySettings {

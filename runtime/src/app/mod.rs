@@ -239,7 +239,7 @@ impl App {
         }
         self.stop_guests.store(true, Relaxed);
         for (name, ledger, stop, mut safe, checkpoint) in waiting {
-            let paid = *ledger.confirmed().borrow();
+            let paid = ledger.confirmed().borrow().clone();
             let written = timeout_at(Instant::now() + SOURCE_STOP_MAX, safe.wait_for(|safe| *safe >= paid)).await;
             if written.is_ok() && paid.is_some() {
                 tokio::time::sleep(CONFIRM_WAIT).await;

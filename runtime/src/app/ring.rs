@@ -37,7 +37,7 @@ pub async fn dispatch(
             },
         };
         let shares = if batch.is_empty() { 0 } else { inboxes.len() as u64 };
-        let ticket = ledger.open(batch.confirms, shares);
+        let ticket = ledger.open(batch.confirms.clone(), shares);
         if shares == 0 {
             continue;
         }
@@ -71,7 +71,7 @@ pub async fn checkpoint(
     safe: watch::Sender<Option<Position>>,
 ) {
     while paid.changed().await.is_ok() {
-        let Some(position) = *paid.borrow_and_update() else { continue };
+        let Some(position) = paid.borrow_and_update().clone() else { continue };
         let Stream { source, stream } = stream.clone();
         let checkpoint = Checkpoint { source, stream, position: position.to_string() };
         loop {

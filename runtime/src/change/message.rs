@@ -1,5 +1,6 @@
 //! What a lane carries: encoded bytes with everything that a sink must know. It is not made again after a reload.
 
+use super::{Op, RowMark, Schema};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -14,28 +15,158 @@ impl fmt::Display for MessageId {
     }
 }
 
+/// What a sink is to do with a message. A route makes only what its target's kind can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// HTTP; the place is the path.
+    Request { method: Arc<str> },
+    /// Kafka; the place is the topic. A tombstone follows the record itself when asked for.
+    Record { key: Option<Bytes>, tombstone: bool },
+    /// Redis; the place is the key. What the body is becomes the value, unless something newer was there.
+    Put { value: CacheValue },
+    /// Redis; the place is the key, which goes away unless something newer is there. The body is empty.
+    Remove,
+    /// Redis; the place is a stream, the body its entry.
+    Append { trim: Option<Trim> },
+    /// Redis; the place is a channel.
+    Publish,
+    /// Redis; the place is a list.
+    Push,
+}
+
+impl Act {
+    /// For people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Act::Request { .. } => "an HTTP API",
+            Act::Record { .. } => "a Kafka topic",
+            Act::Put { .. } | Act::Remove => "a cache",
+            Act::Append { .. } => "a stream",
+            Act::Publish => "a channel",
+            Act::Push => "a list",
+        }
+    }
+}
+
+impl Default for Act {
+    fn default() -> Self {
+        Self::Request { method: "POST".into() }
+    }
+}
+
+/// What a row becomes under its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheValue {
+    /// The body, as a string.
+    Text,
+    /// A hash; the body is [`put_pair`]'s.
+    Hash,
+}
+
+/// Where a stream is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trim {
+    /// Keeps about so many entries.
+    Length(u64),
+    /// Keeps entries that are younger, in milliseconds, by the change's commit.
+    Age(u64),
+}
+
+/// The row that a message was made from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub schema: Arc<Schema>,
+    pub op: Op,
+    pub mark: RowMark,
+    /// Counts the messages that one route made of the row.
+    pub index: u32,
+}
+
+/// Orders what one source says of one thing: the newer change is the greater one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RowVersion {
+    pub epoch: u32,
+    pub commit: u64,
+    pub change: u64,
+    pub sub: u32,
+    pub index: u32,
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        let mark = RowMark { commit: 0, change: 0, sub: 0, transaction: 0 };
+        Self { schema: Arc::default(), op: Op::Insert, mark, index: 0 }
+    }
+}
+
+impl Origin {
+    pub fn version(&self) -> RowVersion {
+        let RowMark { commit, change, sub, .. } = self.mark;
+        RowVersion { epoch: self.schema.database.epoch, commit, change, sub, index: self.index }
+    }
+}
+
 /// One message to one lane.
 #[derive(Clone, Debug)]
 pub struct Message {
     pub id: MessageId,
-    /// Messages of one lane with equal keys are delivered in order, one at a time.
+    /// Messages of one lane with equal keys are delivered in order.
     pub key: Bytes,
     pub body: Bytes,
     pub content_type: Arc<str>,
     pub headers: Vec<(Arc<str>, String)>,
     /// What the route says about where: the path of an HTTP request, a topic, a key. Empty if the route says nothing.
     pub place: String,
-    /// The HTTP method; other sinks do not look.
-    pub method: Arc<str>,
+    pub act: Act,
+    pub origin: Origin,
     /// When the change was committed: microseconds since the Unix epoch, by the database's clock.
     pub committed_at_us: i64,
 }
 
 impl Message {
+    /// A message that says nothing yet but which one it is, in which order it goes and where it comes from.
+    pub fn new(id: MessageId, key: Bytes, origin: Origin) -> Self {
+        Self {
+            id,
+            key,
+            body: Bytes::new(),
+            content_type: "".into(),
+            headers: Vec::new(),
+            place: String::new(),
+            act: Act::default(),
+            origin,
+            committed_at_us: 0,
+        }
+    }
+
     /// What the message takes of a lane's memory: bytes and an estimate for the structures around them.
     pub fn byte_len(&self) -> usize {
-        const AROUND: usize = 256;
+        const AROUND: usize = 320;
         let headers: usize = self.headers.iter().map(|(n, v)| n.len() + v.len() + 48).sum();
-        AROUND + self.id.0.len() + self.key.len() + self.body.len() + self.place.len() + headers
+        let record = match &self.act {
+            Act::Record { key: Some(key), .. } => key.len(),
+            _ => 0,
+        };
+        AROUND + record + self.id.0.len() + self.key.len() + self.body.len() + self.place.len() + headers
     }
+}
+
+/// Appends a field and its value as [`CacheValue::Hash`] bodies hold them: for both, the length as u32, little-endian, then the bytes.
+pub fn put_pair(out: &mut Vec<u8>, field: &[u8], value: &[u8]) {
+    for part in [field, value] {
+        let len = u32::try_from(part.len()).expect("a value is shorter than 4 GiB");
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(part);
+    }
+}
+
+/// The fields and values of a body that [`put_pair`] wrote; ends early if it did not.
+pub fn pairs(mut body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    fn take<'a>(body: &mut &'a [u8]) -> Option<&'a [u8]> {
+        let (len, rest) = body.split_at_checked(4)?;
+        let (part, rest) = rest.split_at_checked(u32::from_le_bytes(len.try_into().ok()?) as usize)?;
+        *body = rest;
+        Some(part)
+    }
+    std::iter::from_fn(move || Some((take(&mut body)?, take(&mut body)?)))
 }

@@ -11,11 +11,11 @@ mod position;
 mod schema;
 mod template;
 
-pub use batch::{Batch, RowMark};
+pub use batch::{Batch, BinlogEvent, RowMark};
 pub use edits::{Edits, Value};
-pub use message::{Message, MessageId};
-pub use position::{Lsn, Position};
-pub use schema::{Column, Schema, SchemaId};
+pub use message::{Act, CacheValue, Message, MessageId, Origin, RowVersion, Trim, pairs, put_pair};
+pub use position::{BinlogPosition, Gtid, GtidTag, Lsn, Position};
+pub use schema::{Column, ColumnDetail, Database, DatabaseKind, Schema, SchemaId};
 pub use template::{Template, TemplateError, TemplatePart};
 
 pub use sluicegate_frame::{Cell, FrameBuf, Op, RawCell, RowHead, RowView, Tag};

@@ -1,9 +1,10 @@
 //! A table as it was when a row was written.
 
 use sluicegate_frame::Tag;
+use std::sync::Arc;
 
 /// Names a version of a table's schema within one source, for the life of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SchemaId(pub u32);
 
 /// One column, in the order of the row's cells.
@@ -14,15 +15,62 @@ pub struct Column {
     pub type_name: String,
     /// The tag of its values, unless they are null, unchanged or absent.
     pub tag: Tag,
-    /// Whether it is part of the key (the replica identity).
+    /// Whether it is part of the key (the replica identity of PostgreSQL, the primary key of MySQL and MariaDB).
     pub key: bool,
+    /// What only some encoders need.
+    pub detail: ColumnDetail,
+}
+
+/// How a column was declared, beside its type's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColumnDetail {
+    /// Known not to be null.
+    pub not_null: bool,
+    /// What stands between parentheses behind the type's name: length, or precision and scale.
+    pub modifiers: Vec<i32>,
+    /// The database's text of the default, an expression or a value; `None` also when it is not known.
+    pub default: Option<String>,
+    /// The labels of an enum or a set, in order.
+    pub labels: Vec<String>,
+    /// PostgreSQL's type oid, the base type's of a domain; MySQL's type number; 0 when it is not known.
+    pub type_id: u32,
+    /// The character set of a text column; empty when there is none.
+    pub charset: String,
+}
+
+impl Column {
+    /// A column of which no more is known.
+    pub fn new(name: impl Into<String>, type_name: impl Into<String>, tag: Tag, key: bool) -> Self {
+        Self { name: name.into(), type_name: type_name.into(), tag, key, detail: ColumnDetail::default() }
+    }
+}
+
+/// What kind of database a source reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DatabaseKind {
+    #[default]
+    Postgres,
+    Mysql,
+    Mariadb,
+}
+
+/// Where a source reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Database {
+    pub kind: DatabaseKind,
+    /// PostgreSQL's database; empty for the others, whose tables say it themselves.
+    pub name: String,
+    /// Raised by the user when positions begin anew (another server, a log that was reset), so that what comes then counts as
+    /// newer: see [`super::RowVersion`].
+    pub epoch: u32,
 }
 
 /// A version of a table's columns. A new version gets a new id; a row refers to the one that was valid for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema {
     pub id: SchemaId,
     pub source: String,
+    pub database: Arc<Database>,
     /// PostgreSQL's schema, MySQL's database.
     pub namespace: String,
     pub table: String,

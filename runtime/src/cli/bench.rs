@@ -148,7 +148,7 @@ async fn ours(capture: Capture) -> Outcome {
         begun.get_or_insert_with(Instant::now);
         // What is behind the last row that counts is there so that other readers know where to stop.
         rows = (rows + batch.len() as u64).min(capture.rows);
-        let ticket = ledger.open(batch.confirms, 1);
+        let ticket = ledger.open(batch.confirms.clone(), 1);
         inbox.send((Arc::new(batch), ticket)).await?;
     }
     drop(inbox);
@@ -176,6 +176,7 @@ fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
         target: "discard".into(),
         member: "".into(),
         concurrency: 64,
+        batch_max: 1,
         memory_bytes: 8 << 20,
         messages_max: MESSAGES_MAX,
         retry: RetrySettings { first: second, max: second, give_up_after: second },

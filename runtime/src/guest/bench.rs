@@ -63,11 +63,11 @@ fn run(code: &mut Code, batches: &[Batch], offered: &[OfferedRow], calls: usize)
 }
 
 fn schema() -> Schema {
-    let column =
-        |name: &str, type_name: &str, tag, key| Column { name: name.into(), type_name: type_name.into(), tag, key };
+    let column = |name: &str, type_name: &str, tag, key| Column::new(name, type_name, tag, key);
     Schema {
         id: SchemaId(1),
         source: "bench".into(),
+        database: Default::default(),
         namespace: "public".into(),
         table: "package_status".into(),
         columns: vec![
@@ -129,6 +129,7 @@ fn batch(schema: &Arc<Schema>, first: usize, rows: usize) -> Batch {
         frame,
         marks,
         schemas: vec![schema.clone()],
+        events: Vec::new(),
         confirms: None,
         received_at: Instant::now(),
     }

@@ -241,11 +241,11 @@ pub(super) mod tests {
 
     /// Columns `a`, `b`, `c`; the guest asks for `names`.
     pub(in crate::guest) fn projection(names: &[&str], old: bool) -> Result<Projection, GuestError> {
-        let column =
-            |name: &str| Column { name: name.into(), type_name: "text".into(), tag: Tag::Text, key: name == "a" };
+        let column = |name: &str| Column::new(name, "text", Tag::Text, name == "a");
         let schema = Arc::new(Schema {
             id: SchemaId(7),
             source: "s".into(),
+            database: Default::default(),
             namespace: "public".into(),
             table: "t".into(),
             columns: ["a", "b", "c"].map(column).into(),
@@ -280,7 +280,15 @@ pub(super) mod tests {
             position: 2,
         });
         let marks = vec![RowMark { commit: 1, change: 1, sub: 0, transaction: 0 }];
-        Batch { source: "s".into(), frame, marks, schemas: Vec::new(), confirms: None, received_at: Instant::now() }
+        Batch {
+            source: "s".into(),
+            frame,
+            marks,
+            schemas: Vec::new(),
+            events: Vec::new(),
+            confirms: None,
+            received_at: Instant::now(),
+        }
     }
 
     /// What the guest sees: its new cells, then its old ones.

@@ -94,6 +94,7 @@ fn copy(batch: &Batch, offered: &OfferedRow) -> Option<Kept> {
         frame,
         marks: batch.marks.get(offered.row as usize).copied().into_iter().collect::<Vec<RowMark>>(),
         schemas: vec![batch.schema_of(offered.row as usize).clone()],
+        events: Vec::new(),
         confirms: None,
         received_at: batch.received_at,
     };

@@ -145,6 +145,7 @@ mod tests {
         Schema {
             id: SchemaId(1),
             source: "s".into(),
+            database: Default::default(),
             namespace: namespace.into(),
             table: table.into(),
             columns: Vec::new(),

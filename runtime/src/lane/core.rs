@@ -7,8 +7,10 @@
 //!     └▶ behind its key          └▶ asleep until its time (still the head of its key) ─▶ ready
 //! ```
 //!
-//! Messages of one key form a chain through the table; only its head is ever ready, in flight or asleep. So a failing key
-//! waits alone, and order per key needs no further rule.
+//! Messages of one key form a chain through the table; only its head is ever ready or asleep, and only its beginning is ever in
+//! flight, in one flight. So a failing key waits alone, and order per key needs no further rule. A sink that takes many messages
+//! at once is given the chain behind a head as well; when one of them fails, those behind it in that flight go again after it,
+//! whatever the receiver made of them: a repeat, never an overtaking.
 
 use super::retry::{Failure, RetrySettings};
 use super::table::{Entry, Slot, Table};
@@ -30,12 +32,14 @@ const KEPT_WHEN_EMPTY: usize = 4;
 
 pub(super) struct Core {
     concurrency: usize,
+    batch_max: usize,
     retry: RetrySettings,
     table: Table,
     /// The newest message of each key that has any. A key with no message takes no room.
     tails: HashMap<Bytes, Slot>,
     ready: VecDeque<Slot>,
     asleep: BinaryHeap<Reverse<(Instant, Slot)>>,
+    flights: usize,
     in_flight: Held,
     gate: Gate,
 }
@@ -48,10 +52,11 @@ enum Gate {
     Probing { slot: Slot },
 }
 
-/// A message on its way to the sink. It must come back through [`Core::finish`].
+/// Messages on their way to the sink together, those of one key in a row and in order. It must come back through [`Core::finish`].
+#[derive(Default)]
 pub(super) struct Flight {
-    pub(super) slot: Slot,
-    pub(super) message: Message,
+    slots: Vec<Slot>,
+    pub(super) messages: Vec<Message>,
 }
 
 /// What an attempt's outcome means.
@@ -70,11 +75,13 @@ impl Core {
     pub(super) fn new(settings: &LaneSettings) -> Self {
         Self {
             concurrency: settings.concurrency.max(1),
+            batch_max: settings.batch_max.max(1),
             retry: settings.retry,
             table: Table::default(),
             tails: HashMap::new(),
             ready: VecDeque::new(),
             asleep: BinaryHeap::new(),
+            flights: 0,
             in_flight: Held::default(),
             gate: Gate::Open,
         }
@@ -90,33 +97,77 @@ impl Core {
         }
     }
 
-    /// The next message to send, now in flight; `None` if nothing may be sent at `now`.
+    /// The next messages to send, now in flight; `None` if nothing may be sent at `now`.
     pub(super) fn next(&mut self, now: Instant) -> Option<Flight> {
         self.wake(now);
-        if self.in_flight.messages >= self.concurrency {
+        if self.flights >= self.concurrency || self.ready.is_empty() {
             return None;
         }
-        match self.gate {
-            Gate::Open => {}
-            Gate::Halted { probe_at } if now >= probe_at => self.gate = Gate::Probing { slot: *self.ready.front()? },
+        let batch_max = match self.gate {
+            Gate::Open => self.batch_max,
+            Gate::Halted { probe_at } if now >= probe_at => {
+                self.gate = Gate::Probing { slot: *self.ready.front()? };
+                1
+            }
             Gate::Halted { .. } | Gate::Probing { .. } => return None,
+        };
+        let mut flight = Flight::default();
+        while flight.slots.len() < batch_max
+            && let Some(head) = self.ready.pop_front()
+        {
+            let mut next = Some(head);
+            while flight.slots.len() < batch_max
+                && let Some(slot) = next
+            {
+                next = self.board(slot, &mut flight);
+            }
         }
-        let slot = self.ready.pop_front()?;
-        let entry = self.table.entry(slot);
-        entry.attempts = entry.attempts.saturating_add(1);
-        let message = entry.message.take().expect("a ready message is in the table");
-        self.in_flight.messages += 1;
-        self.in_flight.bytes += entry.bytes;
-        Some(Flight { slot, message })
+        self.flights += 1;
+        Some(flight)
     }
 
-    /// Takes a message back with what became of it.
-    pub(super) fn finish(&mut self, flight: Flight, outcome: Result<(), Refusal>, now: Instant) -> Finish {
-        let Flight { slot, message } = flight;
+    /// Takes messages back with what became of them, one outcome for each in their order, and says what that means.
+    pub(super) fn finish(
+        &mut self,
+        flight: Flight,
+        outcomes: Vec<Result<(), Refusal>>,
+        now: Instant,
+        finishes: &mut Vec<Finish>,
+    ) {
+        debug_assert_eq!(flight.slots.len(), outcomes.len(), "a sink says of every message what became of it");
+        self.flights -= 1;
+        let silent = || Err(Refusal { fault: Fault::Passing, reason: "no outcome".into(), retry_after: None });
+        let mut outcomes = outcomes.into_iter();
+        let mut held = None;
+        for (slot, message) in flight.slots.into_iter().zip(flight.messages) {
+            let outcome = outcomes.next().unwrap_or_else(silent);
+            let entry = self.table.entry(slot);
+            entry.message = Some(message);
+            self.in_flight.messages -= 1;
+            self.in_flight.bytes -= entry.bytes;
+            let behind = entry.behind;
+            if held == Some(slot) {
+                held = behind;
+                continue;
+            }
+            let finish = self.conclude(slot, outcome, now);
+            held = if matches!(finish, Finish::Waits { .. } | Finish::Halts { .. }) { behind } else { None };
+            finishes.push(finish);
+        }
+    }
+
+    /// Puts a message into a flight, and returns the next of its key.
+    fn board(&mut self, slot: Slot, flight: &mut Flight) -> Option<Slot> {
         let entry = self.table.entry(slot);
-        entry.message = Some(message);
-        self.in_flight.messages -= 1;
-        self.in_flight.bytes -= entry.bytes;
+        entry.attempts = entry.attempts.saturating_add(1);
+        flight.slots.push(slot);
+        flight.messages.push(entry.message.take().expect("a message that may be sent is in the table"));
+        self.in_flight.messages += 1;
+        self.in_flight.bytes += entry.bytes;
+        entry.behind
+    }
+
+    fn conclude(&mut self, slot: Slot, outcome: Result<(), Refusal>, now: Instant) -> Finish {
         let probe = self.gate == Gate::Probing { slot };
         match outcome {
             Ok(()) => {
@@ -239,6 +290,8 @@ impl Core {
         let Entry { message, ticket, behind, attempts, .. } = self.table.remove(slot);
         let message = message.expect("a finished message is in the table");
         match behind {
+            // Out with the same flight: its own outcome follows.
+            Some(next) if self.table.entry(next).message.is_none() => {}
             Some(next) => self.ready.push_back(next),
             None => {
                 let tail = self.tails.remove(&message.key);

@@ -17,7 +17,7 @@ use tracing::{debug, error, info, warn};
 /// Outcomes that are taken up before the next visit to the inbox; above any sensible concurrency.
 const LANDINGS_PER_TURN: usize = 256;
 
-type Landing = (Flight, Result<(), Refusal>);
+type Landing = (Flight, Vec<Result<(), Refusal>>);
 
 struct Driver {
     settings: LaneSettings,
@@ -27,6 +27,7 @@ struct Driver {
     core: Core,
     flights: FuturesUnordered<BoxFuture<'static, Landing>>,
     arrivals: Vec<Parcel>,
+    finishes: Vec<Finish>,
     /// Paid at the next visit, all at once.
     paid: Vec<Ticket>,
     settled: Held,
@@ -43,6 +44,7 @@ pub(super) async fn run(settings: LaneSettings, sink: Arc<dyn Sink>, inbox: Arc<
         core,
         flights: FuturesUnordered::new(),
         arrivals: Vec::new(),
+        finishes: Vec::new(),
         paid: Vec::new(),
         settled: Held::default(),
     };
@@ -78,6 +80,7 @@ impl Driver {
         if self.core.is_empty() {
             self.core.shrink();
             self.arrivals.shrink_to(0);
+            self.finishes.shrink_to(0);
             self.paid.shrink_to(0);
         }
         Some(WakeAt([self.core.wake_at(), visit.closes_at].into_iter().flatten().min()))
@@ -103,11 +106,11 @@ impl Driver {
     }
 
     fn send(&mut self, flight: Flight) {
-        count(&self.stats.attempts_total);
+        self.stats.attempts_total.fetch_add(flight.messages.len() as u64, Relaxed);
         let sink = self.sink.clone();
         self.flights.push(Box::pin(async move {
-            let outcome = sink.deliver(&flight.message).await;
-            (flight, outcome)
+            let outcomes = sink.deliver_all(&flight.messages).await;
+            (flight, outcomes)
         }));
     }
 
@@ -120,9 +123,23 @@ impl Driver {
         }
     }
 
-    fn land(&mut self, (flight, outcome): Landing, now: Instant, now_us: i64) {
+    fn land(&mut self, (flight, outcomes): Landing, now: Instant, now_us: i64) {
         let halted = self.core.halted();
-        match self.core.finish(flight, outcome, now) {
+        let mut finishes = std::mem::take(&mut self.finishes);
+        self.core.finish(flight, outcomes, now, &mut finishes);
+        for finish in finishes.drain(..) {
+            self.conclude(finish, halted, now_us);
+        }
+        self.finishes = finishes;
+        if halted && !self.core.halted() {
+            let Names { pipeline, target, member } = self.names();
+            info!(pipeline, target, member, "lane goes on");
+            self.inbox.show_halted(false);
+        }
+    }
+
+    fn conclude(&mut self, finish: Finish, halted: bool, now_us: i64) {
+        match finish {
             Finish::Delivered(parcel) => {
                 let latency_us = now_us.saturating_sub(parcel.message.committed_at_us).max(0);
                 self.stats.latency.record(Duration::from_micros(latency_us as u64));
@@ -141,7 +158,7 @@ impl Driver {
                 self.stats.last_error.set(refusal.reason);
             }
             Finish::Halts { refusal } => {
-                if !halted {
+                if !halted && !self.inbox.shows_halted() {
                     let Names { pipeline, target, member } = self.names();
                     let reason = &refusal.reason;
                     error!(
@@ -152,11 +169,6 @@ impl Driver {
                 }
                 self.stats.last_error.set(refusal.reason);
             }
-        }
-        if halted && !self.core.halted() {
-            let Names { pipeline, target, member } = self.names();
-            info!(pipeline, target, member, "lane goes on");
-            self.inbox.show_halted(false);
         }
     }
 

@@ -185,6 +185,10 @@ impl Inbox {
         desk.show(&self.stats);
     }
 
+    pub(super) fn shows_halted(&self) -> bool {
+        self.desk().halted
+    }
+
     fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().expect("no panic at the desk")
     }

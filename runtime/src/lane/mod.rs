@@ -39,8 +39,10 @@ pub struct LaneSettings {
     pub pipeline: Arc<str>,
     pub target: Arc<str>,
     pub member: Arc<str>,
-    /// Attempts at a time, at least 1; never two of one key.
+    /// Flights at a time, at least 1; never two with messages of one key.
     pub concurrency: usize,
+    /// Messages in one flight, at least 1; more than one only for a sink that overrides [`Sink::deliver_all`].
+    pub batch_max: usize,
     /// What the lane may hold, in bytes by [`Message::byte_len`]; a single message always fits.
     pub memory_bytes: usize,
     /// And in messages, whatever their size; at least 1.

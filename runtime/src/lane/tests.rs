@@ -1,7 +1,7 @@
 //! A lane as its pushers see it, with sinks in memory and a paused clock.
 
 use super::*;
-use crate::change::MessageId;
+use crate::change::{MessageId, Origin};
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::sink::Refusal;
@@ -66,6 +66,7 @@ fn settings() -> LaneSettings {
         target: "t".into(),
         member: "m".into(),
         concurrency: 4,
+        batch_max: 1,
         memory_bytes: 1 << 20,
         messages_max: MESSAGES_MAX,
         retry,
@@ -80,16 +81,9 @@ fn bench(settings: LaneSettings, budget: Budget, script: impl IntoIterator<Item 
 }
 
 fn parcel(ledger: &Ledger, id: usize, key: &str) -> Parcel {
-    let message = Message {
-        id: MessageId(id.to_string().into()),
-        key: Bytes::copy_from_slice(key.as_bytes()),
-        body: Bytes::from_static(b"{}"),
-        content_type: "application/json".into(),
-        headers: Vec::new(),
-        place: String::new(),
-        method: "POST".into(),
-        committed_at_us: 0,
-    };
+    let mut message =
+        Message::new(MessageId(id.to_string().into()), Bytes::copy_from_slice(key.as_bytes()), Origin::default());
+    message.body = Bytes::from_static(b"{}");
     Parcel { message, ticket: ledger.open(None, 1) }
 }
 
@@ -386,7 +380,7 @@ fn speed_of_one_lane_with_a_sink_that_answers_at_once() {
             let (lane, task) = spawn(settings, Arc::new(Instantly), Budget::default(), stats.clone());
             let keys: Vec<Bytes> = (0..keys.min(MESSAGES)).map(|n| Bytes::from(n.to_string())).collect();
             let ids: Vec<Arc<str>> = (0..MESSAGES).map(|n| n.to_string().into()).collect();
-            let (content_type, method): (Arc<str>, Arc<str>) = ("application/json".into(), "POST".into());
+            let template = Message::new(MessageId("".into()), Bytes::new(), Origin::default());
             let began = std::time::Instant::now();
             for first in (0..MESSAGES).step_by(BATCH) {
                 let ticket = ledger.open(None, 1);
@@ -397,11 +391,7 @@ fn speed_of_one_lane_with_a_sink_that_answers_at_once() {
                         id: MessageId(ids[n].clone()),
                         key: keys[n % keys.len()].clone(),
                         body: Bytes::from_static(b"{\"small\":\"body\"}"),
-                        content_type: content_type.clone(),
-                        headers: Vec::new(),
-                        place: String::new(),
-                        method: method.clone(),
-                        committed_at_us: 0,
+                        ..template.clone()
                     };
                     lane.push(Parcel { message, ticket: ticket.clone() }).await;
                 }

@@ -2,7 +2,7 @@
 
 use super::ids::{RouteTag, message_id};
 use super::render::{Escape, RenderError, default_key, render};
-use crate::change::{Batch, Message, Op, Schema, Template};
+use crate::change::{Act, Batch, Message, Op, Origin, Schema, Template};
 use crate::guest::Emitted;
 use crate::lane::Lane;
 use crate::sink::format::{ShownRow, flat};
@@ -143,7 +143,13 @@ impl Route {
             content_type,
             headers,
             place,
-            method: self.method.clone(),
+            act: Act::Request { method: self.method.clone() },
+            origin: Origin {
+                schema: routed.batch.schema_of(routed.row).clone(),
+                op: head.op,
+                mark: routed.batch.marks[routed.row],
+                index: index as u32,
+            },
             committed_at_us: head.committed_at.saturating_add(UNIX_EPOCH_TO_2000_US),
         };
         Ok(Addressed { lane, message })

@@ -54,10 +54,11 @@ impl<F: Fn(i64, &OfferedRow) -> Judgement + Send + Sync + 'static> Transform for
 }
 
 fn batch(ids: &[i64]) -> Batch {
-    let column = |name: &str, tag, key| Column { name: name.into(), type_name: String::new(), tag, key };
+    let column = |name: &str, tag, key| Column::new(name, "", tag, key);
     let schema = Schema {
         id: SchemaId(1),
         source: "erp".into(),
+        database: Default::default(),
         namespace: "public".into(),
         table: "t".into(),
         columns: vec![column("id", Tag::Int, true), column("customer", Tag::Int, false)],
@@ -85,6 +86,7 @@ fn batch(ids: &[i64]) -> Batch {
         frame,
         marks,
         schemas: vec![Arc::new(schema)],
+        events: Vec::new(),
         confirms,
         received_at: std::time::Instant::now(),
     }
@@ -108,6 +110,7 @@ fn house(guests: Vec<Arc<dyn Transform>>, on_error: OnError) -> House {
             target: "t".into(),
             member: member.into(),
             concurrency: 4,
+            batch_max: 1,
             memory_bytes: 1 << 20,
             messages_max: 1000,
             retry: RetrySettings { first: second, max: second, give_up_after: second * 60 },
@@ -145,7 +148,7 @@ fn house(guests: Vec<Arc<dyn Transform>>, on_error: OnError) -> House {
 async fn paid(house: House, batch: Batch) -> (HashMap<String, Receiver>, Arc<PipelineStats>) {
     let ledger = Ledger::new();
     let mut confirmed = ledger.confirmed();
-    let ticket = ledger.open(batch.confirms, 1);
+    let ticket = ledger.open(batch.confirms.clone(), 1);
     let (inbox, batches) = mpsc::channel(1);
     let corridor = tokio::spawn(Corridor::new(house.settings).run(batches));
     inbox.send((Arc::new(batch), ticket)).await.expect("the corridor lives");

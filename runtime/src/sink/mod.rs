@@ -24,4 +24,16 @@ pub struct Refusal {
 pub trait Sink: Send + Sync + 'static {
     /// One attempt, over within the sink's own timeout.
     fn deliver<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Refusal>>;
+
+    /// One attempt for several messages, those of one key in a row and in order; one outcome for each, in their order. When one of a
+    /// key fails, the sink need not care what becomes of those behind it: unless it was `Poison`, they are all sent again after it.
+    fn deliver_all<'a>(&'a self, messages: &'a [Message]) -> BoxFuture<'a, Vec<Result<(), Refusal>>> {
+        Box::pin(async move {
+            let mut outcomes = Vec::with_capacity(messages.len());
+            for message in messages {
+                outcomes.push(self.deliver(message).await);
+            }
+            outcomes
+        })
+    }
 }

@@ -86,7 +86,7 @@ fn restarted_process_resumes_where_it_confirmed() {
     sql.run("INSERT INTO t VALUES (1)");
     sql.run("INSERT INTO t VALUES (2)");
     reader.rows(2);
-    let confirmed = *reader.confirmed.borrow();
+    let confirmed = reader.confirmed.borrow().clone();
     sql.run("INSERT INTO t VALUES (3)");
     let mut unconfirmed = reader.batch();
     while unconfirmed.is_empty() {

@@ -61,7 +61,7 @@ fn position_stays_while_anything_is_unpaid() {
     let slot = lsn(&sql.one("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'erp'"));
     assert!(sluicegate::change::Position::Postgres(slot) < owed_at);
     // Once it is paid, the server hears of it promptly.
-    reader.confirm(Some(owed_at));
+    reader.confirm(Some(owed_at.clone()));
     let began = Instant::now();
     until("server hears of it", || {
         let slot = lsn(&sql.one("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'erp'"));

@@ -5,7 +5,7 @@ use crate::receiver::{Receiver, Road};
 use crate::world::{Event, Summary, World, message_id};
 use bytes::Bytes;
 use futures_util::future::{join_all, select_all};
-use sluicegate::change::{Lsn, Message, MessageId, Position};
+use sluicegate::change::{Lsn, Message, MessageId, Origin, Position};
 use sluicegate::lane::{Budget, Lane, LaneSettings, Parcel, spawn};
 use sluicegate::ledger::{Ledger, Ticket};
 use sluicegate::telemetry::LaneStats;
@@ -219,16 +219,9 @@ impl Reader {
     fn message(&self, lane: usize, row: usize) -> Message {
         let source = &self.plan.rows[row];
         let body = format!("{row} {}", "x".repeat(source.body_len));
-        Message {
-            id: MessageId(message_id(&self.plan, lane, row).into()),
-            key: Bytes::copy_from_slice(&[source.key]),
-            body: Bytes::from(body),
-            content_type: text("text/plain"),
-            headers: Vec::new(),
-            place: String::new(),
-            method: text("POST"),
-            committed_at_us: 0,
-        }
+        let id = MessageId(message_id(&self.plan, lane, row).into());
+        let key = Bytes::copy_from_slice(&[source.key]);
+        Message { body: Bytes::from(body), ..Message::new(id, key, Origin::default()) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Decisions of a lane without a task: time is whatever the test says it is.
 
 use super::*;
-use crate::change::MessageId;
+use crate::change::{MessageId, Origin};
 use crate::ledger::Ledger;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -15,12 +15,17 @@ struct Bench {
 }
 
 fn bench(concurrency: usize) -> Bench {
+    bench_of_batches(concurrency, 1)
+}
+
+fn bench_of_batches(concurrency: usize, batch_max: usize) -> Bench {
     let retry = RetrySettings { first: Duration::from_secs(1), max: Duration::from_secs(8), give_up_after: HOUR };
     let settings = LaneSettings {
         pipeline: "p".into(),
         target: "t".into(),
         member: "m".into(),
         concurrency,
+        batch_max,
         memory_bytes: 1 << 20,
         messages_max: 100,
         retry,
@@ -30,16 +35,7 @@ fn bench(concurrency: usize) -> Bench {
 
 impl Bench {
     fn admit(&mut self, id: &str, key: &'static str) {
-        let message = Message {
-            id: MessageId(id.into()),
-            key: Bytes::from_static(key.as_bytes()),
-            body: Bytes::new(),
-            content_type: "".into(),
-            headers: Vec::new(),
-            place: String::new(),
-            method: "POST".into(),
-            committed_at_us: 0,
-        };
+        let message = Message::new(MessageId(id.into()), Bytes::from_static(key.as_bytes()), Origin::default());
         self.arrived_us += 1;
         self.core.admit(Parcel { message, ticket: self.ledger.open(None, 1) }, self.now, self.arrived_us);
     }
@@ -56,7 +52,15 @@ impl Bench {
     }
 
     fn finish(&mut self, flight: Flight, outcome: Result<(), Refusal>) -> Finish {
-        self.core.finish(flight, outcome, self.now)
+        let mut finishes = self.finish_all(flight, vec![outcome]);
+        assert_eq!(finishes.len(), 1);
+        finishes.pop().expect("one")
+    }
+
+    fn finish_all(&mut self, flight: Flight, outcomes: Vec<Result<(), Refusal>>) -> Vec<Finish> {
+        let mut finishes = Vec::new();
+        self.core.finish(flight, outcomes, self.now, &mut finishes);
+        finishes
     }
 
     /// Lets time pass until the core wants to be woken.
@@ -70,11 +74,11 @@ impl Bench {
 }
 
 fn ids(flights: &[Flight]) -> Vec<&str> {
-    flights.iter().map(|flight| &*flight.message.id.0).collect()
+    flights.iter().flat_map(|flight| &flight.messages).map(|message| &*message.id.0).collect()
 }
 
 fn number(flight: &Flight) -> i64 {
-    flight.message.id.0.parse().expect("a number")
+    flight.messages[0].id.0.parse().expect("a number")
 }
 
 fn refused(fault: Fault) -> Result<(), Refusal> {
@@ -118,14 +122,14 @@ fn failing_key_waits_alone_and_keeps_its_order() {
     assert!(matches!(bench.finish(a1, refused(Fault::Passing)), Finish::Waits { attempts: 1, .. }));
     for expected in ["b1", "b2"] {
         let flight = bench.send_one();
-        assert_eq!(&*flight.message.id.0, expected);
+        assert_eq!(&*flight.messages[0].id.0, expected);
         bench.finish(flight, Ok(()));
     }
     assert!(bench.send().is_empty(), "a2 does not overtake a1");
     bench.sleep();
     for expected in ["a1", "a2"] {
         let flight = bench.send_one();
-        assert_eq!(&*flight.message.id.0, expected);
+        assert_eq!(&*flight.messages[0].id.0, expected);
         bench.finish(flight, Ok(()));
     }
     assert!(bench.core.is_empty());
@@ -189,7 +193,7 @@ fn halted_lane_sends_nothing_but_a_probe_a_minute() {
     for fault in [Fault::Fatal, Fault::Passing] {
         assert_eq!(bench.sleep(), PROBE_EVERY);
         let probe = bench.send_one();
-        assert_eq!(&*probe.message.id.0, "b");
+        assert_eq!(&*probe.messages[0].id.0, "b");
         assert_eq!(bench.core.wake_at(), None, "one probe at a time");
         bench.finish(probe, refused(fault));
         assert!(bench.core.halted());
@@ -237,4 +241,68 @@ fn oldest_is_the_first_that_is_not_over_and_an_empty_lane_owns_little() {
     assert_eq!(bench.core.in_flight(), Held::default());
     bench.core.shrink();
     assert!(bench.core.tails.capacity() <= 8 && bench.core.ready.capacity() <= 8);
+}
+
+#[test]
+fn flight_takes_the_chain_behind_a_head_and_other_keys_up_to_its_limit() {
+    let mut bench = bench_of_batches(2, 4);
+    for (id, key) in [("a1", "a"), ("b1", "b"), ("a2", "a"), ("a3", "a"), ("b2", "b"), ("c1", "c")] {
+        bench.admit(id, key);
+    }
+    let first = bench.core.next(bench.now).expect("something to send");
+    assert_eq!(ids(std::slice::from_ref(&first)), ["a1", "a2", "a3", "b1"]);
+    bench.admit("a4", "a");
+    let second = bench.core.next(bench.now).expect("something to send");
+    assert_eq!(ids(std::slice::from_ref(&second)), ["c1"], "b2 waits for b1, a4 for a3");
+    assert_eq!(bench.core.in_flight().messages, 5);
+    assert_eq!(bench.finish_all(first, vec![Ok(()), Ok(()), Ok(()), Ok(())]).len(), 4);
+    let third = bench.core.next(bench.now).expect("something to send");
+    assert_eq!(ids(std::slice::from_ref(&third)), ["a4", "b2"]);
+    bench.finish_all(second, vec![Ok(())]);
+    bench.finish_all(third, vec![Ok(()), Ok(())]);
+    assert!(bench.core.is_empty());
+    assert_eq!(bench.core.in_flight(), Held::default());
+}
+
+#[test]
+fn those_behind_a_failure_of_their_key_go_again_and_others_are_over() {
+    let mut bench = bench_of_batches(1, 8);
+    for (id, key) in [("a1", "a"), ("a2", "a"), ("a3", "a"), ("b1", "b")] {
+        bench.admit(id, key);
+    }
+    let flight = bench.core.next(bench.now).expect("something to send");
+    // The receiver took a3 although a2 failed.
+    let finishes = bench.finish_all(flight, vec![Ok(()), refused(Fault::Passing), Ok(()), Ok(())]);
+    assert!(
+        matches!(&finishes[..], [Finish::Delivered(_), Finish::Waits { .. }, Finish::Delivered(b1)] if &*b1.message.id.0 == "b1")
+    );
+    assert!(bench.core.next(bench.now).is_none(), "a3 does not overtake a2");
+    bench.sleep();
+    let flight = bench.core.next(bench.now).expect("something to send");
+    assert_eq!(ids(std::slice::from_ref(&flight)), ["a2", "a3"]);
+    let finishes = bench.finish_all(flight, vec![refused(Fault::Poison), Ok(())]);
+    assert!(matches!(&finishes[..], [Finish::Dead { .. }, Finish::Delivered(_)]), "what is behind a dead one stands");
+    assert!(bench.core.is_empty());
+}
+
+#[test]
+fn halted_lane_probes_with_one_message_and_then_fills_its_flights_again() {
+    let mut bench = bench_of_batches(1, 8);
+    for (id, key) in [("a1", "a"), ("a2", "a"), ("b1", "b")] {
+        bench.admit(id, key);
+    }
+    let flight = bench.core.next(bench.now).expect("something to send");
+    bench.finish_all(flight, vec![refused(Fault::Fatal), refused(Fault::Fatal), refused(Fault::Fatal)]);
+    bench.sleep();
+    let probe = bench.send_one();
+    assert_eq!(probe.messages.len(), 1);
+    bench.finish(probe, Ok(()));
+    let mut rest = Vec::new();
+    while let Some(flight) = bench.core.next(bench.now) {
+        rest.extend(ids(std::slice::from_ref(&flight)).into_iter().map(str::to_owned));
+        let all = flight.messages.iter().map(|_| Ok(())).collect();
+        bench.finish_all(flight, all);
+    }
+    rest.sort();
+    assert!(rest == ["a1", "a2"] || rest == ["a2", "b1"], "{rest:?}");
 }

@@ -67,10 +67,11 @@ mod tests {
     use crate::change::{Column, Edits, FrameBuf, RowHead, Schema, SchemaId, Tag, Value};
 
     fn schema() -> Schema {
-        let column = |name: &str, tag, key| Column { name: name.into(), type_name: String::new(), tag, key };
+        let column = |name: &str, tag, key| Column::new(name, "", tag, key);
         Schema {
             id: SchemaId(1),
             source: "erp".into(),
+            database: Default::default(),
             namespace: "public".into(),
             table: "t".into(),
             columns: vec![

@@ -2,7 +2,7 @@
 
 use super::sign::signatures;
 use super::{HttpError, HttpSettings, Refusal, SigningSecret};
-use crate::change::Message;
+use crate::change::{Act, Message};
 use crate::fault::Fault;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -53,9 +53,11 @@ impl Template {
 
     /// The request for `message`, signed as of `now`.
     pub(super) fn request(&self, message: &Message, now: SystemTime) -> Result<Request, Refusal> {
-        let method = match &*message.method {
-            "" => Method::POST,
-            name => Method::from_bytes(name.as_bytes()).map_err(|_| poison("the method is not one of HTTP".into()))?,
+        let method = match &message.act {
+            Act::Request { method: name } => {
+                Method::from_bytes(name.as_bytes()).map_err(|_| poison("the method is not one of HTTP".into()))?
+            }
+            other => return Err(poison(format!("a message to {} can not be sent over HTTP", other.name()))),
         };
         let mut request = Request::new(method, self.url(&message.place).map_err(poison)?);
         *request.headers_mut() = self.headers(message, now)?;
@@ -189,7 +191,7 @@ fn poison(reason: String) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::MessageId;
+    use crate::change::{MessageId, Origin};
     use bytes::Bytes;
     use std::time::Duration;
 
@@ -201,14 +203,12 @@ mod tests {
 
     fn message(place: &str, headers: &[(&str, &str)]) -> Message {
         Message {
-            id: MessageId("m-1".into()),
-            key: Bytes::new(),
             body: Bytes::from_static(b"{}"),
             content_type: "application/json".into(),
             headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).to_owned())).collect(),
             place: place.into(),
-            method: "PUT".into(),
-            committed_at_us: 0,
+            act: Act::Request { method: "PUT".into() },
+            ..Message::new(MessageId("m-1".into()), Bytes::new(), Origin::default())
         }
     }
 

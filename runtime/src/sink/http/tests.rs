@@ -3,7 +3,7 @@
 mod tls;
 
 use super::*;
-use crate::change::MessageId;
+use crate::change::{MessageId, Origin};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -76,14 +76,10 @@ fn sink(address: SocketAddr, timeout: Duration) -> HttpSink {
 
 fn message(id: &str) -> Message {
     Message {
-        id: MessageId(id.into()),
-        key: Bytes::new(),
         body: Bytes::from_static(b"{\"n\":1}"),
         content_type: "application/json".into(),
-        headers: Vec::new(),
         place: "/7".into(),
-        method: "POST".into(),
-        committed_at_us: 0,
+        ..Message::new(MessageId(id.into()), Bytes::new(), Origin::default())
     }
 }
 

@@ -212,6 +212,7 @@ impl Decoder {
             frame: std::mem::replace(&mut self.frame, next),
             marks: std::mem::replace(&mut self.marks, Vec::with_capacity(rows)),
             schemas: std::mem::take(&mut self.schemas),
+            events: Vec::new(),
             confirms: self.confirms.take().map(Position::Postgres),
             received_at,
         }
@@ -236,6 +237,7 @@ impl Decoder {
             frame: FrameBuf::new(),
             marks: Vec::new(),
             schemas: Vec::new(),
+            events: Vec::new(),
             confirms: Some(Position::Postgres(confirms)),
             received_at: Instant::now(),
         }

@@ -94,7 +94,7 @@ impl Tables {
             plans.push(ColumnPlan { kind: is_asked.then_some(kind), is_in_old_key: column.is_key });
             if is_asked {
                 let key = if is_told { column.is_key } else { described.key.contains(&column_name) };
-                columns.push(Column { name: column_name, type_name, tag: kind.tag(), key });
+                columns.push(Column::new(column_name, type_name, kind.tag(), key));
             }
         }
         let schema = self.version(namespace, name, columns);
@@ -111,7 +111,14 @@ impl Tables {
         let id = SchemaId(self.next_id);
         self.next_id += 1;
         let (namespace, table) = name.clone();
-        let schema = Arc::new(Schema { id, source: self.rules.source.clone(), namespace, table, columns });
+        let schema = Arc::new(Schema {
+            id,
+            source: self.rules.source.clone(),
+            database: Arc::default(),
+            namespace,
+            table,
+            columns,
+        });
         self.newest.insert(name, schema.clone());
         schema
     }

@@ -341,7 +341,7 @@ impl<'r> Session<'r> {
 
     /// Puts a batch into the intake. While that is full, feedback goes on.
     fn hand_over(&mut self, mut batch: Batch) -> Result<(), Trouble> {
-        let confirms = batch.confirms;
+        let confirms = batch.confirms.clone();
         let mut is_held = false;
         let mut looked_at = Instant::now();
         loop {
