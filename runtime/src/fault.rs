@@ -10,3 +10,21 @@ pub enum Fault {
     /// Nothing will succeed until somebody changes something: stop here, say what.
     Fatal,
 }
+
+/// One thing that `check --connect` looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub ok: bool,
+    /// A sentence; where something is wrong, with the remedy, and the SQL or the setting for it.
+    pub text: String,
+}
+
+impl Finding {
+    pub fn good(text: impl Into<String>) -> Self {
+        Self { ok: true, text: text.into() }
+    }
+
+    pub fn bad(text: impl Into<String>) -> Self {
+        Self { ok: false, text: text.into() }
+    }
+}

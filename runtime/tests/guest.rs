@@ -178,7 +178,15 @@ fn rows(first: u64, poisoned: &[bool]) -> Batch {
         marks.push(RowMark { commit: n, change: n, sub: 0, transaction: 0 });
     }
     let source = "erp".into();
-    Batch { source, frame, marks, schemas: vec![schema], confirms: None, received_at: Instant::now() }
+    Batch {
+        source,
+        frame,
+        marks,
+        schemas: vec![schema],
+        events: Vec::new(),
+        confirms: None,
+        received_at: Instant::now(),
+    }
 }
 
 fn offered(count: usize) -> Vec<OfferedRow> {

@@ -3,6 +3,7 @@
 
 use super::{host_settings, mapping, names};
 use crate::config::{MemberPlan, PipelinePlan, Plan};
+use crate::fault::Finding;
 use crate::guest::{self, Limits};
 use crate::source::postgres;
 use std::path::PathBuf;
@@ -12,14 +13,6 @@ use std::time::Duration;
 const DOOR_MAX: Duration = Duration::from_secs(5);
 /// Of a target with thousands of members only so many are asked.
 const DOORS_MAX: usize = 50;
-
-/// One thing that was looked at.
-#[derive(Clone, Debug)]
-pub struct Finding {
-    pub ok: bool,
-    /// A sentence; with the remedy if it is not ok.
-    pub text: String,
-}
 
 /// Everything that was looked at.
 #[derive(Clone, Debug, Default)]

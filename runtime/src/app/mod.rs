@@ -11,7 +11,7 @@ mod reload;
 mod ring;
 mod terminal;
 
-pub use inspection::{Finding, Inspection};
+pub use inspection::Inspection;
 pub use terminal::{Screen, picture};
 
 use crate::admin::{self, Registry};

@@ -1,9 +1,9 @@
 //! Names in the configuration and in guests, held against the tables and columns that a database really has.
 
-use super::Finding;
 use crate::config::PipelinePlan;
+use crate::fault::Finding;
 use crate::guest::Description;
-use crate::source::postgres::TableColumns;
+use crate::source::TableColumns;
 use globset::Glob;
 
 /// Names that are further from the wrong one than this are no suggestion.

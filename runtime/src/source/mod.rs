@@ -8,9 +8,52 @@ pub mod postgres;
 use crate::change::{Batch, Position};
 use crate::fault::Fault;
 use crate::telemetry::SourceStats;
+use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::{mpsc, watch};
+
+/// Whether a table, named `schema.table` (MySQL: `database.table`), is asked for.
+pub type TableRule = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+/// Whether a column, by schema, table and column, is asked for. What is not never enters a frame.
+pub type ColumnRule = Arc<dyn Fn(&str, &str, &str) -> bool + Send + Sync>;
+/// The columns of every table of a database, by `schema.table`, in their order.
+pub type TableColumns = BTreeMap<String, Vec<String>>;
+
+/// How the connection is protected; the meanings are those of libpq.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SslMode {
+    /// Never TLS.
+    Disable,
+    /// TLS if the server has it, its certificate unchecked.
+    Prefer,
+    /// TLS; the certificate is checked only if a root certificate is named.
+    Require,
+    /// TLS, with a certificate that a known root has signed.
+    VerifyCa,
+    /// As `VerifyCa`, and the certificate names the host.
+    VerifyFull,
+}
+
+impl FromStr for SslMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "disable" => Self::Disable,
+            "allow" | "prefer" => Self::Prefer,
+            "require" => Self::Require,
+            "verify-ca" => Self::VerifyCa,
+            "verify-full" => Self::VerifyFull,
+            _ => {
+                return Err(format!(
+                    "sslmode {text:?} is not known; use disable, prefer, require, verify-ca or verify-full"
+                ));
+            }
+        })
+    }
+}
 
 /// What a source is given to run with.
 pub struct Intake {

@@ -5,24 +5,17 @@ use super::link::{Link, Purpose};
 use super::publication::missing_sql;
 use super::survey::{self, VERSION_MIN};
 use super::trouble::{Trouble, wal_level};
+use crate::fault::Finding;
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    pub ok: bool,
-    /// A sentence; where something is wrong, with the remedy and the SQL for it.
-    pub text: String,
-}
-
 fn good(text: impl Into<String>) -> Finding {
-    Finding { ok: true, text: text.into() }
+    Finding::good(text)
 }
 
 fn bad(text: impl Into<String>) -> Finding {
-    Finding { ok: false, text: text.into() }
+    Finding::bad(text)
 }
 
 /// Asks the server. Stops at the first thing without which the others can not be asked.

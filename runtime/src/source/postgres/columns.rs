@@ -3,12 +3,9 @@
 use super::PostgresSettings;
 use super::link::{Link, Purpose, QUERY_MAX};
 use super::trouble::Trouble;
-use std::collections::BTreeMap;
+use crate::source::TableColumns;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-
-/// The columns of every ordinary and partitioned table, by `schema.table`.
-pub type TableColumns = BTreeMap<String, Vec<String>>;
 
 const SQL: &str = "SELECT n.nspname || '.' || c.relname, a.attname
     FROM pg_catalog.pg_class c

@@ -10,7 +10,8 @@
 use super::PostgresSettings;
 use super::inbox::Inbox;
 use super::trouble::{Scene, ServerError, Trouble};
-use super::url::{Address, Place, SslMode};
+use super::url::{Address, Place};
+use crate::source::SslMode;
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};

@@ -33,21 +33,16 @@ mod url;
 mod value;
 mod wire;
 
-pub use check::{Finding, check};
-pub use columns::{TableColumns, columns};
+pub use check::check;
+pub use columns::columns;
 pub use rate::{DrainPlan, DrainUntil, DrainWork, Rate, drain_bare};
 pub use rhythm::RhythmMode;
-pub use url::{SslMode, check_url};
+pub use url::check_url;
 
 use crate::change::Lsn;
-use crate::source::{Intake, Source, SourceError};
+use crate::source::{ColumnRule, Intake, Source, SourceError, SslMode, TableRule};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Whether a table, named `schema.table`, is asked for.
-pub type TableRule = Arc<dyn Fn(&str) -> bool + Send + Sync>;
-/// Whether a column, by schema, table and column, is asked for. What is not never enters a frame.
-pub type ColumnRule = Arc<dyn Fn(&str, &str, &str) -> bool + Send + Sync>;
 
 /// What a source of this kind needs to know. Has no `Debug`: the URL holds the password.
 #[derive(Clone)]

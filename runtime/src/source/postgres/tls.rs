@@ -2,7 +2,7 @@
 //!
 //! The provider is given explicitly (ring), so that nothing depends on which one a process installed first.
 
-use super::url::SslMode;
+use crate::source::SslMode;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};

@@ -3,42 +3,8 @@
 //! Forms: `postgres://user:password@host:5432/database?sslmode=require`, `postgres://user@/database?host=/run/postgresql`,
 //! `postgres://user@%2Frun%2Fpostgresql/database`. No message repeats the URL: it may hold a password.
 
+use crate::source::SslMode;
 use std::path::PathBuf;
-use std::str::FromStr;
-
-/// How the connection is protected; the meanings are those of libpq.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SslMode {
-    /// Never TLS.
-    Disable,
-    /// TLS if the server has it, its certificate unchecked.
-    Prefer,
-    /// TLS; the certificate is checked only if a root certificate is named.
-    Require,
-    /// TLS, with a certificate that a known root has signed.
-    VerifyCa,
-    /// As `VerifyCa`, and the certificate names the host.
-    VerifyFull,
-}
-
-impl FromStr for SslMode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            "disable" => Self::Disable,
-            "allow" | "prefer" => Self::Prefer,
-            "require" => Self::Require,
-            "verify-ca" => Self::VerifyCa,
-            "verify-full" => Self::VerifyFull,
-            _ => {
-                return Err(format!(
-                    "sslmode {text:?} is not known; use disable, prefer, require, verify-ca or verify-full"
-                ));
-            }
-        })
-    }
-}
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
