@@ -3,8 +3,8 @@
 use crate::reader::{Reader, settings, until};
 use crate::support::Server;
 use sluicegate::change::Lsn;
-use sluicegate::fault::Fault;
-use sluicegate::source::postgres::{Finding, PostgresSettings, check};
+use sluicegate::fault::{Fault, Finding};
+use sluicegate::source::postgres::{PostgresSettings, check};
 
 fn findings(settings: &PostgresSettings) -> Vec<Finding> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -225,18 +225,13 @@ impl Reader {
     }
 }
 
-fn text(constant: &'static str) -> Arc<str> {
-    static TEXTS: OnceLock<[Arc<str>; 2]> = OnceLock::new();
-    let texts = TEXTS.get_or_init(|| ["text/plain".into(), "POST".into()]);
-    texts.iter().find(|text| ***text == *constant).expect("one of the two").clone()
-}
-
 fn settings(plan: &LanePlan, number: usize) -> LaneSettings {
     LaneSettings {
         pipeline: "simulation".into(),
         target: "receivers".into(),
         member: number.to_string().into(),
         concurrency: plan.concurrency,
+        batch_max: plan.batch_max,
         memory_bytes: plan.memory_bytes,
         messages_max: plan.messages_max,
         retry: plan.retry,

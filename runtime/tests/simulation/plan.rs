@@ -57,6 +57,7 @@ pub enum End {
 #[derive(Clone)]
 pub struct LanePlan {
     pub concurrency: usize,
+    pub batch_max: usize,
     pub memory_bytes: usize,
     pub messages_max: usize,
     pub retry: RetrySettings,
@@ -93,6 +94,7 @@ impl LanePlan {
         let (accepts_late, refuses, gone) = (odds(0.15), odds(0.1), odds(0.02));
         Self {
             concurrency: [1, 2, 8, 64][rng.random_range(0..4)],
+            batch_max: [1, 1, 3, 32][rng.random_range(0..4)],
             memory_bytes: if small { rng.random_range(1..4000) } else { 1 << 20 },
             messages_max: if rng.random_bool(0.2) { rng.random_range(1..8) } else { 65_536 },
             retry: RetrySettings {

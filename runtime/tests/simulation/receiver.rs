@@ -158,4 +158,24 @@ impl Sink for Road {
             self.receiver.answer(row).await
         })
     }
+
+    /// One after the other, as a pipeline of commands is: what is behind a failure of its key is not tried.
+    fn deliver_all<'a>(&'a self, messages: &'a [Message]) -> BoxFuture<'a, Vec<Result<(), Refusal>>> {
+        Box::pin(async move {
+            let mut outcomes: Vec<Result<(), Refusal>> = Vec::new();
+            let mut failed: Option<&[u8]> = None;
+            for message in messages {
+                let outcome = if failed == Some(&*message.key) {
+                    Err(Refusal { fault: Fault::Passing, reason: "behind a failure".into(), retry_after: None })
+                } else {
+                    self.deliver(message).await
+                };
+                if matches!(&outcome, Err(refusal) if refusal.fault != Fault::Poison) {
+                    failed = Some(&message.key);
+                }
+                outcomes.push(outcome);
+            }
+            outcomes
+        })
+    }
 }
