@@ -1,6 +1,7 @@
 //! Names in the configuration and in guests, held against the tables and columns that a database really has.
 
-use crate::config::PipelinePlan;
+use crate::change::Template;
+use crate::config::{CacheForm, PipelinePlan, RoutePlan, ShapePlan};
 use crate::fault::Finding;
 use crate::guest::Description;
 use crate::source::TableColumns;
@@ -25,9 +26,7 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
     let captured: Vec<(&String, &Vec<String>)> =
         tables.iter().filter(|(table, _)| pipeline.tables.matches(source, table)).collect();
     for route in &pipeline.routes {
-        let templates =
-            route.member.iter().chain(&route.key).chain(&route.path).chain(route.headers.iter().map(|(_, t)| t));
-        for column in templates.flat_map(|t| t.columns()) {
+        for column in templates(route).into_iter().flat_map(|t| t.columns()) {
             for (table, columns) in &captured {
                 let takes = route.tables.as_ref().is_none_or(|globs| globs.matches(table));
                 // A guest may add the column; without one nobody can.
@@ -60,6 +59,21 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
         }
     }
     findings
+}
+
+/// Every template of a route.
+fn templates(route: &RoutePlan) -> Vec<&Template> {
+    let shape: Vec<&Template> = match &route.shape {
+        ShapePlan::Request { path, .. } => path.iter().collect(),
+        ShapePlan::Record { topic, .. } => topic.iter().collect(),
+        ShapePlan::Cache { key, value: CacheForm::Text(Some(text)) } => vec![key, text],
+        ShapePlan::Cache { key, .. } => vec![key],
+        ShapePlan::Stream { stream: place, .. }
+        | ShapePlan::Publish { channel: place }
+        | ShapePlan::List { list: place } => vec![place],
+    };
+    let headers = route.headers.iter().map(|(_, template)| template);
+    route.member.iter().chain(&route.key).chain(headers).chain(shape).collect()
 }
 
 fn similar<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> String {
