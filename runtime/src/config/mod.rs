@@ -35,8 +35,9 @@ pub use excerpt::Excerpt;
 pub use globs::{ColumnRule, Globs, TableRule};
 pub use mistake::{Mistake, Mistakes};
 pub use plan::{
-    BodyFormat, GuestPlan, Host, LimitsPlan, MemberPlan, OnError, PipelinePlan, Plan, PostgresPlan, RetryPlan,
-    RoutePlan, SourceKind, SourcePlan, SslMode, TargetKind, TargetPlan,
+    BodyPlan, CacheForm, DebeziumPlan, Door, GuestPlan, Host, HttpPlan, KafkaPlan, LimitsPlan, MemberPlan, MysqlPlan, OnError,
+    PipelinePlan, Plan, PostgresPlan, RedisPlan, RetryPlan, RoutePlan, ShapePlan, SourceKind, SourcePlan, SslMode, TargetKind,
+    TargetPlan, TopicsPlan,
 };
 pub use secret::Secret;
 
