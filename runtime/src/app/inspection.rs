@@ -2,7 +2,7 @@
 //! do not answer their door.
 
 use super::{host_settings, mapping, names};
-use crate::config::{MemberPlan, PipelinePlan, Plan};
+use crate::config::{Door, MemberPlan, PipelinePlan, Plan};
 use crate::fault::Finding;
 use crate::guest::{self, Limits};
 use crate::source::postgres;
@@ -121,7 +121,8 @@ fn summary(guest: &guest::Description) -> String {
 
 /// Opens a connection and closes it: asking more would be a delivery.
 async fn knock(member: &MemberPlan) -> Result<(), String> {
-    let url = reqwest::Url::parse(member.url.expose()).map_err(|e| format!("its url can not be read: {e}"))?;
+    let Door::Http(http) = &member.door else { return Err("this kind of target is not wired".to_owned()) };
+    let url = reqwest::Url::parse(http.url.expose()).map_err(|e| format!("its url can not be read: {e}"))?;
     let host = url.host_str().ok_or("its url names no host")?.trim_matches(['[', ']']).to_owned();
     let address = (host, url.port_or_known_default().ok_or("its url names no port")?);
     let connecting = tokio::net::TcpStream::connect((address.0.as_str(), address.1));

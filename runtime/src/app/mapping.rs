@@ -2,7 +2,9 @@
 
 use crate::admin::{GuestEntry, LaneEntry, PipelineEntry, Registry};
 use crate::change::Lsn;
-use crate::config::{self, MemberPlan, PipelinePlan, Plan, SourceKind, SourcePlan, TargetPlan};
+use crate::config::{
+    self, Door, HttpPlan, MemberPlan, PipelinePlan, Plan, ShapePlan, SourceKind, SourcePlan, TargetPlan,
+};
 use crate::guest::{GuestHost, GuestSettings, Limits};
 use crate::lane::{self, Budget, Lane, LaneSettings, RetrySettings};
 use crate::pipeline::{OnError, PipelineSettings, Road, Route, RouteSettings, TableFilter};
@@ -14,6 +16,7 @@ use crate::store::Checkpoint;
 use crate::telemetry::{LaneStats, PipelineStats};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// Builds lanes, target by target, under one budget.
@@ -71,7 +74,11 @@ impl Roads {
                 give_up_after: member.retry.give_up_after,
             },
         };
-        let sink = http_sink(member, &self.clients).map_err(|reason| {
+        let sink = match &member.door {
+            Door::Http(http) => http_sink(http, member.timeout, &self.clients),
+            Door::Kafka(_) | Door::Redis(_) => Err(format!("a {} target is not wired", target.kind.name())),
+        };
+        let sink = sink.map_err(|reason| {
             format!("pipeline {}, target {} member {:?}: {reason}", pipeline.name, target.name, member.name)
         })?;
         let stats = Arc::new(LaneStats::default());
@@ -87,9 +94,9 @@ impl Roads {
     }
 }
 
-fn http_sink(member: &MemberPlan, clients: &Clients) -> Result<Arc<dyn Sink>, String> {
+fn http_sink(http: &HttpPlan, timeout: Duration, clients: &Clients) -> Result<Arc<dyn Sink>, String> {
     let said = |e: crate::sink::http::HttpError| e.to_string();
-    let ca = match &member.ca {
+    let ca = match &http.ca {
         None => None,
         Some(path) => {
             let pem = std::fs::read(path).map_err(|e| format!("ca {} can not be read: {e}", path.display()))?;
@@ -98,10 +105,10 @@ fn http_sink(member: &MemberPlan, clients: &Clients) -> Result<Arc<dyn Sink>, St
     };
     let client = clients.get(ca.as_ref()).map_err(said)?;
     let settings = HttpSettings {
-        url: member.url.expose().to_owned(),
-        timeout: member.timeout,
-        sign: member.sign.iter().map(|s| SigningSecret::parse(s.expose())).collect::<Result<_, _>>().map_err(said)?,
-        headers: member.headers.iter().map(|(n, v)| (n.clone(), v.expose().to_owned())).collect(),
+        url: http.url.expose().to_owned(),
+        timeout,
+        sign: http.sign.iter().map(|s| SigningSecret::parse(s.expose())).collect::<Result<_, _>>().map_err(said)?,
+        headers: http.headers.iter().map(|(n, v)| (n.clone(), v.expose().to_owned())).collect(),
         ca,
     };
     Ok(Arc::new(HttpSink::new(settings, client).map_err(said)?))
@@ -136,6 +143,11 @@ pub fn pipeline(
     registry.pipelines.push(PipelineEntry { name: plan.name.clone(), stats: stats.clone() });
     let routes = plan.routes.iter().map(|route| {
         let tables = route.tables.clone().map(|globs| Arc::new(move |name: &str| globs.matches(name)) as TableFilter);
+        // Lanes to other kinds of targets were refused before.
+        let (method, path) = match &route.shape {
+            ShapePlan::Request { method, path } => (method.clone(), path.clone()),
+            _ => ("POST".to_owned(), None),
+        };
         let settings = RouteSettings {
             name: route.name.clone(),
             road: roads[&route.to].clone(),
@@ -144,8 +156,8 @@ pub fn pipeline(
             only_named: route.only_named,
             member: route.member.clone(),
             key: route.key.clone(),
-            method: route.method.clone(),
-            path: route.path.clone(),
+            method,
+            path,
             headers: route.headers.clone(),
         };
         Route::new(&plan.name, settings)
@@ -180,6 +192,7 @@ pub fn guest_entries(hosts: Vec<(String, Arc<GuestHost>)>) -> Box<dyn Fn() -> Ve
 pub fn kind(source: &SourcePlan) -> &'static str {
     match source.kind {
         SourceKind::Postgres(_) => "postgres",
+        SourceKind::Mysql(_) => "mysql",
     }
 }
 
@@ -187,6 +200,7 @@ pub fn kind(source: &SourcePlan) -> &'static str {
 pub fn stream(source: &SourcePlan) -> &str {
     match &source.kind {
         SourceKind::Postgres(postgres) => &postgres.slot,
+        SourceKind::Mysql(_) => "binlog",
     }
 }
 
@@ -194,7 +208,12 @@ pub fn stream(source: &SourcePlan) -> &str {
 pub fn source(plan: &Plan, source: &SourcePlan, known: Option<Checkpoint>) -> Result<Box<dyn Source>, String> {
     match &source.kind {
         SourceKind::Postgres(_) => Ok(Box::new(Postgres::new(postgres_settings(plan, source, known)?))),
+        SourceKind::Mysql(_) => Err(not_wired(source)),
     }
+}
+
+fn not_wired(source: &SourcePlan) -> String {
+    format!("source {}: a {} source is not wired", source.name, kind(source))
 }
 
 fn ssl_mode(mode: config::SslMode) -> SslMode {
@@ -213,7 +232,7 @@ pub fn postgres_settings(
     source: &SourcePlan,
     known: Option<Checkpoint>,
 ) -> Result<PostgresSettings, String> {
-    let SourceKind::Postgres(postgres) = &source.kind;
+    let SourceKind::Postgres(postgres) = &source.kind else { return Err(not_wired(source)) };
     let known = known.map(|c| c.position.parse::<Lsn>()).transpose().map_err(|reason| {
         format!("source {}: the checkpoint in the state folder can not be read: {reason}", source.name)
     })?;

@@ -324,6 +324,21 @@ impl RoutePlan {
             && self.tables.as_ref().is_none_or(|globs| globs.matches(full_name))
             && self.ops.as_ref().is_none_or(|ops| ops.contains(&op))
     }
+
+    /// Every template of it.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let of_shape = match &self.shape {
+            ShapePlan::Request { path, .. } => [path.as_ref(), None],
+            ShapePlan::Record { topic, .. } => [topic.as_ref(), None],
+            ShapePlan::Cache { key, value: CacheForm::Text(text) } => [Some(key), text.as_ref()],
+            ShapePlan::Cache { key: place, .. }
+            | ShapePlan::Stream { stream: place, .. }
+            | ShapePlan::Publish { channel: place }
+            | ShapePlan::List { list: place } => [Some(place), None],
+        };
+        let headers = self.headers.iter().map(|(_, template)| template);
+        self.member.iter().chain(&self.key).chain(of_shape.into_iter().flatten()).chain(headers)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
