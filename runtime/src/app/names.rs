@@ -1,7 +1,6 @@
 //! Names in the configuration and in guests, held against the tables and columns that a database really has.
 
-use crate::change::Template;
-use crate::config::{CacheForm, PipelinePlan, RoutePlan, ShapePlan};
+use crate::config::{Globs, PipelinePlan};
 use crate::fault::Finding;
 use crate::guest::Description;
 use crate::source::TableColumns;
@@ -17,8 +16,8 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
         |text: String| findings.push(Finding { ok: false, text: format!("pipeline {}: {text}", pipeline.name) });
     let patterns = pipeline.tables.of(source).map(|globs| globs.patterns().to_vec()).unwrap_or_default();
     for pattern in patterns {
-        let Ok(glob) = Glob::new(&pattern).map(|g| g.compile_matcher()) else { continue };
-        if !tables.keys().any(|table| glob.is_match(table)) {
+        let Ok(globs) = Globs::new(vec![pattern.clone()]) else { continue };
+        if !tables.keys().any(|table| globs.matches(table)) {
             let hint = similar(&pattern, tables.keys().map(String::as_str));
             wrong(format!("no table of source {source} matches {pattern:?}{hint}"));
         }
@@ -26,7 +25,7 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
     let captured: Vec<(&String, &Vec<String>)> =
         tables.iter().filter(|(table, _)| pipeline.tables.matches(source, table)).collect();
     for route in &pipeline.routes {
-        for column in templates(route).into_iter().flat_map(|t| t.columns()) {
+        for column in route.templates().flat_map(|t| t.columns()) {
             for (table, columns) in &captured {
                 let takes = route.tables.as_ref().is_none_or(|globs| globs.matches(table));
                 // A guest may add the column; without one nobody can.
@@ -59,21 +58,6 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
         }
     }
     findings
-}
-
-/// Every template of a route.
-fn templates(route: &RoutePlan) -> Vec<&Template> {
-    let shape: Vec<&Template> = match &route.shape {
-        ShapePlan::Request { path, .. } => path.iter().collect(),
-        ShapePlan::Record { topic, .. } => topic.iter().collect(),
-        ShapePlan::Cache { key, value: CacheForm::Text(Some(text)) } => vec![key, text],
-        ShapePlan::Cache { key, .. } => vec![key],
-        ShapePlan::Stream { stream: place, .. }
-        | ShapePlan::Publish { channel: place }
-        | ShapePlan::List { list: place } => vec![place],
-    };
-    let headers = route.headers.iter().map(|(_, template)| template);
-    route.member.iter().chain(&route.key).chain(headers).chain(shape).collect()
 }
 
 fn similar<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> String {

@@ -109,6 +109,13 @@ fn plan_of(case: &str) -> Plan {
     Plan { host: Host { state, ..plan.host }, ..plan }
 }
 
+fn http(member: &MemberPlan) -> &HttpPlan {
+    match &member.door {
+        Door::Http(http) => http,
+        other => panic!("an HTTP API rather than {other:?}"),
+    }
+}
+
 #[test]
 fn documented_file_says_the_defaults() {
     let (all, least) = (plan_of(&documented("pipelines")), plan_of(&documented("smallest")));
@@ -134,19 +141,20 @@ fn documented_file_says_the_defaults() {
     let default = &least.targets[0].members[0];
     assert!(!least.targets[0].is_set() && all.targets[0].is_set());
     let [first, second] = all.targets[0].members.as_slice() else { panic!("two members") };
-    let spoken = MemberPlan {
-        name: String::new(),
-        url: default.url.clone(),
-        sign: Vec::new(),
-        headers: Vec::new(),
-        ..first.clone()
-    };
+    let (said, unsaid) = (http(first), http(default));
+    let door = HttpPlan { url: unsaid.url.clone(), sign: Vec::new(), headers: Vec::new(), ..said.clone() };
+    let spoken = MemberPlan { name: String::new(), door: Door::Http(door), ..first.clone() };
     assert_eq!(&spoken, default);
-    assert_eq!((first.name.as_str(), first.sign.len(), first.headers.len()), ("1", 1, 1));
+    assert_eq!((first.name.as_str(), said.sign.len(), said.headers.len()), ("1", 1, 1));
     assert_eq!(second.timeout, Duration::from_secs(40));
 
     let (all, least) = (&all.routes[0], &least.routes[0]);
-    assert_eq!((&all.method, all.body, all.only_named), (&least.method, least.body, least.only_named));
+    assert_eq!((&all.body, all.only_named), (&least.body, least.only_named));
+    let method = |route: &RoutePlan| match &route.shape {
+        ShapePlan::Request { method, .. } => method.clone(),
+        other => panic!("a request rather than {other:?}"),
+    };
+    assert_eq!(method(all), method(least));
     for op in [Op::Insert, Op::Update, Op::Delete, Op::Truncate, Op::Read] {
         assert!(all.takes("public.package_status", op) && least.takes("public.package_status", op));
     }
@@ -183,13 +191,13 @@ fn member_overrides_what_its_target_says() {
     );
     let [one, two] = plan.pipelines[0].targets[0].members.as_slice() else { panic!("two members") };
     assert_eq!(one.timeout, Duration::from_secs(2));
-    assert_eq!((one.sign.len(), one.concurrency, one.memory), (2, 16, 8 << 20));
+    assert_eq!((http(one).sign.len(), one.concurrency, one.memory), (2, 16, 8 << 20));
     assert_eq!(two.timeout, Duration::from_millis(500));
-    assert_eq!((two.sign.as_slice(), two.concurrency, two.memory), ([Secret::new("c")].as_slice(), 1, 65_536));
-    let headers: Vec<_> = two.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!((http(two).sign.as_slice(), two.concurrency, two.memory), ([Secret::new("c")].as_slice(), 1, 65_536));
+    let headers: Vec<_> = http(two).headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     assert_eq!(headers, [("X-B", "2"), ("x-a", "3")]);
-    let defaults = RetryPlan::default();
-    let retry = RetryPlan { first: Duration::from_secs(2), max: Duration::from_secs(9), ..defaults };
+    let give_up_after = Duration::from_secs(3 * 86_400);
+    let retry = RetryPlan { first: Duration::from_secs(2), max: Duration::from_secs(9), give_up_after };
     assert_eq!(two.retry, retry);
 }
 
@@ -236,7 +244,9 @@ fn database_address_is_what_the_driver_reads() {
          [source.b]\nkind = \"postgres\"\nurl = \"postgres://me@/erp?host=/run/pg&port=5433\"\nslot = \"b\"\n\
          #: parcels/{PIPELINE_FILE}\n{pipeline}"
     ));
-    let [SourceKind::Postgres(a), SourceKind::Postgres(b)] = [&plan.sources[0].kind, &plan.sources[1].kind];
+    let [SourceKind::Postgres(a), SourceKind::Postgres(b)] = [&plan.sources[0].kind, &plan.sources[1].kind] else {
+        panic!("two of PostgreSQL")
+    };
     assert_eq!((a.sslmode, b.sslmode), (SslMode::VerifyCa, SslMode::Prefer));
     assert!(a.sslrootcert.as_ref().is_some_and(|path| path.ends_with("ca.pem")));
     assert_eq!(a.url.expose(), "postgresql://me:p%40ss@db/erp?application_name=x");
