@@ -3,7 +3,9 @@
 //! A source runs on a thread of its own and pushes batches into its [`Intake`]. Home comes only one thing: the position up
 //! to which everything is safe, in a `watch`. Answering the database's keepalives never waits for the intake.
 
+pub mod mysql;
 pub mod postgres;
+mod tls;
 
 use crate::change::{Batch, Position};
 use crate::fault::Fault;
