@@ -1,0 +1,1 @@
+//! Global transaction ids: MySQL's executed set, MariaDB's position per domain.
