@@ -5,6 +5,7 @@
 
 pub mod mysql;
 pub mod postgres;
+mod tls;
 
 use crate::change::{Batch, Position};
 use crate::fault::Fault;
