@@ -3,6 +3,7 @@
 //! A source runs on a thread of its own and pushes batches into its [`Intake`]. Home comes only one thing: the position up
 //! to which everything is safe, in a `watch`. Answering the database's keepalives never waits for the intake.
 
+pub mod narrow;
 pub mod postgres;
 
 use crate::change::{Batch, Position};
