@@ -2,6 +2,7 @@
 
 pub mod format;
 pub mod http;
+pub mod redis;
 
 use crate::change::Message;
 use crate::fault::Fault;
