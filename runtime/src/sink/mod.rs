@@ -3,6 +3,7 @@
 pub mod format;
 pub mod http;
 pub mod kafka;
+pub mod redis;
 
 use crate::change::Message;
 use crate::fault::Fault;
