@@ -40,10 +40,10 @@ pub enum Shape {
     Record {
         /// Debezium's `prefix.schema.table` unless set.
         topic: Option<Template>,
-        /// The source's name unless set.
-        prefix: Option<String>,
         tombstones: bool,
-        body: Body,
+        /// Names topics and makes keys, and bodies unless they are flat.
+        debezium: Box<Debezium>,
+        flat: bool,
     },
     Cache {
         key: Template,
@@ -104,8 +104,13 @@ impl Shape {
         let making = Making { routed, emitted, key, filler };
         match self {
             Shape::Request { method, path, body } => making.request(method, path.as_ref(), body),
-            Shape::Record { topic, prefix, tombstones, body } => {
-                making.records(topic.as_ref(), prefix.as_deref(), *tombstones, body)
+            Shape::Record { topic, tombstones, debezium, flat } => {
+                let drafts = if *flat || emitted.is_some_and(|e| e.body.is_some()) {
+                    making.flat_records(topic.as_ref(), debezium)
+                } else {
+                    making.records(topic.as_ref(), debezium)
+                };
+                drafts.map(|drafts| drafts.into_iter().map(|draft| draft.tombstones(*tombstones)).collect())
             }
             Shape::Cache { key, value } => making.cache(key, value),
             Shape::Stream { stream, max_len, body } => {
@@ -132,48 +137,50 @@ impl<'a> Making<'a> {
         Ok(vec![Draft { key, place, act, body, content_type, headers: Vec::new() }])
     }
 
-    fn records(
-        &self,
-        topic: Option<&Template>,
-        prefix: Option<&str>,
-        tombstones: bool,
-        body: &Body,
-    ) -> Result<Vec<Draft>, Unroutable> {
-        let shown = &self.routed.shown;
-        let place = match topic {
-            Some(template) => self.filler.fill(template, "the topic", Escape::Plain)?,
-            None => debezium::topic(prefix.unwrap_or(&shown.schema.source), shown.schema),
-        };
-        let draft = |key: Option<Bytes>, body, content_type, headers, tombstone| {
-            let order = order_within(&place, key.as_deref());
-            let act = Act::Record { tombstone: tombstone && tombstones && key.is_some(), key };
-            Draft { key: order, place: place.clone(), act, body, content_type, headers }
-        };
+    fn records(&self, topic: Option<&Template>, debezium: &Debezium) -> Result<Vec<Draft>, Unroutable> {
+        let place = self.topic(topic, debezium)?;
         let own_key = self.own_key("the record's key")?;
-        if let Body::Debezium(debezium) = body
-            && self.emitted.is_none_or(|e| e.body.is_none())
-        {
-            let records = debezium.records(&self.change()).map_err(|e| self.filler.body(e))?;
-            let content_type: Arc<str> = flat::CONTENT_TYPE.into();
-            let drafts = records
-                .into_iter()
-                .map(|r| draft(own_key.clone().or(r.key), r.value, content_type.clone(), r.headers, r.tombstone));
-            return Ok(drafts.collect());
-        }
-        let key_of = |shown: &ShownRow<'_>| debezium::record_key(shown, false).map(Bytes::from);
+        let records = debezium.records(&self.change()).map_err(|e| self.filler.body(e))?;
+        let draft = |r: debezium::Record| Draft {
+            headers: r.headers,
+            ..Draft::record(&place, own_key.clone().or(r.key), json(r.value), r.tombstone)
+        };
+        Ok(records.into_iter().map(draft).collect())
+    }
+
+    /// Records with a flat body, or one that a guest made.
+    fn flat_records(&self, topic: Option<&Template>, debezium: &Debezium) -> Result<Vec<Draft>, Unroutable> {
+        let shown = &self.routed.shown;
+        let place = self.topic(topic, debezium)?;
+        let deleted = shown.row.head.op == Op::Delete;
         let mut drafts = Vec::with_capacity(1);
-        if own_key.is_none()
-            && self.emitted.is_none()
-            && let Some(before) = self.moved_from(|before| (key_of(before) != key_of(shown)).then_some(*before))
-        {
-            // The row has another key now: under the old one it is gone.
-            let Written { body, content_type } = encode_flat(&before);
-            drafts.push(draft(key_of(&before), body, content_type, Vec::new(), true));
-        }
-        let Some(Written { body, content_type }) = self.written(body)? else { return Ok(drafts) };
-        let key = own_key.or_else(|| key_of(shown));
-        drafts.push(draft(key, body, content_type, Vec::new(), shown.row.head.op == Op::Delete));
+        let key = match self.own_key("the record's key")? {
+            Some(key) => Some(key),
+            None => {
+                let key = debezium.record_key(shown).map_err(|e| self.filler.body(e))?;
+                let old_key = |before: &ShownRow<'a>| {
+                    let old_key = debezium.record_key(before).ok().flatten().filter(|old| Some(old) != key.as_ref());
+                    old_key.map(|old_key| (*before, old_key))
+                };
+                if self.emitted.is_none()
+                    && let Some((before, old_key)) = self.moved_from(old_key)
+                {
+                    // The row has another key now: under the old one it is gone.
+                    drafts.push(Draft::record(&place, Some(old_key), encode_flat(&before), true));
+                }
+                key
+            }
+        };
+        let Some(written) = self.written(&Body::Flat)? else { return Ok(drafts) };
+        drafts.push(Draft::record(&place, key, written, deleted));
         Ok(drafts)
+    }
+
+    fn topic(&self, topic: Option<&Template>, debezium: &Debezium) -> Result<String, Unroutable> {
+        match topic {
+            Some(template) => self.filler.fill(template, "the topic", Escape::Plain),
+            None => Ok(debezium.topic(self.routed.shown.schema)),
+        }
     }
 
     fn cache(&self, key: &Template, value: &CacheForm) -> Result<Vec<Draft>, Unroutable> {
@@ -218,7 +225,7 @@ impl<'a> Making<'a> {
             (None, CacheForm::Json) => {
                 let mut body = Vec::with_capacity(256);
                 cache::put_object(&mut body, shown).map_err(|e| self.filler.body(e))?;
-                (CacheValue::Text, Written { body: body.into(), content_type: flat::CONTENT_TYPE.into() })
+                (CacheValue::Text, json(body.into()))
             }
             (None, CacheForm::Hash) => {
                 let mut body = Vec::with_capacity(256);
@@ -264,7 +271,7 @@ impl<'a> Making<'a> {
                 let mut records = debezium.records(&self.change()).map_err(|e| self.filler.body(e))?;
                 // Where there are no keys, a change of the key is an update like others: its last record is the new row.
                 let last = records.pop();
-                Ok(last.map(|r| Written { body: r.value, content_type: flat::CONTENT_TYPE.into() }))
+                Ok(last.map(|r| json(r.value)))
             }
         }
     }
@@ -272,7 +279,14 @@ impl<'a> Making<'a> {
     fn change(&self) -> Change<'a> {
         let Routed { batch, row, shown } = self.routed;
         let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64);
-        Change { shown, mark: self.routed.mark(), event: batch.event_of(*row), now_ns }
+        Change {
+            shown,
+            mark: self.routed.mark(),
+            previous_end: batch.previous_end(*row),
+            event: batch.event_of(*row),
+            index: *row,
+            now_ns,
+        }
     }
 
     /// What `pick` makes of the row as it was before an update, if the log says how it was.
@@ -284,6 +298,27 @@ impl<'a> Making<'a> {
         let head = RowHead { op: Op::Delete, ..row.head };
         pick(&ShownRow { schema, row: RowView { head, ..row }, edits: None })
     }
+}
+
+impl Draft {
+    fn record(topic: &str, key: Option<Bytes>, written: Written, tombstone: bool) -> Self {
+        let Written { body, content_type } = written;
+        let order = order_within(topic, key.as_deref());
+        let act = Act::Record { tombstone: tombstone && key.is_some(), key };
+        Self { key: order, place: topic.to_owned(), act, body, content_type, headers: Vec::new() }
+    }
+
+    /// Takes the tombstone back unless they are `wanted`.
+    fn tombstones(mut self, wanted: bool) -> Self {
+        if let Act::Record { tombstone, .. } = &mut self.act {
+            *tombstone &= wanted;
+        }
+        self
+    }
+}
+
+fn json(body: Bytes) -> Written {
+    Written { body, content_type: flat::CONTENT_TYPE.into() }
 }
 
 fn order_within(topic: &str, key: Option<&[u8]>) -> Bytes {
@@ -298,5 +333,5 @@ fn order_within(topic: &str, key: Option<&[u8]>) -> Bytes {
 fn encode_flat(shown: &ShownRow<'_>) -> Written {
     let mut body = Vec::with_capacity(256);
     flat::put_row(&mut body, shown);
-    Written { body: body.into(), content_type: flat::CONTENT_TYPE.into() }
+    json(body.into())
 }

@@ -1,6 +1,6 @@
 //! A route's plan as the pipeline wants it.
 
-use crate::config::{self, BodyPlan, RoutePlan, ShapePlan};
+use crate::config::{self, BodyPlan, DebeziumPlan, RoutePlan, ShapePlan};
 use crate::pipeline::{Body, CacheForm, Road, RouteSettings, Shape, TableFilter};
 use crate::sink::format::debezium::{Debezium, DebeziumOptions};
 use std::collections::HashMap;
@@ -24,34 +24,37 @@ pub(super) fn settings(plan: &RoutePlan, roads: &HashMap<String, Arc<Road>>) -> 
 }
 
 fn shape(plan: &RoutePlan) -> Result<Shape, String> {
-    let body = |prefix: Option<&String>| body(&plan.body, prefix.cloned());
+    let body = || body(&plan.body);
     Ok(match &plan.shape {
         ShapePlan::Request { method, path } => {
-            Shape::Request { method: method.as_str().into(), path: path.clone(), body: body(None)? }
+            Shape::Request { method: method.as_str().into(), path: path.clone(), body: body()? }
         }
-        ShapePlan::Record { topic, prefix, tombstones } => Shape::Record {
-            topic: topic.clone(),
-            prefix: prefix.clone(),
-            tombstones: *tombstones,
-            body: body(prefix.as_ref())?,
-        },
+        ShapePlan::Record { topic, prefix, tombstones } => {
+            let (flat, debezium) = match &plan.body {
+                BodyPlan::Flat => (true, debezium(&DebeziumPlan::default(), prefix.clone())?),
+                BodyPlan::Debezium(options) => (false, debezium(options, prefix.clone())?),
+            };
+            Shape::Record { topic: topic.clone(), tombstones: *tombstones, debezium, flat }
+        }
         ShapePlan::Cache { key, value } => Shape::Cache { key: key.clone(), value: cache_form(value) },
         ShapePlan::Stream { stream, max_len } => {
-            Shape::Stream { stream: stream.clone(), max_len: *max_len, body: body(None)? }
+            Shape::Stream { stream: stream.clone(), max_len: *max_len, body: body()? }
         }
-        ShapePlan::Publish { channel } => Shape::Publish { channel: channel.clone(), body: body(None)? },
-        ShapePlan::List { list } => Shape::List { list: list.clone(), body: body(None)? },
+        ShapePlan::Publish { channel } => Shape::Publish { channel: channel.clone(), body: body()? },
+        ShapePlan::List { list } => Shape::List { list: list.clone(), body: body()? },
     })
 }
 
-fn body(plan: &BodyPlan, prefix: Option<String>) -> Result<Body, String> {
+fn body(plan: &BodyPlan) -> Result<Body, String> {
     Ok(match plan {
         BodyPlan::Flat => Body::Flat,
-        BodyPlan::Debezium(debezium) => {
-            let options = DebeziumOptions::parse(debezium.schemas, &debezium.options)?;
-            Body::Debezium(Box::new(Debezium::new(options, prefix)))
-        }
+        BodyPlan::Debezium(options) => Body::Debezium(debezium(options, None)?),
     })
+}
+
+fn debezium(plan: &DebeziumPlan, prefix: Option<String>) -> Result<Box<Debezium>, String> {
+    let options = DebeziumOptions::parse(plan.schemas, &plan.options)?;
+    Ok(Box::new(Debezium::new(options, prefix)))
 }
 
 fn cache_form(plan: &config::CacheForm) -> CacheForm {
