@@ -14,6 +14,8 @@ mod render;
 mod route;
 mod shape;
 #[cfg(test)]
+mod shape_tests;
+#[cfg(test)]
 mod tests;
 
 pub use policy::OnError;

@@ -38,4 +38,10 @@ pub trait Sink: Send + Sync + 'static {
             outcomes
         })
     }
+
+    /// What keeps attempts in the air at this moment, for people: a sink that waits for its receiver instead of refusing says so
+    /// here. `None` when there is nothing to say.
+    fn complaint(&self) -> Option<String> {
+        None
+    }
 }

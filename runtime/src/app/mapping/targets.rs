@@ -86,6 +86,10 @@ impl Roads {
             target: target.name.clone(),
             member: member.name.clone(),
             stats: stats.clone(),
+            complaint: Box::new({
+                let sink = sink.clone();
+                move || sink.complaint()
+            }),
         });
         let (lane, task) = lane::spawn(settings, sink, self.budget.clone(), stats);
         self.lanes.push((lane.clone(), task));

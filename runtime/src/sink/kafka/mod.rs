@@ -121,11 +121,6 @@ impl KafkaSink {
         let crew = Crew::new(options, journal.clone())?;
         Ok(Self { crew, topics, journal, timeout: settings.timeout, headers: settings.headers })
     }
-
-    /// Why an attempt has been in the air for longer than the timeout, for people. `None` while brokers answer.
-    pub fn complaint(&self) -> Option<String> {
-        self.journal.complaint()
-    }
 }
 
 impl Sink for KafkaSink {
@@ -138,6 +133,11 @@ impl Sink for KafkaSink {
 
     fn deliver_all<'a>(&'a self, messages: &'a [Message]) -> BoxFuture<'a, Vec<Result<(), Refusal>>> {
         Box::pin(self.attempt(messages))
+    }
+
+    /// Why an attempt has been in the air for longer than the timeout. `None` while brokers answer.
+    fn complaint(&self) -> Option<String> {
+        self.journal.complaint()
     }
 }
 
