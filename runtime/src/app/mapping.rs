@@ -245,5 +245,6 @@ pub fn postgres_settings(
             columns.iter().any(wants)
         }),
         known,
+        epoch: 0,
     })
 }
