@@ -216,6 +216,7 @@ fn settings(capture: &Capture) -> PostgresSettings {
         tables: Arc::new(|table| table == "public.capture"),
         columns: Arc::new(|_, _, _| true),
         known: None,
+        epoch: 0,
     }
 }
 

@@ -87,6 +87,7 @@ fn batch(ids: &[i64]) -> Batch {
         marks,
         schemas: vec![Arc::new(schema)],
         events: Vec::new(),
+        previous_ends: Vec::new(),
         confirms,
         received_at: std::time::Instant::now(),
     }
