@@ -5,6 +5,17 @@
 //!                                      ──..._ROWS───▶ frame, marks ─▶ Batch
 //! ```
 
+mod assembly;
+mod bytes;
+mod compressed;
 mod decode;
 mod event;
 mod gtid;
+mod plan;
+mod prepared;
+mod progress;
+mod rows;
+mod statement;
+mod table_map;
+mod tables;
+mod value;
