@@ -22,6 +22,7 @@ mod event;
 mod gtid;
 mod inbox;
 mod link;
+mod payload;
 mod prepare;
 mod rate;
 mod stream;
