@@ -28,7 +28,10 @@ impl GtidSet {
         self.count
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "whether a server still has what we lack is asked of it, not of us"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "whether a server still has what we lack is asked of it, not of us")
+    )]
     pub(super) fn contains(&self, server: [u8; 16], tag: GtidTag, number: u64) -> bool {
         let Some(intervals) = self.intervals.get(&(server, tag.0)) else { return false };
         intervals.range(..=number).next_back().is_some_and(|(_, end)| number < *end)
@@ -44,7 +47,8 @@ impl GtidSet {
         let intervals = self.intervals.entry(origin).or_default();
         let mut new = end - start;
         // Whatever touches or overlaps becomes one interval.
-        while let Some((&first, &behind)) = intervals.range(..=end).next_back().filter(|(_, behind)| **behind >= start) {
+        while let Some((&first, &behind)) = intervals.range(..=end).next_back().filter(|(_, behind)| **behind >= start)
+        {
             let overlap = behind.min(end).saturating_sub(first.max(start));
             new = new.saturating_sub(overlap);
             intervals.remove(&first);
@@ -230,7 +234,11 @@ mod tests {
             ("S:1-5:7", "S:1-5:7", 6),
             ("S:7:1-5:6", "S:1-7", 7),
             ("S:1-3:2-9", "S:1-9", 9),
-            ("S:1-77:blue:3:5-6,\n00000000-0000-0000-0000-000000000001:4", "00000000-0000-0000-0000-000000000001:4,S:1-77:blue:3:5-6", 81),
+            (
+                "S:1-77:blue:3:5-6,\n00000000-0000-0000-0000-000000000001:4",
+                "00000000-0000-0000-0000-000000000001:4,S:1-77:blue:3:5-6",
+                81,
+            ),
             ("S:Blue:1", "S:blue:1", 1),
         ] {
             let set = set(text);

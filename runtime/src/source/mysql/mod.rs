@@ -4,17 +4,20 @@
 //!   Mysql::run ─▶ prepare (settings, rights, is everything behind the checkpoint still there; plain SQL)
 //!        ▲  again   │
 //!        │  after   ▼
-//!        │  a cut  stream ── link ─▶ inbox ─▶ envelope ─▶ decode ══ Batch ══▶ intake
-//!        └──────────┘                                      └─▶ catalog (information_schema)
+//!        │  a cut  stream ── link ─▶ inbox ─▶ envelope ─▶ RawEvent ─▶ decode ─┬─ TABLE_MAP ─▶ tables ◀── catalog
+//!        └──────────┘                                                         └─ ..._ROWS ──▶ rows ══ Batch ══▶ intake
 //! ```
 //!
 //! One thread does all of it, blocking. Nothing is confirmed to the server: it keeps its log for as long as its own settings
 //! say, and we say from where to send. `trouble` says what a failure means; `dump` how a stream is asked for.
 
+mod assembly;
 mod auth;
+mod bytes;
 mod catalog;
 mod check;
 mod columns;
+mod compressed;
 mod decode;
 mod dump;
 mod envelope;
@@ -23,12 +26,20 @@ mod gtid;
 mod inbox;
 mod link;
 mod payload;
+mod plan;
 mod prepare;
+mod prepared;
+mod progress;
 mod rate;
+mod rows;
+mod statement;
 mod stream;
 mod survey;
+mod table_map;
+mod tables;
 mod trouble;
 mod url;
+mod value;
 
 pub use check::check;
 pub use columns::columns;

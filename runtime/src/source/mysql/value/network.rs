@@ -1,0 +1,48 @@
+//! MariaDB's UUID, INET4 and INET6. The log has them as binary strings; only the catalog says what they are.
+
+use super::super::bytes::Cut;
+use std::fmt::Write;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// The 16 bytes as they are printed.
+///
+/// So that UUIDs of one node stand together, those of the versions 1 to 5 are stored with their five groups in reverse
+/// order, and before 11.0 all of them. The variant's bit and the version stand in other places then, which tells the two
+/// orders apart. <https://mariadb.com/kb/en/uuid-data-type/>
+pub(super) fn uuid(bytes: &[u8]) -> Result<[u8; 16], Cut> {
+    let b: [u8; 16] = whole(bytes)?;
+    let is_reversed = b[6] & 0x80 != 0 && (1..0x80).contains(&b[8]);
+    if !is_reversed {
+        return Ok(b);
+    }
+    Ok([b[12], b[13], b[14], b[15], b[10], b[11], b[8], b[9], b[6], b[7], b[0], b[1], b[2], b[3], b[4], b[5]])
+}
+
+pub(super) fn inet4(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Cut> {
+    let text = Ipv4Addr::from(whole::<4>(bytes)?).to_string();
+    out.extend_from_slice(text.as_bytes());
+    Ok(())
+}
+
+/// As MariaDB prints it: an IPv4 address inside is printed as one.
+pub(super) fn inet6(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Cut> {
+    let octets = whole::<16>(bytes)?;
+    let address = Ipv6Addr::from(octets);
+    let mut text = String::new();
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0, high, _] if high != 0 => {
+            let [.., a, b, c, d] = octets;
+            write!(text, "::{a}.{b}.{c}.{d}").expect("a string takes any text");
+        }
+        _ => write!(text, "{address}").expect("a string takes any text"),
+    }
+    out.extend_from_slice(text.as_bytes());
+    Ok(())
+}
+
+/// As many bytes as the type has; the log leaves out zeros at the end.
+fn whole<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Cut> {
+    let mut out = [0; N];
+    out.get_mut(..bytes.len()).ok_or(Cut)?.copy_from_slice(bytes);
+    Ok(out)
+}
