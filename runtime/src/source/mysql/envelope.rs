@@ -11,7 +11,7 @@ pub(super) const FORMAT_DESCRIPTION: u8 = 15;
 pub(super) const HEARTBEAT: u8 = 27;
 pub(super) const HEARTBEAT_V2: u8 = 41;
 
-const HEADER: usize = 19;
+pub(super) const HEADER: usize = 19;
 const CHECKSUM: usize = 4;
 const CRC32: u8 = 1;
 /// Set while a file is written to; the checksum is made without it.
@@ -30,6 +30,11 @@ pub(super) struct Envelope {
 impl Envelope {
     pub(super) fn new() -> Self {
         Self { has_checksum: None }
+    }
+
+    /// For events that stand in another one, which has the checksum for them all.
+    pub(super) fn without_checksums() -> Self {
+        Self { has_checksum: Some(false) }
     }
 
     /// Takes one event apart.

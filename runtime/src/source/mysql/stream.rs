@@ -17,6 +17,7 @@ use super::dump;
 use super::envelope::{self, Damaged, Envelope};
 use super::event::RawEvent;
 use super::link::{EOF, EOF_LEN_MAX, ERR, Link, OK};
+use super::payload::{Payload, TRANSACTION_PAYLOAD};
 use super::prepare::{Ready, prepare, rights};
 use super::survey;
 use super::trouble::{ServerError, Trouble, fatal, passing};
@@ -240,36 +241,49 @@ impl<'r> Session<'r> {
     fn decode(&mut self) -> Result<(), Trouble> {
         while let Some(packet) = self.link.inbox.next().map_err(Trouble::Protocol)? {
             let len = packet.len;
-            let step = match packet.body.split_first() {
-                Some((&OK, bytes)) => {
-                    let event = match self.envelope.open(bytes) {
-                        Ok(event) => event,
-                        Err(damaged) => return Err(self.damaged(damaged)),
-                    };
-                    self.has_begun |= !is_preamble(event.kind);
-                    self.committed_at_us = envelope::committed_at_us(&event).or(self.committed_at_us);
-                    let step = match event.kind {
-                        envelope::HEARTBEAT | envelope::HEARTBEAT_V2 => Step::Quiet,
-                        _ => self.decoder.event(&event)?,
-                    };
-                    if step == Step::Committed {
-                        let at_us = self.committed_at_us.take().unwrap_or_else(|| event_us(&event));
-                        self.intake.stats.lag_us.store(lag_us(at_us), Relaxed);
-                    }
-                    step
-                }
-                _ => return Err(ended(packet.body)),
+            let Some((&OK, bytes)) = packet.body.split_first() else { return Err(ended(packet.body)) };
+            let event = match self.envelope.open(bytes) {
+                Ok(event) => event,
+                Err(damaged) => return Err(self.damaged(damaged)),
             };
+            self.has_begun |= !is_preamble(event.kind);
+            self.committed_at_us = envelope::committed_at_us(&event).or(self.committed_at_us);
+            if !matches!(event.kind, envelope::HEARTBEAT | envelope::HEARTBEAT_V2) {
+                let step = self.decoder.event(&event)?;
+                note(step, &event, &mut self.committed_at_us, self.intake);
+            }
+            let inside = (event.kind == TRANSACTION_PAYLOAD).then(|| event.body.to_vec());
             self.link.inbox.consume(len);
-            self.has_moved |= step != Step::Rows;
-            if self.decoder.is_full() {
+            self.has_moved = true;
+            if let Some(body) = inside {
+                self.unpack(&body)?;
+            }
+            while self.decoder.is_full() {
                 self.hand_over_rows()?;
             }
         }
-        if !self.decoder.is_empty() && !self.decoder.in_transaction() {
+        while !self.decoder.is_empty() && !self.decoder.in_transaction() {
             self.hand_over_rows()?;
         }
         Ok(())
+    }
+
+    /// The events of a compressed transaction, one by one.
+    fn unpack(&mut self, body: &[u8]) -> Result<(), Trouble> {
+        let mut payload = Payload::open(body).map_err(|damaged| self.damaged(damaged))?;
+        loop {
+            match payload.next() {
+                Ok(Some(event)) => {
+                    let step = self.decoder.event(&event)?;
+                    note(step, &event, &mut self.committed_at_us, self.intake);
+                }
+                Ok(None) => return Ok(()),
+                Err(damaged) => return Err(self.damaged(damaged)),
+            }
+            while self.decoder.is_full() {
+                self.hand_over_rows()?;
+            }
+        }
     }
 
     /// Damage on the way passes with a new connection; damage on the server's disk does not.
@@ -401,6 +415,14 @@ fn decoder_at(ready: &Ready, settings: &Arc<MysqlSettings>, intake: &Intake) -> 
 /// its encryption.
 fn is_preamble(kind: u8) -> bool {
     matches!(kind, 4 | envelope::FORMAT_DESCRIPTION | 35 | 161 | 163 | 164)
+}
+
+/// Notes how long ago a transaction was committed that has just ended.
+fn note(step: Step, event: &RawEvent<'_>, committed_at_us: &mut Option<u64>, intake: &Intake) {
+    if step == Step::Committed {
+        let at_us = committed_at_us.take().unwrap_or_else(|| event_us(event));
+        intake.stats.lag_us.store(lag_us(at_us), Relaxed);
+    }
 }
 
 /// A packet that is no event: how the stream ends.
