@@ -14,17 +14,30 @@ enum Values {
 
 const SCHEMAS: &str = "schemas.enable";
 const TOMBSTONES: &str = "tombstones.on.delete";
-const OPTIONS: [(&str, Values); 10] = [
+const OPTIONS: [(&str, Values); 13] = [
     (SCHEMAS, Values::Flag),
     (TOMBSTONES, Values::Flag),
     ("decimal.handling.mode", Values::OneOf(&["precise", "double", "string"])),
     ("binary.handling.mode", Values::OneOf(&["bytes", "base64", "base64-url-safe", "hex"])),
-    ("time.precision.mode", Values::OneOf(&["adaptive", "adaptive_time_microseconds", "connect"])),
+    (
+        "time.precision.mode",
+        Values::OneOf(&[
+            "adaptive",
+            "adaptive_time_microseconds",
+            "connect",
+            "isostring",
+            "microseconds",
+            "nanoseconds",
+        ]),
+    ),
     ("bigint.unsigned.handling.mode", Values::OneOf(&["long", "precise"])),
     ("interval.handling.mode", Values::OneOf(&["numeric", "string"])),
     ("hstore.handling.mode", Values::OneOf(&["json", "map"])),
     ("unavailable.value.placeholder", Values::Text),
     ("include.unknown.datatypes", Values::Flag),
+    ("replace.null.with.default", Values::Flag),
+    ("enable.time.adjuster", Values::Flag),
+    ("extended.headers.enabled", Values::Flag),
 ];
 /// Options of Debezium that are something else's business here, and what to write instead.
 const ELSEWHERE: [(&str, &str); 10] = [

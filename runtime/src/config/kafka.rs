@@ -5,6 +5,8 @@ use super::section::Section;
 use super::{KafkaPlan, Secret, TopicsPlan};
 
 const BROKERS_FORM: &str = "write brokers = \"host:9092\", several with commas between them";
+/// What Kafka's protocol says for the brokers' own default.
+const BROKERS_DEFAULT: i32 = -1;
 const PARTITIONS_MAX: u32 = 100_000;
 const REPLICATION_MAX: u32 = 64;
 /// A topic's longest name, and so its prefix's.
@@ -92,7 +94,10 @@ fn read_options(section: &Section<'_>, options: &mut Vec<(String, Secret)>) {
 }
 
 fn read_topics(section: &Section<'_>, defaults: TopicsPlan) -> TopicsPlan {
-    let count = |key, max| section.integer(key, 1..=max).and_then(|n| i32::try_from(n).ok());
+    let count = |key, max| {
+        let entry = section.entry(key)?;
+        if entry.says("default") { Some(BROKERS_DEFAULT) } else { i32::try_from(entry.integer(1..=max)?).ok() }
+    };
     let mut topics = TopicsPlan {
         create: section.flag("create").unwrap_or(defaults.create),
         partitions: count("partitions", PARTITIONS_MAX).unwrap_or(defaults.partitions),

@@ -65,6 +65,13 @@ fn read_address(entry: &Entry<'_>) -> Option<(Secret, Server)> {
     let wrong = match () {
         () if url.host_str().is_none_or(str::is_empty) => Some(("the address names no host", FORM)),
         () if url.username().is_empty() => Some(("the address names no user", FORM)),
+        () if url.host_str().is_some_and(|host| host.contains(',')) => {
+            Some(("the address names several hosts, but one server's log is read", "name that server"))
+        }
+        () if !is_decodable(rest) => Some((
+            "a % in an address stands before two hexadecimal digits of UTF-8",
+            "in a password, % itself is written %25",
+        )),
         () if url.query().is_some() => Some((
             "this address has no parameters",
             "write them as keys beside `url`: sslmode = \"verify-full\"; in a password, ? is written %3F",
@@ -85,9 +92,32 @@ fn read_address(entry: &Entry<'_>) -> Option<(Secret, Server)> {
     Some((Secret::new(url.to_string()), server))
 }
 
+/// Whether every `%` begins a byte, and all of them are text.
+fn is_decodable(text: &str) -> bool {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        // `u8::from_str_radix` would read a sign as well.
+        let digits = part.get(..2).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else { return false };
+        bytes.push(byte);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percent_signs_stand_before_two_digits_of_text() {
+        for (text, good) in
+            [("a%20b", true), ("%C3%A9", true), ("a%", false), ("%zz", false), ("%+1", false), ("%C3", false)]
+        {
+            assert_eq!(is_decodable(text), good, "{text}");
+        }
+    }
 
     #[test]
     fn made_server_id_is_stable_and_in_the_upper_half() {

@@ -66,8 +66,8 @@ pub struct PostgresPlan {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MysqlPlan {
-    /// `mysql://user:password@host:port/database`, always with user, host and port, the database left out if none was named, and
-    /// without parameters.
+    /// `mysql://user:password@host:port/database`, percent-encoded, always with user, host and port, the database left out if none
+    /// was named, and without parameters. The host is a socket's path if it begins with `%2F`.
     pub url: Secret,
     pub sslmode: SslMode,
     /// A PEM file to trust instead of the system's authorities.
@@ -254,7 +254,9 @@ pub struct KafkaPlan {
 pub struct TopicsPlan {
     /// Whether they are made at all.
     pub create: bool,
+    /// At least 1, or -1: what the brokers have as their default.
     pub partitions: i32,
+    /// Likewise.
     pub replication: i32,
     /// The broker's settings of a topic, by its names.
     pub config: Vec<(String, String)>,
@@ -269,9 +271,9 @@ impl Default for TopicsPlan {
 /// One server (`url` alone), a cluster (`cluster`) or what Sentinels watch over (`sentinel`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisPlan {
-    /// `redis://`, `rediss://` or `unix://`. Of a cluster or of Sentinels, the first node; user, password and database stand in it.
+    /// `redis://`, `rediss://` or `unix://`. Of a cluster or of Sentinels, one node; user, password and database are the servers'.
     pub url: Secret,
-    /// Further nodes of the cluster, or Sentinels, as addresses of the same form.
+    /// Further nodes of the cluster, or Sentinels: `host:port`, or an address like `url`, of which only that counts.
     pub nodes: Vec<Secret>,
     pub cluster: bool,
     /// The name by which Sentinels know the master; then `url` and `nodes` are theirs.

@@ -37,7 +37,7 @@ impl Default for RedisTerms {
 impl RedisTerms {
     pub fn overridden_by(mut self, section: &Section<'_>) -> Self {
         if let Some(nodes) = section.entry("nodes").and_then(|entry| entry.elements()) {
-            self.nodes = nodes.iter().filter_map(|node| Some(read_url(node)?.0)).collect();
+            self.nodes = nodes.iter().filter_map(read_node).collect();
         }
         self.cluster = section.flag("cluster").unwrap_or(self.cluster);
         self.sentinel = section.entry("sentinel").and_then(|entry| read_sentinel(&entry)).or(self.sentinel);
@@ -106,6 +106,23 @@ fn read_url(entry: &Entry<'_>) -> Option<(Secret, redis::ConnectionInfo)> {
             None
         }
     }
+}
+
+/// `host:port`, or an address as in `url`.
+fn read_node(entry: &Entry<'_>) -> Option<Secret> {
+    let text = entry.text()?;
+    if text.contains("://") {
+        return Some(read_url(entry)?.0);
+    }
+    let fits = |(host, port): (&str, &str)| {
+        let strange = |c: char| c.is_whitespace() || matches!(c, '@' | '/' | ',');
+        !host.is_empty() && !host.contains(strange) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    if !text.rsplit_once(':').is_some_and(fits) {
+        entry.mistake("this is no host and port", "write nodes = [\"host:6379\"]");
+        return None;
+    }
+    Some(Secret::new(text))
 }
 
 fn read_sentinel(entry: &Entry<'_>) -> Option<String> {

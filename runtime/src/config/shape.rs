@@ -17,11 +17,11 @@ pub(super) struct ReadShape {
     pub key: Option<Template>,
 }
 
+const OF_REDIS: [&str; 7] = ["as", "value", "text", "stream", "max_len", "channel", "list"];
 /// Keys that only some routes have, and whose they are.
-const KEYS: [(&[&str], &str); 10] = [
+const KEYS: [(&[&str], &str); 9] = [
     (&["method", "path"], "is for routes to http targets"),
     (&["topic", "prefix", "tombstones"], "is for routes to kafka targets"),
-    (&["as"], "is for routes to redis targets"),
     (&["value", "text"], "is for routes with as = \"cache\""),
     (&["stream", "max_len"], "is for routes with as = \"stream\""),
     (&["channel"], "is for routes with as = \"publish\""),
@@ -43,11 +43,15 @@ pub(super) fn read_shape(
         Some(TargetKind::Kafka) => read_record(section, prefix),
         Some(TargetKind::Redis) => read_redis(section, only_named),
         None => {
-            KEYS.iter().flat_map(|(keys, _)| *keys).for_each(|key| drop(section.entry(key)));
+            let all = KEYS.iter().flat_map(|(keys, _)| *keys).chain(&OF_REDIS);
+            all.for_each(|key| drop(section.entry(key)));
             let shape = ShapePlan::Request { method: String::new(), path: None };
             ReadShape { shape, body: BodyPlan::Flat, key: None }
         }
     };
+    if kind != Some(TargetKind::Redis) {
+        section.explain(&OF_REDIS, "is for routes to redis targets", "remove it");
+    }
     for (keys, why) in KEYS {
         section.explain(keys, why, "remove it");
     }

@@ -15,7 +15,6 @@ use std::time::Duration;
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(300);
 const PAUSE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
 const AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
-const CONCURRENCY: RangeInclusive<u32> = 1..=1024;
 const MEMORY: RangeInclusive<u64> = 64 << 10..=4 << 30;
 /// Keys of lanes that park on disk.
 const LATER_KEYS: [&str; 3] = ["hold", "breaker", "quota"];
@@ -163,6 +162,15 @@ impl DoorTerms {
     }
 }
 
+/// Flights at the same time: a request is one message, a flight to Redis or Kafka up to thousands, and librdkafka holds 100 000.
+fn concurrency(kind: TargetKind) -> RangeInclusive<u32> {
+    match kind {
+        TargetKind::Http => 1..=1024,
+        TargetKind::Kafka => 1..=16,
+        TargetKind::Redis => 1..=64,
+    }
+}
+
 /// The keys of each kind that not every kind has.
 fn own_keys(kind: TargetKind) -> &'static [&'static str] {
     match kind {
@@ -185,8 +193,8 @@ impl Terms {
         };
         let (timeout_s, retry, concurrency, memory, door) = match kind {
             TargetKind::Http => (10, customers, 16, 8 << 20, DoorTerms::Http(HttpTerms::default())),
-            TargetKind::Kafka => (30, own, 4, 64 << 20, DoorTerms::Kafka(KafkaTerms::default())),
-            TargetKind::Redis => (5, own, 2, 64 << 20, DoorTerms::Redis(RedisTerms::default())),
+            TargetKind::Kafka => (30, own, 8, 64 << 20, DoorTerms::Kafka(KafkaTerms::default())),
+            TargetKind::Redis => (5, own, 4, 64 << 20, DoorTerms::Redis(RedisTerms::default())),
         };
         Self { kind, timeout: Duration::from_secs(timeout_s), retry, concurrency, memory, door }
     }
@@ -197,7 +205,7 @@ impl Terms {
         if let Some(retry) = section.section("retry") {
             terms.retry = read_retry(&retry, terms.retry);
         }
-        terms.concurrency = section.integer("concurrency", CONCURRENCY).unwrap_or(terms.concurrency);
+        terms.concurrency = section.integer("concurrency", concurrency(self.kind)).unwrap_or(terms.concurrency);
         terms.memory = section.size("memory", MEMORY).unwrap_or(terms.memory);
         terms.door = terms.door.overridden_by(section);
         terms
