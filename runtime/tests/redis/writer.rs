@@ -18,8 +18,12 @@ pub const TEXT: Act = Act::Put { value: CacheValue::Text };
 pub const HASH: Act = Act::Put { value: CacheValue::Hash };
 
 pub fn settings(server: &Server) -> RedisSettings {
+    settings_to(server.url())
+}
+
+pub fn settings_to(url: String) -> RedisSettings {
     RedisSettings {
-        url: server.url(),
+        url,
         nodes: Vec::new(),
         cluster: false,
         sentinel: None,
@@ -41,8 +45,13 @@ pub struct At(pub u64, pub Op);
 pub fn message(at: At, act: Act, place: &str, body: &[u8]) -> Message {
     let At(commit, op) = at;
     let database = Arc::new(Database { name: "shop".into(), ..Database::default() });
-    let schema =
-        Schema { source: "erp".into(), database, namespace: "public".into(), table: "item".into(), ..Schema::default() };
+    let schema = Schema {
+        source: "erp".into(),
+        database,
+        namespace: "public".into(),
+        table: "item".into(),
+        ..Schema::default()
+    };
     let change = commit.saturating_sub(1);
     let mark = RowMark { commit, change, sub: 0, transaction: 7 };
     let origin = Origin { schema: Arc::new(schema), op, mark, index: 0 };
@@ -86,7 +95,7 @@ pub async fn refused(sink: &RedisSink, message: Message, fault: Fault, sentence:
 /// A real lane before the sink.
 pub struct Road {
     pub lane: Lane,
-    pub task: JoinHandle<()>,
+    _task: JoinHandle<()>,
     pub stats: Arc<LaneStats>,
     pub ledger: Ledger,
 }
@@ -110,7 +119,7 @@ impl Road {
         let stats = Arc::new(LaneStats::default());
         let sink = Arc::new(RedisSink::new(settings).expect("good settings"));
         let (lane, task) = sluicegate::lane::spawn(lane, sink, Budget::new(256 << 20), stats.clone());
-        Self { lane, task, stats, ledger: Ledger::new() }
+        Self { lane, _task: task, stats, ledger: Ledger::new() }
     }
 
     pub async fn push(&self, message: Message) {
