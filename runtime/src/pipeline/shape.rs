@@ -5,7 +5,7 @@
 
 use super::render::{Escape, default_key, render};
 use super::route::{Filler, Routed, Unroutable};
-use crate::change::{Act, CacheValue, Op, RowHead, RowView, Template, Trim};
+use crate::change::{Act, CacheValue, Op, Template, Trim};
 use crate::guest::Emitted;
 use crate::sink::format::debezium::{self, Change, Debezium};
 use crate::sink::format::{ShownRow, cache, flat};
@@ -295,8 +295,9 @@ impl<'a> Making<'a> {
         if row.head.op != Op::Update || row.old_len() == 0 {
             return None;
         }
-        let head = RowHead { op: Op::Delete, ..row.head };
-        pick(&ShownRow { schema, row: RowView { head, ..row }, edits: None })
+        let mut before = row;
+        before.head.op = Op::Delete;
+        pick(&ShownRow { schema, row: before, edits: None })
     }
 }
 

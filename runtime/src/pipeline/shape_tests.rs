@@ -3,8 +3,8 @@
 use super::route::{Addressed, Road, Route, RouteSettings, Routed, Unroutable};
 use super::shape::{Body, CacheForm, Shape};
 use crate::change::{
-    Act, Batch, CacheValue, Cell, Column, FrameBuf, Lsn, Op, Position, RowHead, RowMark, Schema, SchemaId, Tag, Template,
-    pairs,
+    Act, Batch, CacheValue, Cell, Column, FrameBuf, Lsn, Op, Position, RowHead, RowMark, Schema, SchemaId, Tag,
+    Template, pairs,
 };
 use crate::lane::{self, Budget, LaneSettings, RetrySettings};
 use crate::sink::format::ShownRow;
@@ -90,8 +90,7 @@ fn made(shape: Shape, batch: &Batch) -> Result<Vec<crate::change::Message>, Unro
         messages_max: 1,
         retry: RetrySettings { first: second, max: second, give_up_after: second },
     };
-    let (lane, _task) =
-        lane::spawn(settings, Arc::new(Nowhere), Budget::default(), Arc::new(LaneStats::default()));
+    let (lane, _task) = lane::spawn(settings, Arc::new(Nowhere), Budget::default(), Arc::new(LaneStats::default()));
     let route = Route::new(
         "p",
         RouteSettings {

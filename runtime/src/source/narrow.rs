@@ -10,7 +10,7 @@
 //! ```
 
 use super::{ColumnRule, TableRule};
-use crate::change::{Batch, BinlogEvent, FrameBuf, Op, RawCell, RowHead, RowView, Schema, SchemaId, Tag};
+use crate::change::{Batch, BinlogEvent, FrameBuf, Lsn, Op, RawCell, RowHead, RowView, Schema, SchemaId, Tag};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -157,10 +157,23 @@ fn cut(batch: &Batch, views: &[View], stays: &[(usize, usize)]) -> Batch {
         marks: stays.iter().map(|&(row, _)| batch.marks[row]).collect(),
         schemas: schemas.collect(),
         events: cut_events(&batch.events, stays),
+        previous_ends: cut_ends(&batch.previous_ends, stays),
         confirms: batch.confirms.clone(),
         received_at: batch.received_at,
         frame,
     }
+}
+
+/// Where the transactions before those of the rows that stay ended.
+fn cut_ends(ends: &[(u32, Lsn)], stays: &[(usize, usize)]) -> Vec<(u32, Lsn)> {
+    let mut cut: Vec<(u32, Lsn)> = Vec::new();
+    for &(first_row, end) in ends {
+        let from = stays.partition_point(|&(row, _)| row < first_row as usize) as u32;
+        // Of ends before the same row only the last one counts.
+        cut.pop_if(|(before, _)| *before == from);
+        cut.push((from, end));
+    }
+    cut
 }
 
 fn copy_row(frame: &mut FrameBuf, row: &RowView<'_>, kept: &[usize]) {

@@ -1,6 +1,7 @@
 //! What was promised: nothing lost, nothing turned round.
 
 use super::road::{Flaws, broker, flaws, message, road, settings};
+use sluicegate::sink::Sink;
 use sluicegate::sink::kafka::KafkaSettings;
 use std::time::Duration;
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use sluicegate::change::{Act, Message, MessageId, Op, Origin, RowMark, Schema};
 use sluicegate::lane::{self, Budget, Lane, LaneSettings, Parcel, RetrySettings};
 use sluicegate::ledger::{Ledger, Ticket};
+use sluicegate::sink::Sink;
 use sluicegate::sink::kafka::{BATCH_MAX, FLIGHTS, KafkaSettings, KafkaSink, TopicSettings};
 use sluicegate::telemetry::LaneStats;
 use std::collections::HashMap;

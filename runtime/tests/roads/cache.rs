@@ -117,7 +117,9 @@ impl Servers {
     async fn equal(&mut self, house: &mut House, after: &str) -> Result<usize> {
         let tables = self.tables().await?;
         let this = &*self;
-        house.until(&format!("the cache equals the tables after {after}"), async || Ok(this.cached().await? == tables)).await?;
+        house
+            .until(&format!("the cache equals the tables after {after}"), async || Ok(this.cached().await? == tables))
+            .await?;
         Ok(tables.len())
     }
 
@@ -156,7 +158,9 @@ async fn cache_and_topics_equal_the_tables_after_every_step_and_after_a_kill() -
                 _ => format!("UPDATE item SET stock = {stock} WHERE id = {id}"),
             };
             servers.both(&sql).await?;
-            let insert = format!("INSERT INTO item SELECT {id}, 'burst', 1.00, {stock} WHERE NOT EXISTS (SELECT 1 FROM item WHERE id = {id})");
+            let insert = format!(
+                "INSERT INTO item SELECT {id}, 'burst', 1.00, {stock} WHERE NOT EXISTS (SELECT 1 FROM item WHERE id = {id})"
+            );
             servers.both(&insert).await?;
             if n == 20 + round * 7 {
                 house.kill9();
@@ -170,7 +174,11 @@ async fn cache_and_topics_equal_the_tables_after_every_step_and_after_a_kill() -
         let of_source = tables.keys().filter(|key| key.starts_with(source)).count();
         let servers = &servers;
         let topic = format!("items.{source}");
-        house.until("the topic's last records equal the table", async || Ok(servers.living(&topic).await?.len() == of_source)).await?;
+        house
+            .until("the topic's last records equal the table", async || {
+                Ok(servers.living(&topic).await?.len() == of_source)
+            })
+            .await?;
     }
     house.stop().await;
     Ok(())

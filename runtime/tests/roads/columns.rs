@@ -52,7 +52,14 @@ async fn pipeline_sees_its_own_columns_and_only_changes_of_them() -> Result<()> 
         let value = row(record)?;
         ensure!(value["__op"] == op, "{value}");
         let own: Vec<String> = columns(&value).into_iter().filter(|name| !name.starts_with("__")).collect();
-        ensure!(own == ["id", "home_address", "mail_address"] || { let mut s = own.clone(); s.sort(); s == ["home_address", "id", "mail_address"] }, "{own:?}");
+        ensure!(
+            own == ["id", "home_address", "mail_address"] || {
+                let mut s = own.clone();
+                s.sort();
+                s == ["home_address", "id", "mail_address"]
+            },
+            "{own:?}"
+        );
         ensure!(record.key.as_deref() == Some(b"{\"id\":1}"), "{record:?}");
     }
     ensure!(records[3].value.is_none(), "a delete is followed by a tombstone");

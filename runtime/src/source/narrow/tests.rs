@@ -99,6 +99,7 @@ fn decoded(rows: &[Row], lists: &Lists, secret: &Lists, skip_unchanged: bool) ->
         marks: Vec::new(),
         schemas: Vec::new(),
         events: Vec::new(),
+        previous_ends: Vec::new(),
         confirms: Some(Position::Postgres(Lsn(9))),
         received_at: Instant::now(),
     };
