@@ -665,3 +665,7 @@ fn bad_row(bad: BadRow, table: &Table) -> DecodeError {
 #[cfg(test)]
 #[path = "decode_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod log_tests;
