@@ -28,7 +28,11 @@ impl Crew {
         let mut current = self.current();
         if let Some((_, reason)) = current.broken() {
             let reason = self.journal.masked(&reason);
-            tracing::debug!(brokers = self.journal.brokers(), reason, "producer is replaced");
+            tracing::info!(
+                brokers = self.journal.brokers(),
+                reason,
+                "producer is replaced; what it had not delivered goes out again"
+            );
             *current = Arc::new(self.options.producer(&self.journal)?);
         }
         Ok(current.clone())

@@ -155,3 +155,32 @@ impl Drop for Late<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_librdkafka_repeats_is_written_once_in_a_while() {
+        let journal = Journal::new("b:1", Secrets::default());
+        assert_eq!([0; 3].map(|_| journal.may_say("FAIL")), [Some(0), None, None]);
+        assert_eq!(journal.may_say("CONNECT"), Some(0), "another facility has its own turn");
+        journal.page().said.insert("FAIL".into(), (Instant::now() - SAME_AGAIN_AFTER, 2));
+        assert_eq!(journal.may_say("FAIL"), Some(2), "and says how many lines were left out");
+    }
+
+    #[test]
+    fn complaint_names_the_cause_and_ends_with_the_last_late_flight() {
+        let journal = Journal::new("b:1", Secrets::default());
+        journal.trouble(Some(Code::BrokerTransportFailure), "Connection refused");
+        journal.trouble(Some(Code::AllBrokersDown), "1/1 brokers are down");
+        assert_eq!(journal.complaint(), None, "nobody waits");
+        let first = journal.late(Instant::now());
+        let second = journal.late(Instant::now());
+        drop(first);
+        let complaint = journal.complaint().expect("one is late still");
+        assert_eq!(complaint, "no acknowledgement for 0 s, nothing is dropped: Connection refused");
+        drop(second);
+        assert_eq!(journal.complaint(), None);
+    }
+}

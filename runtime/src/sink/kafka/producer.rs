@@ -18,8 +18,9 @@ use std::time::{Duration, Instant};
 /// How long the thread listens before it looks whether it is to end or the producer is broken.
 const LISTEN: Duration = Duration::from_millis(50);
 
-/// How long a broken producer waits for answers to what it has sent, before it gives them up. What is given up is sent again.
-const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// How long a broken producer waits for answers to what it has sent, before it gives them up; about as long as brokers themselves
+/// may take (`request.timeout.ms`). What is given up is sent again, and may be there already.
+const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 pub(super) type Record<'a> = BaseRecord<'a, [u8], [u8], Box<Receipt>>;
 

@@ -18,7 +18,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-/// How often an attempt goes out again because its producer broke on something else; then the lane decides.
+/// How often the rest of an attempt goes out again after others failed in it or broke its producer; then the lane decides.
 const AGAIN_MAX: usize = 3;
 
 /// How long an attempt waits before it looks whether librdkafka's queue has room again. It has when brokers answer, so the wait is
@@ -46,7 +46,7 @@ struct Left {
 
 impl KafkaSink {
     pub(super) async fn attempt(&self, messages: &[Message]) -> Vec<Outcome> {
-        let mut outcomes: Vec<Outcome> = messages.iter().map(record::check).collect();
+        let mut outcomes = record::check_all(messages);
         self.open_topics(messages, &mut outcomes).await;
         let mut due = hold_back(messages, &mut outcomes);
         for _ in 0..=AGAIN_MAX {
@@ -56,7 +56,8 @@ impl KafkaSink {
             due = self.round(messages, &due, &mut outcomes).await;
         }
         for index in due {
-            outcomes[index as usize] = Err(passing(format!("producers broke {} times in a row", AGAIN_MAX + 1)));
+            outcomes[index as usize] =
+                Err(passing(format!("stopped by the failures of others, {} times", AGAIN_MAX + 1)));
         }
         outcomes
     }
@@ -124,21 +125,17 @@ impl KafkaSink {
     /// What an error asks for.
     fn sentence(&self, message: &Message, why: Why, broken: Option<&Refusal>) -> Hold {
         let again = || broken.cloned().map_or(Hold::Again, Hold::Refused);
-        let refused = |refusal: Refusal| {
-            // It may have been made, or allowed, when it is next asked for.
-            self.topics.forget(&message.place);
-            Hold::Refused(refusal)
-        };
         match why {
             Why::HeldBack => again(),
-            Why::Rejected(Code::QueueFull) => refused(poison(
+            Why::Rejected(Code::QueueFull) => Hold::Refused(poison(
                 "the record is larger than librdkafka's whole queue; raise queue.buffering.max.kbytes".into(),
             )),
-            Why::Rejected(Code::MessageSizeTooLarge) => refused(poison(
-                "the record is larger than librdkafka's message.max.bytes; raise it, and max.message.bytes of the topic".into(),
+            Why::Rejected(Code::MessageSizeTooLarge) => Hold::Refused(poison(
+                "the record is larger than librdkafka's message.max.bytes; raise it, and max.message.bytes of the topic"
+                    .into(),
             )),
             Why::Rejected(code) | Why::Failed(code) => match verdict(code, &message.place) {
-                Verdict::Refused(refusal) => refused(refusal),
+                Verdict::Refused(refusal) => Hold::Refused(self.topics.lost(&message.place, refusal, code)),
                 Verdict::Suspect(_) => Hold::Alone,
                 Verdict::Again => again(),
             },

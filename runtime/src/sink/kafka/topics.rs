@@ -82,9 +82,15 @@ impl Topics {
         Ok(())
     }
 
-    /// It is asked about again before the next record.
-    pub(super) fn forget(&self, topic: &str) {
+    /// What a record gets that was refused with its topic's error: the topic may have been removed, or closed. It is asked about again
+    /// before the next record.
+    pub(super) fn lost(&self, topic: &str, refusal: Refusal, code: Code) -> Refusal {
         self.known.write().unwrap_or_else(PoisonError::into_inner).remove(topic);
+        let is_gone = matches!(code, Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownTopicId);
+        if is_gone && self.settings.create {
+            return passing(format!("topic {topic:?} is gone; it is made again"));
+        }
+        refusal
     }
 }
 
