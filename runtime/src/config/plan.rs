@@ -329,17 +329,12 @@ impl RoutePlan {
 
     /// Every template of it.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
-        let of_shape = match &self.shape {
-            ShapePlan::Request { path, .. } => [path.as_ref(), None],
-            ShapePlan::Record { topic, .. } => [topic.as_ref(), None],
-            ShapePlan::Cache { key, value: CacheForm::Text(text) } => [Some(key), text.as_ref()],
-            ShapePlan::Cache { key: place, .. }
-            | ShapePlan::Stream { stream: place, .. }
-            | ShapePlan::Publish { channel: place }
-            | ShapePlan::List { list: place } => [Some(place), None],
+        let text = match &self.shape {
+            ShapePlan::Cache { value: CacheForm::Text(text), .. } => text.as_ref(),
+            _ => None,
         };
         let headers = self.headers.iter().map(|(_, template)| template);
-        self.member.iter().chain(&self.key).chain(of_shape.into_iter().flatten()).chain(headers)
+        self.member.iter().chain(&self.key).chain(self.shape.place()).chain(text).chain(headers)
     }
 }
 
@@ -368,6 +363,19 @@ pub enum ShapePlan {
     Publish { channel: Template },
     /// Redis.
     List { list: Template },
+}
+
+impl ShapePlan {
+    /// What says the message's place: its path, topic, key, stream, channel or list.
+    pub fn place(&self) -> Option<&Template> {
+        match self {
+            Self::Request { path: place, .. } | Self::Record { topic: place, .. } => place.as_ref(),
+            Self::Cache { key: place, .. }
+            | Self::Stream { stream: place, .. }
+            | Self::Publish { channel: place }
+            | Self::List { list: place } => Some(place),
+        }
+    }
 }
 
 /// What stands under a cache's key.

@@ -102,14 +102,7 @@ fn read_redis(section: &Section<'_>, only_named: bool) -> ReadShape {
         As::Publish => (ShapePlan::Publish { channel: name("channel", "{source}:{table}") }, read_body(section, None)),
         As::List => (ShapePlan::List { list: name("list", "{source}:{table}") }, read_body(section, None)),
     };
-    let (ShapePlan::Cache { key: place, .. }
-    | ShapePlan::Stream { stream: place, .. }
-    | ShapePlan::Publish { channel: place }
-    | ShapePlan::List { list: place }) = &shape
-    else {
-        unreachable!("one of the four was made above")
-    };
-    ReadShape { key: Some(place.clone()), shape, body }
+    ReadShape { key: shape.place().cloned(), shape, body }
 }
 
 fn read_form(section: &Section<'_>, only_named: bool) -> CacheForm {
