@@ -80,7 +80,7 @@ impl ServerCatalog {
             let rows = self.ask(
                 "look up types",
                 &format!(
-                    "SELECT oid, typname, typtype, typbasetype, CASE WHEN typlen = -1 AND typcategory = 'A' THEN typelem ELSE 0 END, \
+                    "SELECT oid, typname, typtype, typbasetype, CASE WHEN typlen = -1 AND typcategory = 'A' AND oid NOT IN (22, 30) THEN typelem ELSE 0 END, \
                      typdelim, typtypmod FROM pg_catalog.pg_type WHERE oid IN ({list})"
                 ),
             )?;
@@ -207,8 +207,8 @@ impl ServerCatalog {
     /// Whether each column may be null, and its default. What is generated has none.
     fn learn_declared(&mut self, oid: u32) -> Result<HashMap<String, (bool, Option<String>)>, Trouble> {
         let sql = format!(
-            "SELECT a.attname, a.attnotnull, CASE WHEN a.attgenerated = '' AND a.attidentity = '' THEN \
-               pg_catalog.pg_get_expr(d.adbin, d.adrelid) END FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d \
+            "SELECT a.attname, a.attnotnull OR t.typtype = 'd' AND t.typnotnull, CASE WHEN a.attgenerated = '' AND a.attidentity = '' THEN \
+               pg_catalog.pg_get_expr(d.adbin, d.adrelid) END FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid LEFT JOIN pg_catalog.pg_attrdef d \
                ON d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped"
         );
         let rows = self.ask("look up how columns were declared", &sql)?;

@@ -33,6 +33,7 @@ use crate::change::{BinlogEvent, Cell, Lsn, Op, RowMark, Schema};
 use bytes::Bytes;
 use shape::{Kind, Shape};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 use table::{Odd, Table};
 use text::{put_int, put_string};
@@ -131,8 +132,8 @@ impl Debezium {
                 tombstone: false,
             }]),
             Op::Update if row.old_len() == 0 => Ok(vec![self.record(&table, change, Image::None, Image::Shown)?]),
-            Op::Update => match self.key_change(&table, change)? {
-                Some((old, new)) => Ok(self.split(&table, change, old, new)),
+            Op::Update => match self.old_key(&table, change)? {
+                Some((old, new)) => Ok(self.split(&table, change, &old, &new)),
                 None => Ok(vec![self.record(&table, change, Image::Old, Image::Shown)?]),
             },
         }
@@ -181,7 +182,7 @@ impl Debezium {
     }
 
     /// An update of a key as Debezium tells it: the old row goes, a new one comes.
-    fn split(&self, table: &Table, change: &Change<'_>, old: Key, new: Key) -> Vec<Record> {
+    fn split(&self, table: &Table, change: &Change<'_>, old: &Key, new: &Key) -> Vec<Record> {
         let headers = |name: &str, key: String| {
             let mut headers = Vec::with_capacity(table.headers.len() + 1);
             headers.push((name.into(), key));
@@ -190,25 +191,25 @@ impl Debezium {
         };
         vec![
             Record {
-                key: Some(old.whole),
+                key: Some(old.whole.clone()),
                 value: self.value(table, change, "d", Image::Old, Image::None),
-                headers: headers(NEW_KEY, new.bare),
+                headers: headers(NEW_KEY, new.text()),
                 tombstone: self.options.tombstones,
             },
             Record {
-                key: Some(new.whole),
+                key: Some(new.whole.clone()),
                 value: self.value(table, change, "c", Image::None, Image::Shown),
-                headers: headers(OLD_KEY, old.bare),
+                headers: headers(OLD_KEY, old.text()),
                 tombstone: false,
             },
         ]
     }
 
     /// The keys before and after, if they differ. An old image that does not hold the key says that it did not.
-    fn key_change(&self, table: &Table, change: &Change<'_>) -> Result<Option<(Key, Key)>, EncodeError> {
+    fn old_key(&self, table: &Table, change: &Change<'_>) -> Result<Option<(Key, Key)>, EncodeError> {
         let Some(new) = self.key(table, change.shown, Image::Shown)? else { return Ok(None) };
         let Ok(Some(old)) = self.key(table, change.shown, Image::Old) else { return Ok(None) };
-        Ok((old.bare != new.bare).then_some((old, new)))
+        Ok((old.bare() != new.bare()).then_some((old, new)))
     }
 
     fn key(&self, table: &Table, shown: &ShownRow<'_>, image: Image) -> Result<Option<Key>, EncodeError> {
@@ -233,10 +234,12 @@ impl Debezium {
             self.put_field(&mut out, table, *index, &cell, &mut odd);
         }
         out.push(b'}');
-        let bare = String::from_utf8_lossy(&out[table.key_head.len()..]).into_owned();
+        let mut bare = table.key_head.len()..out.len();
         if self.options.schemas {
             if !odd.is_empty() {
-                out = [&table.key_schema(&odd), bare.as_bytes()].concat();
+                let head = table.key_schema(&odd);
+                out = [&head, &out[bare.clone()]].concat();
+                bare = head.len()..out.len();
             }
             out.push(b'}');
         }
@@ -349,7 +352,18 @@ impl Debezium {
 /// A key with what stands in front of it, and without.
 struct Key {
     whole: Bytes,
-    bare: String,
+    /// Where in `whole` the key itself stands.
+    bare: Range<usize>,
+}
+
+impl Key {
+    fn bare(&self) -> &[u8] {
+        &self.whole[self.bare.clone()]
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(self.bare()).into_owned()
+    }
 }
 
 /// A column's value in an image; `None` if a guest left it out.

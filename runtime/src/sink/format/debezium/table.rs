@@ -96,7 +96,8 @@ impl Table {
     }
 
     pub(super) fn is_of(&self, schema: &Schema) -> bool {
-        self.id == schema.id && self.names == [&schema.source, &schema.namespace, &schema.table].map(Clone::clone)
+        let names = [&schema.source, &schema.namespace, &schema.table];
+        self.id == schema.id && self.names.iter().zip(names).all(|(ours, theirs)| ours == theirs)
     }
 
     /// What stands in front of a key whose fields are odd.

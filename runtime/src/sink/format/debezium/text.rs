@@ -77,16 +77,26 @@ pub(super) fn put_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Appends an integer's digits.
 pub(super) fn put_int(out: &mut Vec<u8>, value: i64) {
+    const PAIRS: [[u8; 2]; 100] = {
+        let mut pairs = [[0; 2]; 100];
+        let mut n = 0;
+        while n < 100 {
+            pairs[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+            n += 1;
+        }
+        pairs
+    };
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     let mut rest = value.unsigned_abs();
-    loop {
+    while rest >= 10 {
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&PAIRS[(rest % 100) as usize]);
+        rest /= 100;
+    }
+    if rest > 0 || at == digits.len() {
         at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+        digits[at] = b'0' + rest as u8;
     }
     if value < 0 {
         out.push(b'-');
@@ -122,7 +132,7 @@ mod tests {
 
     #[test]
     fn integers_have_all_their_digits() {
-        for n in [0, 7, -1, 10, i64::MAX, i64::MIN] {
+        for n in [0, 7, -1, 10, 99, 100, 101, 1000, -12345, i64::MAX, i64::MIN] {
             assert_eq!(written(|o| put_int(o, n)), n.to_string());
         }
     }
