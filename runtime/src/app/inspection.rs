@@ -28,7 +28,6 @@ impl Inspection {
         let mut guests = Vec::new();
         for pipeline in &plan.pipelines {
             guests.push(inspection.guests(plan, pipeline));
-            inspection.options(pipeline);
         }
         if connect {
             inspection.sources(plan, &guests).await;
@@ -72,19 +71,6 @@ impl Inspection {
             }
         }
         described
-    }
-
-    /// Settings that only a library understands.
-    fn options(&mut self, pipeline: &PipelinePlan) {
-        for target in &pipeline.targets {
-            // The members of a set share what the target says; one of them stands for all.
-            let Some(Door::Kafka(plan)) = target.members.first().map(|member| &member.door) else { continue };
-            for (name, value) in &plan.options {
-                if let Err(reason) = kafka::check_option(name, value.expose()) {
-                    self.say(false, format!("pipeline {}: target {}: {reason}", pipeline.name, target.name));
-                }
-            }
-        }
     }
 
     async fn sources(&mut self, plan: &Plan, guests: &[Vec<guest::Description>]) {

@@ -15,12 +15,13 @@ pub use inspection::Inspection;
 pub use terminal::{Screen, picture};
 
 use crate::admin::{self, Registry};
-use crate::config::Plan;
+use crate::config::{self, Mistakes, Plan};
 use crate::guest::{Engine, GuestHost, HostSettings, this_program};
 use crate::lane::Lane;
 use crate::ledger::Ledger;
 use crate::pipeline::{Corridor, INBOX_LEN_MAX};
 use crate::source::{Intake, SourceError};
+use crate::sink::kafka;
 use crate::store::{SqliteStore, Store};
 use crate::telemetry::{Note, SourceStats};
 use ring::{Reader, Readers, Stream};
@@ -43,6 +44,14 @@ const CONFIRM_WAIT: Duration = Duration::from_millis(300);
 
 /// Before an edited configuration is taken, lanes are given this long for what is under way; the rest is read again.
 const RELOAD_DRAIN: Duration = Duration::from_secs(3);
+
+/// Reads a folder, with the process's environment, and asks the libraries about the options that are handed on to them.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn read(dir: &Path) -> Result<Plan, Mistakes> {
+    config::load_with(dir, &|name| std::env::var(name).ok(), &kafka::check_option)
+}
 
 /// How a run came to its end.
 #[derive(Debug)]
