@@ -50,8 +50,13 @@ fn purged_log_is_loss_and_says_what_is_lost() {
         purge(&server);
         let message = lost(&settings, &known, &["raise binlog_expire_logs_seconds"]);
         if kind == Kind::Mysql {
-            let missing = server.sql().one("SELECT GTID_SUBTRACT(@@gtid_purged, '{known}')".replace("{known}", &known.gtids).as_str());
-            assert!(message.contains(&missing.replace('\n', "")) && message.contains("1 transaction"), "{missing}: {message}");
+            let missing = server
+                .sql()
+                .one("SELECT GTID_SUBTRACT(@@gtid_purged, '{known}')".replace("{known}", &known.gtids).as_str());
+            assert!(
+                message.contains(&missing.replace('\n', "")) && message.contains("1 transaction"),
+                "{missing}: {message}"
+            );
             assert!(bad(&MysqlSettings { known: Some(known), ..settings }).contains("purged"));
         }
     }
@@ -67,9 +72,12 @@ fn another_server_and_a_reset_log_are_loss() {
         lost(&elsewhere, &known, &["delivered is up to"]);
         let word = if kind == Kind::Mysql { "RESET BINARY LOGS AND GTIDS" } else { "RESET MASTER" };
         one.sql().run(word);
-        let message = lost(&settings, &known, &["its log was reset, or this is an older copy or"].map(|w| {
-            if kind == Kind::Mysql { "Its log was reset, or this is an older copy or" } else { w }
-        }));
+        let message = lost(
+            &settings,
+            &known,
+            &["its log was reset, or this is an older copy or"]
+                .map(|w| if kind == Kind::Mysql { "Its log was reset, or this is an older copy or" } else { w }),
+        );
         assert!(message.contains(&*known.gtids), "{message}");
         assert!(bad(&MysqlSettings { known: Some(known), ..settings }).contains("is lost"));
     }

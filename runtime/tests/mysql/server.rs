@@ -106,7 +106,9 @@ impl Server {
     /// A connection of root, in a new database of this name.
     pub fn sql_in(&self, database: &str) -> Sql {
         let sql = self.sql();
-        sql.run(&format!("DROP DATABASE IF EXISTS {database}; CREATE DATABASE {database} CHARACTER SET utf8mb4; USE {database}"));
+        sql.run(&format!(
+            "DROP DATABASE IF EXISTS {database}; CREATE DATABASE {database} CHARACTER SET utf8mb4; USE {database}"
+        ));
         sql
     }
 }

@@ -30,7 +30,10 @@ fn ask(settings: &MysqlSettings, findings: &mut Vec<Finding>) -> Result<(), Trou
     findings.push(Finding::good(format!("{place} is {}, reached over {}", facts.server, link.protection())));
     let hindered = hindrances(&facts, settings, &place);
     if hindered.is_empty() {
-        findings.push(Finding::good(format!("the binary log is on, in row format; server_id {} is free", settings.server_id)));
+        findings.push(Finding::good(format!(
+            "the binary log is on, in row format; server_id {} is free",
+            settings.server_id
+        )));
     }
     let has_log = facts.has_log;
     findings.extend(hindered.into_iter().map(Finding::bad));

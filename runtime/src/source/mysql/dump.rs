@@ -30,12 +30,7 @@ pub(super) const FILE_BEGIN: u64 = 4;
 ///
 /// # Errors
 /// What the server says to the preparation, a missing right above all.
-pub(super) fn start(
-    link: &mut Link,
-    settings: &MysqlSettings,
-    way: Way,
-    from: &BinlogPosition,
-) -> Result<(), Trouble> {
+pub(super) fn start(link: &mut Link, settings: &MysqlSettings, way: Way, from: &BinlogPosition) -> Result<(), Trouble> {
     introduce(link, settings)?;
     if way == Way::Domains {
         let state = quoted(&from.gtids);

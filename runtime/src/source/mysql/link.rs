@@ -51,8 +51,7 @@ mod capability {
     pub(super) const PLUGIN_AUTH_LENENC: u32 = 1 << 21;
     /// What we can not do without; every server since MySQL 5.7 and MariaDB 10 has it.
     pub(super) const NEEDED: u32 = PROTOCOL_41 | SECURE_CONNECTION | PLUGIN_AUTH;
-    pub(super) const OURS: u32 =
-        NEEDED | LONG_PASSWORD | LONG_FLAG | TRANSACTIONS | CONNECT_ATTRS | PLUGIN_AUTH_LENENC;
+    pub(super) const OURS: u32 = NEEDED | LONG_PASSWORD | LONG_FLAG | TRANSACTIONS | CONNECT_ATTRS | PLUGIN_AUTH_LENENC;
 }
 
 pub(super) const OK: u8 = 0x00;
@@ -127,12 +126,7 @@ impl Link {
     }
 
     /// Changes over to TLS, as `sslmode` and the server will have it.
-    fn secured(
-        mut self,
-        place: &Place,
-        settings: &MysqlSettings,
-        greeting: &Greeting,
-    ) -> Result<(Link, Way), Trouble> {
+    fn secured(mut self, place: &Place, settings: &MysqlSettings, greeting: &Greeting) -> Result<(Link, Way), Trouble> {
         let host = match place {
             Place::Unix { .. } => return Ok((self, Way::Private)),
             Place::Tcp { host, .. } => host,
@@ -161,13 +155,7 @@ impl Link {
         Ok((Link { stream, ..self }, Way::Private))
     }
 
-    fn log_in(
-        &mut self,
-        address: &Address,
-        greeting: &Greeting,
-        way: Way,
-        deadline: Instant,
-    ) -> Result<(), Trouble> {
+    fn log_in(&mut self, address: &Address, greeting: &Greeting, way: Way, deadline: Instant) -> Result<(), Trouble> {
         const DOING: &str = "log in";
         let mut login = Login::new(&address.password, way);
         // A plugin that we do not know may be the server's default, and another one the user's: that is found out by asking.
@@ -483,8 +471,7 @@ impl MysqlSettings {
     pub(super) fn judge(&self, trouble: Trouble) -> crate::source::SourceError {
         let address = self.address().ok();
         let place = address.as_ref().map(|a| a.place.to_string()).unwrap_or_default();
-        let scene =
-            Scene { place: &place, user: address.as_ref().map_or("", |a| &a.user), server_id: self.server_id };
+        let scene = Scene { place: &place, user: address.as_ref().map_or("", |a| &a.user), server_id: self.server_id };
         super::trouble::judge(trouble, &scene)
     }
 }

@@ -180,13 +180,7 @@ fn shown(set: &GtidSet) -> String {
 }
 
 /// MariaDB: no domain of the server may be behind what we know. Whether it still holds what came since, it says when asked for it.
-fn domains(
-    link: &mut Link,
-    facts: &Facts,
-    known: &BinlogPosition,
-    end: &End,
-    place: &str,
-) -> Result<(), Trouble> {
+fn domains(link: &mut Link, facts: &Facts, known: &BinlogPosition, end: &End, place: &str) -> Result<(), Trouble> {
     let ours: MariadbPosition = known.gtids.parse().map_err(Trouble::Refused)?;
     let mut theirs = end.position.gtids.to_string();
     for attempt in 1.. {

@@ -40,11 +40,7 @@ const XID: u8 = 16;
 ///
 /// # Errors
 /// A sentence: what the library says, or that nothing came for 30 s.
-pub async fn drain_bare(
-    settings: &MysqlSettings,
-    from: &BinlogPosition,
-    until: DrainUntil,
-) -> Result<Rate, String> {
+pub async fn drain_bare(settings: &MysqlSettings, from: &BinlogPosition, until: DrainUntil) -> Result<Rate, String> {
     let wrong = |e: mysql_async::Error| e.to_string();
     let address = settings.address()?;
     let Place::Tcp { host, port } = address.place else {

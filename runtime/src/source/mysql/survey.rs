@@ -100,7 +100,8 @@ fn version(text: &str) -> Option<(Version, String)> {
 pub(super) fn end(link: &mut Link, facts: &Facts) -> Result<End, Trouble> {
     const DOING: &str = "ask where the binary log ends";
     let is_mariadb = facts.kind == DatabaseKind::Mariadb;
-    let sql = if !is_mariadb && facts.version >= MYSQL_NEW_WORDS { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
+    let sql =
+        if !is_mariadb && facts.version >= MYSQL_NEW_WORDS { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
     let row = one(link, DOING, sql)?;
     let (file, offset) = (field(&row, 0).to_owned(), field(&row, 1).parse().map_err(|_| unreadable())?);
     let gtids = if is_mariadb {

@@ -187,7 +187,9 @@ impl Link {
     fn begin_scram(&mut self, mechanisms: &[u8], password: &str) -> Result<ScramSha256, Trouble> {
         let offered = |name: &str| mechanisms.split(|b| *b == 0).any(|m| m == name.as_bytes());
         let end_point = match &self.stream {
-            Stream::Tls(s) => s.conn.peer_certificates().and_then(|c| c.first()).and_then(|c| crate::source::tls::end_point(c)),
+            Stream::Tls(s) => {
+                s.conn.peer_certificates().and_then(|c| c.first()).and_then(|c| crate::source::tls::end_point(c))
+            }
             Stream::Plain(_) => None,
         };
         let (name, binding) = match end_point {
