@@ -1,7 +1,7 @@
 //! What MariaDB compresses: columns declared COMPRESSED, and events with `log_bin_compress`.
 //!
-//! Both begin with a byte that says how (0: not at all, 1 in the upper half: zlib) and in its lower bits how many bytes of
-//! length follow; a column's length stands least significant byte first, an event's most significant first.
+//! Both begin with a byte whose upper bits say how (8: zlib; a column may be not compressed at all) and whose lower three say
+//! how many bytes of length follow, most significant first.
 //! <https://mariadb.com/kb/en/compressing-events-to-reduce-size-of-the-binary-log/>
 
 use super::bytes::{Cut, Reader, big_endian};
@@ -18,12 +18,12 @@ pub(super) fn column(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Cut> {
     if header == 0 {
         return Ok(Cow::Borrowed(r.rest()));
     }
-    // Bit 3 says that the stream has no zlib header; the lower three how many bytes the length takes.
+    // Bit 3 says that the stream has no zlib header.
     let (method, is_raw, len_bytes) = (header >> 4, header & 8 != 0, usize::from(header & 7));
     if method != 8 {
         return Err(Cut);
     }
-    let len = r.uint(len_bytes)?;
+    let len = big_endian(r.take(len_bytes)?);
     inflate(r.rest(), len, is_raw).map(Cow::Owned)
 }
 

@@ -142,7 +142,7 @@ impl Decoder {
     pub(super) fn new(rules: Rules, from: &BinlogPosition, kind: DatabaseKind) -> Self {
         Self {
             kind,
-            tables: Tables::default(),
+            tables: Tables::new(kind),
             progress: Progress::new(from),
             assembly: Assembly::new(rules.source.clone()),
             rules,
@@ -164,7 +164,7 @@ impl Decoder {
     pub(super) fn event(&mut self, event: &RawEvent<'_>) -> Result<Step, DecodeError> {
         let begin = match self.payload {
             Some(begin) => begin,
-            None => self.progress.advance(event),
+            None => self.progress.advance(event, self.transaction.is_some()),
         };
         self.dispatch(event, begin).map_err(|error| DecodeError {
             message: format!("{}:{begin}, {} event: {}", self.progress.file(), event.name(), error.message),

@@ -14,7 +14,8 @@ pub(super) struct RawEvent<'a> {
     pub(super) server_id: u32,
     /// Bytes of the whole event as its header says: header and checksum included.
     pub(super) len: u32,
-    /// Where the next event begins in the file, the low 32 bits of it; 0 if the event stands in no file.
+    /// Where the next event begins in the file, the low 32 bits of it; 0 if the event stands in no file, and inside the
+    /// transactions of MariaDB from 11 on.
     pub(super) end: u32,
     pub(super) flags: u16,
     pub(super) body: &'a [u8],
@@ -58,9 +59,9 @@ const FLAG_ARTIFICIAL: u16 = 0x20;
 const FLAG_IGNORABLE: u16 = 0x80;
 
 impl RawEvent<'_> {
-    /// Whether the event's place in the file can be believed.
-    pub(super) fn stands_in_file(&self) -> bool {
-        self.end != 0 && self.flags & FLAG_ARTIFICIAL == 0
+    /// Whether the server made the event for us.
+    pub(super) fn is_artificial(&self) -> bool {
+        self.flags & FLAG_ARTIFICIAL != 0
     }
 
     pub(super) fn is_ignorable(&self) -> bool {

@@ -128,8 +128,9 @@ fn is_unsigned(mapped: &MappedColumn, known: Option<&CatalogColumn>) -> bool {
 /// Whatever the log holds as a string.
 fn string(mapped: &MappedColumn, known: Option<&CatalogColumn>) -> Kind {
     use type_id::*;
-    let is_fixed = matches!(mapped.type_id, STRING);
+    let is_fixed = mapped.type_id == STRING;
     match known.map_or("", |known| known.data_type.as_str()) {
+        "vector" => return Kind::Vector,
         "uuid" if is_fixed => return Kind::Uuid,
         "inet4" if is_fixed => return Kind::Inet4,
         "inet6" if is_fixed => return Kind::Inet6,

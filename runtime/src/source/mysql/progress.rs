@@ -94,11 +94,14 @@ impl Progress {
         }
     }
 
-    /// Where the event begins in its file. Its header has only the low 32 bits of where it ends.
-    pub(super) fn advance(&mut self, event: &RawEvent<'_>) -> u64 {
+    /// Where the event begins in its file. Its header has only the low 32 bits of where it ends, or nothing at all: inside a
+    /// transaction one event begins where the one before ends.
+    pub(super) fn advance(&mut self, event: &RawEvent<'_>, is_inside: bool) -> u64 {
         const HEADER_MASK: u64 = 0xffff_ffff;
-        if !event.stands_in_file() {
-            return self.offset;
+        if event.is_artificial() || event.end == 0 {
+            let begin = self.offset;
+            self.offset += if is_inside && !event.is_artificial() { u64::from(event.len) } else { 0 };
+            return begin;
         }
         let mut end = self.offset & !HEADER_MASK | u64::from(event.end);
         if end + (1 << 31) < self.offset {

@@ -5,6 +5,7 @@
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/classmysql_1_1binlog_1_1event_1_1Table__map__event.html>
 
 use super::bytes::{Cut, Reader};
+use crate::change::DatabaseKind;
 
 /// The numbers of types in a binary log. Those below 200 that MySQL lacks are MariaDB's compressed columns.
 pub(super) mod type_id {
@@ -78,7 +79,7 @@ pub(super) fn table_id(body: &[u8]) -> Result<(u64, &[u8]), Cut> {
 
 impl TableMap {
     /// Reads what stands behind the table's number.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Cut> {
+    pub(super) fn parse(body: &[u8], kind: DatabaseKind) -> Result<Self, Cut> {
         let mut r = Reader::new(body);
         r.skip(2)?;
         let (database, table) = (name(&mut r)?, name(&mut r)?);
@@ -96,12 +97,12 @@ impl TableMap {
         let mut map = Self { database, table, columns, is_named: false };
         while !r.is_empty() {
             let field = r.u8()?;
-            map.optional(field, Reader::new(r.lenenc_bytes()?))?;
+            map.optional(field, Reader::new(r.lenenc_bytes()?), kind)?;
         }
         Ok(map)
     }
 
-    fn optional(&mut self, field: u8, mut r: Reader<'_>) -> Result<(), Cut> {
+    fn optional(&mut self, field: u8, mut r: Reader<'_>, kind: DatabaseKind) -> Result<(), Cut> {
         const SIGNEDNESS: u8 = 1;
         const DEFAULT_CHARSET: u8 = 2;
         const COLUMN_CHARSET: u8 = 3;
@@ -120,9 +121,9 @@ impl TableMap {
                     column.is_unsigned = Some(byte << (index % 8) & 0x80 != 0);
                 }
             }
-            DEFAULT_CHARSET => default_charset(self.columns.iter_mut().filter(|c| c.is_character()), r)?,
+            DEFAULT_CHARSET => default_charset(self.columns.iter_mut().filter(|c| c.is_character(kind)), r)?,
             ENUM_AND_SET_DEFAULT_CHARSET => default_charset(self.columns.iter_mut().filter(|c| c.is_labelled()), r)?,
-            COLUMN_CHARSET => column_charset(self.columns.iter_mut().filter(|c| c.is_character()), r)?,
+            COLUMN_CHARSET => column_charset(self.columns.iter_mut().filter(|c| c.is_character(kind)), r)?,
             ENUM_AND_SET_COLUMN_CHARSET => column_charset(self.columns.iter_mut().filter(|c| c.is_labelled()), r)?,
             COLUMN_NAME => {
                 for column in &mut self.columns {
@@ -156,22 +157,24 @@ impl MappedColumn {
             && matches!(self.type_id, TINY | SHORT | INT24 | LONG | LONGLONG | FLOAT | DOUBLE | NEWDECIMAL | YEAR)
     }
 
-    /// Those that have a collation in COLUMN_CHARSET.
-    fn is_character(&self) -> bool {
+    /// Those that have a collation in COLUMN_CHARSET. To MariaDB a geometry is one of them, to MySQL a vector.
+    fn is_character(&self, kind: DatabaseKind) -> bool {
         use type_id::*;
-        !self.is_array
-            && matches!(
-                self.type_id,
-                STRING
-                    | VAR_STRING
-                    | VARCHAR
-                    | BLOB
-                    | TINY_BLOB
-                    | MEDIUM_BLOB
-                    | LONG_BLOB
-                    | BLOB_COMPRESSED
-                    | VARCHAR_COMPRESSED
-            )
+        let own = if kind == DatabaseKind::Mariadb { GEOMETRY } else { VECTOR };
+        self.type_id == own
+            || !self.is_array
+                && matches!(
+                    self.type_id,
+                    STRING
+                        | VAR_STRING
+                        | VARCHAR
+                        | BLOB
+                        | TINY_BLOB
+                        | MEDIUM_BLOB
+                        | LONG_BLOB
+                        | BLOB_COMPRESSED
+                        | VARCHAR_COMPRESSED
+                )
     }
 
     fn is_labelled(&self) -> bool {

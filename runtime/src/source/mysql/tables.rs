@@ -4,7 +4,7 @@ use super::bytes::Cut;
 use super::decode::{CatalogTable, DecodeError, Rules};
 use super::plan::{Plan, column_of, plan_of};
 use super::table_map::{MappedColumn, TableMap, table_id};
-use crate::change::{Column, Schema, SchemaId};
+use crate::change::{Column, DatabaseKind, Schema, SchemaId};
 use crate::fault::Fault;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ pub(super) struct Table {
 }
 
 /// Tables by their number in the log, and every schema that was ever announced.
-#[derive(Default)]
 pub(super) struct Tables {
+    kind: DatabaseKind,
     by_id: HashMap<u64, (Arc<[u8]>, Arc<Table>)>,
     /// A number is given to a table again and again, and to another one when it is free; what a table is, its bytes say.
     by_content: HashMap<Arc<[u8]>, Arc<Table>>,
@@ -35,6 +35,10 @@ pub(super) struct Tables {
 }
 
 impl Tables {
+    pub(super) fn new(kind: DatabaseKind) -> Self {
+        Self { kind, by_id: HashMap::new(), by_content: HashMap::new(), newest: HashMap::new(), last_id: 0 }
+    }
+
     #[inline]
     pub(super) fn get(&self, id: u64) -> Option<&Arc<Table>> {
         self.by_id.get(&id).map(|(_, table)| table)
@@ -59,7 +63,7 @@ impl Tables {
             Some((content, table)) => (content.clone(), table.clone()),
             None => {
                 let content: Arc<[u8]> = content.into();
-                let map = TableMap::parse(&content).map_err(|Cut| unreadable())?;
+                let map = TableMap::parse(&content, self.kind).map_err(|Cut| unreadable())?;
                 let table = Arc::new(self.build(map, rules)?);
                 self.by_content.insert(content.clone(), table.clone());
                 (content, table)

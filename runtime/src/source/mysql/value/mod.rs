@@ -211,7 +211,3 @@ fn vector(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Cut> {
     }
     Ok(())
 }
-
-#[cfg(test)]
-#[path = "value_tests.rs"]
-mod tests;

@@ -24,17 +24,35 @@ pub(super) fn inet4(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Cut> {
     Ok(())
 }
 
-/// As MariaDB prints it: an IPv4 address inside is printed as one.
+/// As MariaDB prints it: the longest run of zeros is left out, also one of a single group, and an IPv4 address inside is printed
+/// as one.
 pub(super) fn inet6(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Cut> {
     let octets = whole::<16>(bytes)?;
-    let address = Ipv6Addr::from(octets);
-    let mut text = String::new();
-    match address.segments() {
-        [0, 0, 0, 0, 0, 0, high, _] if high != 0 => {
-            let [.., a, b, c, d] = octets;
-            write!(text, "::{a}.{b}.{c}.{d}").expect("a string takes any text");
+    let groups = Ipv6Addr::from(octets).segments();
+    let (mut gap, mut gap_len) = (groups.len(), 0);
+    for start in 0..groups.len() {
+        let len = groups[start..].iter().take_while(|group| **group == 0).count();
+        if len > gap_len {
+            (gap, gap_len) = (start, len);
         }
-        _ => write!(text, "{address}").expect("a string takes any text"),
+    }
+    let holds_inet4 = gap == 0 && (gap_len == 6 || gap_len == 5 && groups[5] == 0xffff);
+    let mut text = String::new();
+    let mut at = 0;
+    while at < groups.len() {
+        if at == gap {
+            text.push_str("::");
+            at += gap_len;
+            continue;
+        }
+        let colon = if at == 0 || text.ends_with(':') { "" } else { ":" };
+        if holds_inet4 && at == 6 {
+            let [.., a, b, c, d] = octets;
+            write!(text, "{colon}{a}.{b}.{c}.{d}").expect("a string takes any text");
+            break;
+        }
+        write!(text, "{colon}{:x}", groups[at]).expect("a string takes any text");
+        at += 1;
     }
     out.extend_from_slice(text.as_bytes());
     Ok(())
