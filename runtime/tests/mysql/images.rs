@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 /// Inserts, updates, moves to another key and deletes one row, under this row image.
 fn life_of_a_row(server: &Server, image: &str) -> Vec<Row> {
-    let sql = server.sql_in("images");
+    let database = format!("images_{}", image.to_lowercase());
+    let sql = server.sql_in(&database);
     sql.run("CREATE TABLE t (id int PRIMARY KEY, v varchar(20), n int DEFAULT 5, big longtext)");
-    let mut reader = Reader::start(settings(server, "images")).streaming();
+    let mut reader = Reader::start(settings(server, &database)).streaming();
     sql.run(&format!("SET SESSION binlog_row_image = '{image}'"));
     sql.run("INSERT INTO t (id, v, big) VALUES (1, 'a', REPEAT('x', 3000))");
     sql.run("UPDATE t SET v = 'b'");
@@ -18,7 +19,7 @@ fn life_of_a_row(server: &Server, image: &str) -> Vec<Row> {
     sql.run("DELETE FROM t");
     let rows = reader.rows(4);
     reader.stop().expect("stops in order");
-    assert!(rows.iter().all(|row| row.keys == ["id"] && row.table == "images.t"));
+    assert!(rows.iter().all(|row| row.keys == ["id"] && row.table == format!("{database}.t")));
     assert_eq!(rows.iter().map(|row| row.op).collect::<Vec<_>>(), [Op::Insert, Op::Update, Op::Update, Op::Delete]);
     rows
 }
@@ -72,10 +73,15 @@ fn json_that_changed_in_part_is_put_together() {
     sql.run("UPDATE t SET doc = JSON_SET(doc, '$.a', 2)");
     sql.run("UPDATE t SET doc = JSON_REMOVE(doc, '$.b[1]')");
     let rows = reader.rows(3);
-    for (row, parts) in rows.iter().zip([&["1", "[\\\"x\\\", \\\"y\\\", \\\"z\\\"]"], &["2", "\\\"z\\\"]"], &["2", "\\\"z\\\"]"]]) {
+    for (row, parts) in
+        rows.iter().zip([&["1", "[\\\"x\\\", \\\"y\\\", \\\"z\\\"]"], &["2", "\\\"z\\\"]"], &["2", "\\\"z\\\"]"]])
+    {
         let doc = row.new["doc"].replace(", ", ",").replace(": ", ":");
         let parts = parts.map(|p| p.replace(", ", ","));
-        assert!(doc.starts_with("Json") && doc.contains(&format!("\\\"a\\\":{}", parts[0])) && doc.contains(&parts[1]), "{doc}");
+        assert!(
+            doc.starts_with("Json") && doc.contains(&format!("\\\"a\\\":{}", parts[0])) && doc.contains(&parts[1]),
+            "{doc}"
+        );
     }
     assert!(!rows[2].new["doc"].contains("\\\"y\\\""));
     reader.stop().expect("stops in order");
@@ -126,7 +132,10 @@ fn columns_and_tables_that_are_left_out_never_enter_a_frame() {
             let batch = reader.batch();
             let hidden = b"geheim";
             assert!(!batch.frame.heap.windows(hidden.len()).any(|bytes| bytes == hidden), "not in the frame");
-            assert!(batch.events.iter().all(|e| e.query.as_deref().is_none_or(|q| !q.contains("geheim"))), "nor in a statement");
+            assert!(
+                batch.events.iter().all(|e| e.query.as_deref().is_none_or(|q| !q.contains("geheim"))),
+                "nor in a statement"
+            );
             rows.extend((0..batch.len()).map(|index| crate::reader::row(&batch, index)));
         }
         assert_eq!(rows[0].new, map(&[("id", "Int(1)"), ("v", "Text(\"seen\")")]));
@@ -152,7 +161,11 @@ fn compressed(server: &Server, before: &str) {
         let wanted = format!("Text(\"value {id}{}\")", ".".repeat(200));
         assert_eq!((row.op, &row.new["id"], &row.new["v"]), (Op::Insert, &format!("Int({id})"), &wanted));
     }
-    assert!(rows[900..910].iter().all(|row| row.op == Op::Update && row.new["v"].contains("uuu") && row.old["v"].contains("value")));
+    assert!(
+        rows[900..910]
+            .iter()
+            .all(|row| row.op == Op::Update && row.new["v"].contains("uuu") && row.old["v"].contains("value"))
+    );
     assert!(rows[910..].iter().all(|row| row.op == Op::Delete && row.old["v"].contains("uuu")));
     reader.stop().expect("stops in order");
 }
@@ -183,7 +196,8 @@ fn without_metadata_names_come_from_the_catalog() {
         let mut reader = Reader::start(settings(&server, "names")).streaming();
         sql.run("INSERT INTO t VALUES (18446744073709551615, 'y', 'é', 'p,q')");
         let row = reader.rows(1).remove(0);
-        let wanted = [("a", "UInt(18446744073709551615)"), ("b", "Enum(\"y\")"), ("c", "Text(\"é\")"), ("d", "Text(\"p,q\")")];
+        let wanted =
+            [("a", "UInt(18446744073709551615)"), ("b", "Enum(\"y\")"), ("c", "Text(\"é\")"), ("d", "Text(\"p,q\")")];
         assert_eq!((row.new, row.keys), (map(&wanted), vec!["a".to_owned()]));
         reader.stop().expect("stops in order");
     }
