@@ -189,7 +189,9 @@ impl Writer {
                 let bytes: usize = members().map(|message| message.body.len()).sum();
                 let mut cmd = command("RPUSH", 2 + call.members.len(), bytes + 64);
                 cmd.arg(&first.place);
-                members().for_each(|message| drop(cmd.arg(&*message.body)));
+                for message in members() {
+                    cmd.arg(&*message.body);
+                }
                 self.add(cmd);
             }
             Kind::Publish => {
@@ -226,9 +228,13 @@ impl Writer {
             order::write_version(message.origin.version(), &mut self.text);
             cmd.arg(&self.text);
             match message.act {
-                Act::Put { value: CacheValue::Text } => drop(cmd.arg("T").arg(&*message.body)),
+                Act::Put { value: CacheValue::Text } => {
+                    cmd.arg("T").arg(&*message.body);
+                }
                 Act::Put { value: CacheValue::Hash } => write_fields(&mut cmd, message),
-                _ => drop(cmd.arg("D")),
+                _ => {
+                    cmd.arg("D");
+                }
             }
         }
         self.add(cmd);
@@ -310,11 +316,13 @@ fn write_fields(cmd: &mut Cmd, message: &Message) {
         if is_gone(field) { removed += 1 } else { set += 2 }
     }
     cmd.arg(if replaces(message) { "R" } else { "H" }).arg(set);
-    pairs(&message.body)
-        .filter(|(field, _)| !is_gone(field))
-        .for_each(|(field, value)| drop(cmd.arg(field).arg(value)));
+    for (field, value) in pairs(&message.body).filter(|(field, _)| !is_gone(field)) {
+        cmd.arg(field).arg(value);
+    }
     cmd.arg(removed);
-    pairs(&message.body).filter_map(|(field, _)| gone(field)).for_each(|field| drop(cmd.arg(field)));
+    for field in pairs(&message.body).filter_map(|(field, _)| gone(field)) {
+        cmd.arg(field);
+    }
 }
 
 /// The fields of a stream's entry: ten, and two for each header.

@@ -66,8 +66,12 @@ impl Dial {
     fn greeting(&self, peer: Peer) -> Pipeline {
         let mut greeting = Pipeline::new();
         match (self.login.username(), self.login.password()) {
-            (Some(user), Some(password)) => drop(greeting.cmd("AUTH").arg(user).arg(password)),
-            (None, Some(password)) => drop(greeting.cmd("AUTH").arg(password)),
+            (Some(user), Some(password)) => {
+                greeting.cmd("AUTH").arg(user).arg(password);
+            }
+            (None, Some(password)) => {
+                greeting.cmd("AUTH").arg(password);
+            }
             (_, None) => {}
         }
         if self.login.db() != 0 && peer == Peer::Server {

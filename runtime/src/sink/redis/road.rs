@@ -165,6 +165,10 @@ impl Road {
     async fn trip(&self, address: Arc<Address>, calls: Vec<Call>, messages: &[Message], deadline: Instant) -> Trip {
         let mut writer = Writer::default();
         let widths = calls.iter().map(|call| writer.write(call, messages, self.shape)).collect();
+        if writer.pipeline.is_empty() {
+            // Updates that change nothing that is kept.
+            return Trip { address, calls, widths, link: None, end: Ok(Vec::new()) };
+        }
         let late = || Err(End::Refused(answer::unanswered(self.timeout)));
         let mut link = match timeout_at(deadline, self.link(&address)).await {
             Ok(Ok(link)) => link,
