@@ -14,7 +14,7 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 #[tokio::test]
 async fn key_of_an_item_holds_the_row_and_nothing_else() {
-    let server = Server::start();
+    let server = Server::start().await;
     let (sink, mut witness) = (sink(&server), server.witness());
     all(&sink, &[message(At(10, Op::Insert), TEXT, "item:1", b"{\"id\":1}")]).await;
     assert_eq!(witness.get("item:1").as_deref(), Some("{\"id\":1}"));
@@ -28,17 +28,24 @@ async fn key_of_an_item_holds_the_row_and_nothing_else() {
 
 #[tokio::test]
 async fn older_change_never_wins_and_the_deleted_stay_dead() {
-    let server = Server::start();
+    let server = Server::start().await;
     let (sink, mut witness) = (sink(&server), server.witness());
     let new = message(At(20, Op::Update), TEXT, "a", b"new");
     all(&sink, std::slice::from_ref(&new)).await;
-    all(&sink, &[message(At(19, Op::Insert), TEXT, "a", b"old"), message(At(18, Op::Delete), Act::Remove, "a", b"")]).await;
+    all(&sink, &[message(At(19, Op::Insert), TEXT, "a", b"old"), message(At(18, Op::Delete), Act::Remove, "a", b"")])
+        .await;
     assert_eq!(witness.get("a").as_deref(), Some("new"));
     all(&sink, &[new]).await;
     assert_eq!(witness.get("a").as_deref(), Some("new"), "a repeat changes nothing");
     all(&sink, &[message(At(30, Op::Delete), Act::Remove, "a", b"")]).await;
-    all(&sink, &[message(At(20, Op::Update), TEXT, "a", b"new"), message(At(29, Op::Insert), HASH, "a", &fields(&[("f", Some("v"))]))])
-        .await;
+    all(
+        &sink,
+        &[
+            message(At(20, Op::Update), TEXT, "a", b"new"),
+            message(At(29, Op::Insert), HASH, "a", &fields(&[("f", Some("v"))])),
+        ],
+    )
+    .await;
     assert_eq!(witness.ask::<i64>(&["EXISTS", "a"]), 0, "the tombstone holds");
     all(&sink, &[message(At(31, Op::Insert), TEXT, "a", b"again")]).await;
     assert_eq!(witness.get("a").as_deref(), Some("again"));
@@ -46,7 +53,7 @@ async fn older_change_never_wins_and_the_deleted_stay_dead() {
 
 #[tokio::test]
 async fn changes_of_one_item_in_one_flight_are_applied_in_order() {
-    let server = Server::start();
+    let server = Server::start().await;
     let (sink, mut witness) = (sink(&server), server.witness());
     let steps: Vec<_> = (1..=100).map(|n| message(At(n, Op::Update), TEXT, "a", n.to_string().as_bytes())).collect();
     all(&sink, &steps).await;
@@ -63,7 +70,11 @@ async fn hash_follows_its_row(settings: RedisSettings, server: &Server) {
     all(&sink, &[message(At(2, Op::Update), HASH, "h", &fields(&[("id", Some("1")), ("name", None)]))]).await;
     assert_eq!(witness.hash("h"), map(&[("id", "1"), ("note", "x")]));
     // An insert is the whole row.
-    all(&sink, &[message(At(3, Op::Insert), HASH, "h", &fields(&[("id", Some("1")), ("name", None), ("city", Some("Ulm"))]))]).await;
+    all(
+        &sink,
+        &[message(At(3, Op::Insert), HASH, "h", &fields(&[("id", Some("1")), ("name", None), ("city", Some("Ulm"))]))],
+    )
+    .await;
     assert_eq!(witness.hash("h"), map(&[("id", "1"), ("city", "Ulm")]));
     all(&sink, &[message(At(4, Op::Update), HASH, "h", &[])]).await;
     assert_eq!(witness.hash("h"), map(&[("id", "1"), ("city", "Ulm")]));
@@ -73,16 +84,16 @@ async fn hash_follows_its_row(settings: RedisSettings, server: &Server) {
 
 #[tokio::test]
 async fn hash_follows_its_row_behind_the_guard_and_without_it() {
-    let server = Server::start();
+    let server = Server::start().await;
     hash_follows_its_row(settings(&server), &server).await;
-    let server = Server::start();
+    let server = Server::start().await;
     hash_follows_its_row(RedisSettings { guard: None, ..settings(&server) }, &server).await;
     assert_eq!(server.witness().ask::<i64>(&["DBSIZE"]), 0, "without a guard nothing is kept beside items");
 }
 
 #[tokio::test]
 async fn table_of_very_many_columns_is_a_hash_like_any_other() {
-    let server = Server::start();
+    let server = Server::start().await;
     let (sink, mut witness) = (sink(&server), server.witness());
     let names: Vec<String> = (0..9000).map(|n| format!("c{n}")).collect();
     let row: Vec<(&str, Option<&str>)> = names.iter().map(|name| (name.as_str(), Some("v"))).collect();
@@ -100,7 +111,7 @@ fn entries(range: Value) -> Vec<(String, BTreeMap<String, String>)> {
 
 #[tokio::test]
 async fn stream_holds_each_entry_once_in_order_with_ids_made_from_positions() {
-    let server = Server::start();
+    let server = Server::start().await;
     let (sink, mut witness) = (sink(&server), server.witness());
     let append = || Act::Append { trim: None };
     let steps: Vec<_> = (1..=50).map(|n| message(At(n, Op::Insert), append(), "s", n.to_string().as_bytes())).collect();
@@ -113,13 +124,19 @@ async fn stream_holds_each_entry_once_in_order_with_ids_made_from_positions() {
     assert_eq!(bodies, (1..=50).map(|n| n.to_string()).collect::<Vec<_>>());
     let (id, entry) = &held[4];
     assert_eq!(id, &format!("5-{}", 4 << 20 | 1), "commit 5; change 4, sub 0, message 0");
-    let said = [("id", "erp-5-4.0-8f3a11c2.0"), ("op", "insert"), ("table", "public.item"), ("body", "5"), ("content_type", "application/json")];
+    let said = [
+        ("id", "erp-5-4.0-8f3a11c2.0"),
+        ("op", "insert"),
+        ("table", "public.item"),
+        ("body", "5"),
+        ("content_type", "application/json"),
+    ];
     assert_eq!(*entry, map(&said));
 }
 
 #[tokio::test]
 async fn repeat_is_known_even_where_the_entry_was_cut_off_or_the_stream_deleted() {
-    let server = Server::start();
+    let server = Server::start().await;
     let (sink, mut witness) = (sink(&server), server.witness());
     let append = || Act::Append { trim: Some(Trim::Length(100)) };
     let steps: Vec<_> = (1..=1000).map(|n| message(At(n, Op::Insert), append(), "s", b"x")).collect();
@@ -142,7 +159,7 @@ async fn repeat_is_known_even_where_the_entry_was_cut_off_or_the_stream_deleted(
 
 #[tokio::test]
 async fn stream_of_somebody_else_is_refused_rather_than_taken_for_delivered() {
-    let server = Server::start();
+    let server = Server::start().await;
     let (sink, mut witness) = (sink(&server), server.witness());
     let append = || Act::Append { trim: None };
     witness.ask::<String>(&["XADD", "s", "1700000000000-0", "f", "v"]);
@@ -157,7 +174,7 @@ async fn stream_of_somebody_else_is_refused_rather_than_taken_for_delivered() {
 
 #[tokio::test]
 async fn headers_become_fields_of_the_entry() {
-    let server = Server::start();
+    let server = Server::start().await;
     let (sink, mut witness) = (sink(&server), server.witness());
     let mut step = message(At(5, Op::Delete), Act::Append { trim: None }, "s", b"x");
     step.headers = vec![("traceparent".into(), "00-1".to_owned())];
@@ -168,7 +185,7 @@ async fn headers_become_fields_of_the_entry() {
 
 #[tokio::test]
 async fn list_keeps_order_and_channel_reaches_its_listeners() {
-    let server = Server::start();
+    let server = Server::start().await;
     let (sink, mut witness) = (sink(&server), server.witness());
     let mut listener = redis::Client::open(server.url()).expect("an address").get_connection().expect("a connection");
     let mut channel = listener.as_pubsub();
@@ -181,13 +198,14 @@ async fn list_keeps_order_and_channel_reaches_its_listeners() {
     all(&sink, &flight).await;
     let expected: Vec<String> = (1..=20).map(|n| n.to_string()).collect();
     assert_eq!(witness.ask::<Vec<String>>(&["LRANGE", "list", "0", "-1"]), expected);
-    let heard: Vec<String> = (0..20).map(|_| channel.get_message().expect("a message").get_payload().expect("text")).collect();
+    let heard: Vec<String> =
+        (0..20).map(|_| channel.get_message().expect("a message").get_payload().expect("text")).collect();
     assert_eq!(heard, expected);
 }
 
 #[tokio::test]
 async fn what_is_not_for_redis_is_refused_with_a_sentence() {
-    let server = Server::start();
+    let server = Server::start().await;
     let sink = sink(&server);
     refused(&sink, message(At(1, Op::Insert), Act::default(), "a", b"x"), Fault::Poison, "for an HTTP API").await;
     refused(&sink, message(At(1, Op::Insert), TEXT, "", b"x"), Fault::Poison, "gives this message no key").await;
@@ -200,7 +218,7 @@ async fn what_is_not_for_redis_is_refused_with_a_sentence() {
 
 #[tokio::test]
 async fn one_flight_may_hold_everything() {
-    let server = Server::start();
+    let server = Server::start().await;
     let (sink, mut witness) = (sink(&server), server.witness());
     let flight = [
         message(At(1, Op::Insert), TEXT, "a", b"1"),

@@ -18,8 +18,12 @@ pub const TEXT: Act = Act::Put { value: CacheValue::Text };
 pub const HASH: Act = Act::Put { value: CacheValue::Hash };
 
 pub fn settings(server: &Server) -> RedisSettings {
+    settings_to(server.url())
+}
+
+pub fn settings_to(url: String) -> RedisSettings {
     RedisSettings {
-        url: server.url(),
+        url,
         nodes: Vec::new(),
         cluster: false,
         sentinel: None,
@@ -41,8 +45,13 @@ pub struct At(pub u64, pub Op);
 pub fn message(at: At, act: Act, place: &str, body: &[u8]) -> Message {
     let At(commit, op) = at;
     let database = Arc::new(Database { name: "shop".into(), ..Database::default() });
-    let schema =
-        Schema { source: "erp".into(), database, namespace: "public".into(), table: "item".into(), ..Schema::default() };
+    let schema = Schema {
+        source: "erp".into(),
+        database,
+        namespace: "public".into(),
+        table: "item".into(),
+        ..Schema::default()
+    };
     let change = commit.saturating_sub(1);
     let mark = RowMark { commit, change, sub: 0, transaction: 7 };
     let origin = Origin { schema: Arc::new(schema), op, mark, index: 0 };
