@@ -2,7 +2,6 @@
 
 use super::server::{Server, Witness};
 use super::writer::{At, HASH, Road, TEXT, all, fields, message, refusal, refused, settings, sink};
-use redis::Value;
 use sluicegate::change::{Act, Op};
 use sluicegate::fault::Fault;
 use sluicegate::sink::Sink;
@@ -113,26 +112,34 @@ async fn wrong_type_under_a_key_refuses_that_message_alone() {
 
 #[tokio::test]
 async fn server_that_loads_its_data_is_waited_for() {
-    let mut server = Server::start_with(&["--enable-debug-command", "yes"]).await;
-    let mut witness = server.witness();
-    witness.ask::<()>(&["DEBUG", "POPULATE", "3000", "k", "100"]);
-    // Slows the next start down: microseconds for each key.
-    for (name, value) in [("appendonly", "no"), ("appendonly", "yes")] {
-        witness.ask::<()>(&["CONFIG", "SET", name, value]);
-    }
+    let slow = ["--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024"];
+    let server = Server::start_with(&slow).await;
+    let (sink, mut witness) = (sink(&server), server.witness());
+    witness.ask::<()>(&["DEBUG", "POPULATE", "2000", "k", "100"]);
+    witness.ask::<()>(&["BGREWRITEAOF"]);
     let busy = |info: &str| info.contains("aof_rewrite_in_progress:1") || info.contains("aof_rewrite_scheduled:1");
     while busy(&witness.ask::<String>(&["INFO", "persistence"])) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let road = Road::new(settings(&server));
-    witness.ask::<()>(&["CONFIG", "SET", "key-load-delay", "1000"]);
-    let _closed = witness.try_ask::<Value>(&["DEBUG", "LOADAOF"]);
-    for n in 1..=50 {
-        road.push(text(n, "a")).await;
+    all(&sink, &[text(1, "a")]).await;
+    // Microseconds for each key.
+    witness.ask::<()>(&["CONFIG", "SET", "key-load-delay", "500"]);
+    let loading = std::thread::spawn(move || witness.ask::<()>(&["DEBUG", "LOADAOF"]));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let refusal = loop {
+        match sink.deliver(&text(2, "a")).await {
+            Err(refusal) => break refusal,
+            Ok(()) => assert!(Instant::now() < deadline, "the server does not load"),
+        }
+    };
+    assert_eq!(refusal.fault, Fault::Passing);
+    assert!(refusal.reason.contains("is loading its data"), "{refusal:?}");
+    while sink.deliver(&text(3, "a")).await.is_err() {
+        assert!(Instant::now() < deadline, "the server loads for ever");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    road.done().await;
-    assert_eq!(server.witness().get("a").as_deref(), Some("50"));
-    server.0.stop().await;
+    loading.join().expect("loaded");
+    assert_eq!(server.witness().get("a").as_deref(), Some("3"));
 }
 
 #[tokio::test]
@@ -267,16 +274,11 @@ async fn server_that_is_away_is_waited_for() {
 
 #[tokio::test]
 async fn server_with_too_many_clients_is_waited_for() {
-    let server = Server::start_with(&["--maxclients", "2"]).await;
-    let mut witness = server.witness();
-    let other = server.witness();
-    let sink = sink(&server);
+    let server = Server::start().await;
+    let (sink, mut witness) = (sink(&server), server.witness());
+    witness.ask::<()>(&["CONFIG", "SET", "maxclients", "1"]);
     let refusal = refusal(&sink, text(1, "a")).await;
     assert_eq!(refusal.fault, Fault::Passing, "{refusal:?}");
-    drop(other);
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while sink.deliver(&text(1, "a")).await.is_err() {
-        assert!(Instant::now() < deadline);
-    }
-    assert_eq!(witness.get("a").as_deref(), Some("1"));
+    witness.ask::<()>(&["CONFIG", "SET", "maxclients", "100"]);
+    all(&sink, &[text(1, "a")]).await;
 }

@@ -95,7 +95,7 @@ pub async fn refused(sink: &RedisSink, message: Message, fault: Fault, sentence:
 /// A real lane before the sink.
 pub struct Road {
     pub lane: Lane,
-    pub task: JoinHandle<()>,
+    _task: JoinHandle<()>,
     pub stats: Arc<LaneStats>,
     pub ledger: Ledger,
 }
@@ -119,7 +119,7 @@ impl Road {
         let stats = Arc::new(LaneStats::default());
         let sink = Arc::new(RedisSink::new(settings).expect("good settings"));
         let (lane, task) = sluicegate::lane::spawn(lane, sink, Budget::new(256 << 20), stats.clone());
-        Self { lane, task, stats, ledger: Ledger::new() }
+        Self { lane, _task: task, stats, ledger: Ledger::new() }
     }
 
     pub async fn push(&self, message: Message) {
