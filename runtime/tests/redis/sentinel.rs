@@ -5,11 +5,16 @@ use super::writer::{At, Road, TEXT, message, refused, settings_to};
 use sluicegate::change::{Act, Op};
 use sluicegate::fault::Fault;
 use sluicegate::sink::redis::{RedisSettings, RedisSink, SentinelSettings};
-use std::net::TcpListener;
+use std::collections::BTreeSet;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+const START_MAX: Duration = Duration::from_secs(10);
 
 /// A sentinel is the server's program with another face.
 struct Sentinel {
@@ -29,10 +34,15 @@ impl Sentinel {
             "sentinel down-after-milliseconds shop 500\nsentinel failover-timeout shop 2000\n".into(),
         ];
         std::fs::write(&file, lines.concat()).expect("written");
-        let program = program(master);
-        let mut command = Command::new(&program[0]);
-        command.args(&program[1..]).arg(&file).arg("--sentinel").stdin(Stdio::null()).stdout(Stdio::null());
-        Self { child: command.spawn().expect("a sentinel"), port, _folder: folder }
+        let mut command = sentinel_of(master);
+        command.arg(&file).arg("--sentinel").stdin(Stdio::null()).stdout(Stdio::null());
+        let sentinel = Self { child: command.spawn().expect("a sentinel"), port, _folder: folder };
+        let deadline = Instant::now() + START_MAX;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < deadline, "the sentinel does not come up");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        sentinel
     }
 
     fn url(&self) -> String {
@@ -47,16 +57,24 @@ impl Drop for Sentinel {
     }
 }
 
-/// The program as the master was started: with a loader before it where the server was fetched rather than installed.
-fn program(server: &Server) -> Vec<String> {
-    let line = std::fs::read(format!("/proc/{}/cmdline", server.0.pid())).expect("our child");
+/// The program that the server runs, as a sentinel; with its loader and its libraries where the server was fetched rather than
+/// installed.
+fn sentinel_of(server: &Server) -> Command {
     let exe = std::fs::read_link(format!("/proc/{}/exe", server.0.pid())).expect("our child");
-    if exe.ends_with("redis-server") || exe.ends_with("redis-check-rdb") {
-        return vec![exe.display().to_string()];
+    let is_redis = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("redis"));
+    let mut command = Command::new(&exe);
+    if is_redis(&exe) {
+        command.arg0("redis-sentinel");
+        return command;
     }
-    let words = line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
-    let before = |word: &String| !word.starts_with("--port") && !word.starts_with("--tls-port");
-    words.take_while(before).collect()
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", server.0.pid())).expect("our child");
+    let mapped: BTreeSet<&Path> = maps.lines().filter_map(|line| Some(Path::new(&line[line.find('/')?..]))).collect();
+    let folders: BTreeSet<&str> = mapped.iter().filter_map(|path| path.parent()?.to_str()).collect();
+    command
+        .args(["--argv0", "redis-sentinel", "--library-path"])
+        .arg(folders.into_iter().collect::<Vec<_>>().join(":"));
+    command.args(mapped.into_iter().find(|path| is_redis(path)));
+    command
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,6 +109,8 @@ async fn new_master_is_found_when_the_old_one_dies() {
     }
     road.done().await;
     assert_eq!(road.stats.dead_total.load(Relaxed), 0, "{:?}", road.stats.last_error.get());
+    // A sentinel cuts all clients off when it promotes a server.
+    let mut witness = replica.witness();
     for last in 2901..=3000u64 {
         assert_eq!(witness.get(&format!("k{}", last % 100)), Some(last.to_string()));
     }

@@ -28,6 +28,7 @@ impl Certificates {
     fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let mut authority = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+        authority.distinguished_name.push(rcgen::DnType::CommonName, "authority");
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = rcgen::KeyPair::generate().expect("a key");
         let cert = authority.self_signed(&key).expect("a certificate");
@@ -36,8 +37,9 @@ impl Certificates {
         for name in ["server", "client"] {
             let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
             let key = rcgen::KeyPair::generate().expect("a key");
-            let cert =
-                rcgen::CertificateParams::new(names).expect("parameters").signed_by(&key, &issuer).expect("signed");
+            let mut params = rcgen::CertificateParams::new(names).expect("parameters");
+            params.distinguished_name.push(rcgen::DnType::CommonName, name);
+            let cert = params.signed_by(&key, &issuer).expect("signed");
             std::fs::write(folder.path().join(format!("{name}.pem")), cert.pem()).expect("written");
             std::fs::write(folder.path().join(format!("{name}.key")), key.serialize_pem()).expect("written");
         }

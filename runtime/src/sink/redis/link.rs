@@ -8,6 +8,8 @@ use super::{RedisError, RedisSettings, Refusal};
 use crate::fault::Fault;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ClientTlsConfig, Pipeline, RedisConnectionInfo, TlsCertificates, Value};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -39,8 +41,15 @@ impl Dial {
     /// # Errors
     /// If the certificates can not be used.
     pub(super) fn try_out(&self, address: &Address) -> Result<(), RedisError> {
+        if let Some(pem) = &self.certificates.root_cert
+            && !CertificateDer::pem_slice_iter(pem).next().is_some_and(|first| first.is_ok())
+        {
+            return Err(RedisError("`ca` holds no certificate; give the authority's certificates in PEM form".into()));
+        }
         address.client(&self.certificates).map(drop).map_err(|_| {
-            RedisError("`ca` or the client's certificate and key can not be read; give them in PEM form".into())
+            RedisError(
+                "the certificates of `ca` or of the client, or its key, can not be read; give them in PEM form".into(),
+            )
         })
     }
 
