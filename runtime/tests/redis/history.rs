@@ -1,8 +1,9 @@
 //! Any history of reorder across keys, repeat, crash and restart ends equal to the table.
 //!
 //! A table in memory changes; its log is delivered by a process that crashes at random and begins again at an earlier
-//! checkpoint, in flights of random size whose keys come in any order, each key's changes in the order of the log. A few old
-//! changes come once more, very late. `SLUICEGATE_HISTORIES` says how many histories are tried.
+//! checkpoint, in flights of random size whose keys come in any order, each key's changes in the order of the log. In some
+//! histories the server is killed in the middle of flights as well. A few old changes come once more, very late.
+//! `SLUICEGATE_HISTORIES` says how many histories are tried.
 
 use super::server::{Server, Witness};
 use super::writer::{At, HASH, TEXT, fields, message, sink};
@@ -13,6 +14,7 @@ use sluicegate::change::{Act, Message, Op};
 use sluicegate::sink::Sink;
 use sluicegate::sink::redis::RedisSink;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const HISTORIES: u64 = 300;
 const COLUMNS: [&str; 3] = ["a", "b", "c"];
@@ -23,6 +25,8 @@ struct History {
     rng: SmallRng,
     prefix: String,
     as_hash: bool,
+    /// The server is killed now and then.
+    is_rough: bool,
     /// What the table holds at the end.
     table: BTreeMap<u64, Row>,
     log: Vec<(u64, Message)>,
@@ -34,6 +38,7 @@ impl History {
             rng: SmallRng::seed_from_u64(seed),
             prefix: format!("h{seed}"),
             as_hash: seed % 2 == 0,
+            is_rough: seed % 30 < 2,
             table: BTreeMap::new(),
             log: Vec::new(),
         };
@@ -80,12 +85,12 @@ impl History {
         self.log.push((key, step));
     }
 
-    async fn deliver(&mut self, sink: &RedisSink) {
+    async fn deliver(&mut self, sink: &RedisSink, server: &mut Server) {
         let mut begin = 0;
         loop {
             let crashes = self.rng.random_range(0..3) > 0;
             let end = if crashes { self.rng.random_range(begin..=self.log.len()) } else { self.log.len() };
-            self.deliver_range(begin, end, sink).await;
+            self.deliver_range(begin, end, sink, server).await;
             if !crashes {
                 break;
             }
@@ -99,7 +104,7 @@ impl History {
     }
 
     /// Everything from `begin` to `end`: keys in any order, those of one key in theirs.
-    async fn deliver_range(&mut self, begin: usize, end: usize, sink: &RedisSink) {
+    async fn deliver_range(&mut self, begin: usize, end: usize, sink: &RedisSink, server: &mut Server) {
         let mut chains: BTreeMap<u64, Vec<Message>> = BTreeMap::new();
         for (key, step) in &self.log[begin..end] {
             chains.entry(*key).or_default().push(step.clone());
@@ -111,6 +116,16 @@ impl History {
             for chain in &mut chains {
                 let some = self.rng.random_range(0..4);
                 flight.extend(chain.take(some));
+            }
+            if self.is_rough && self.rng.random_range(0..8) == 0 {
+                let wait = Duration::from_micros(self.rng.random_range(0..800));
+                let kill = async {
+                    tokio::time::sleep(wait).await;
+                    server.0.kill9();
+                };
+                // Whatever became of it: a lane sends again what was not delivered, in order.
+                let (_outcomes, ()) = tokio::join!(sink.deliver_all(&flight), kill);
+                server.0.restart().await.expect("restarted");
             }
             for outcome in sink.deliver_all(&flight).await {
                 outcome.expect("delivered");
@@ -143,8 +158,7 @@ fn number(name: &str) -> Option<u64> {
 
 #[tokio::test]
 async fn any_history_of_reorder_repeat_and_crash_ends_equal_to_the_table() {
-    let server = Server::start().await;
-    let mut witness = server.witness();
+    let mut server = Server::start().await;
     let seeds = match number("SLUICEGATE_HISTORY") {
         Some(seed) => seed..seed + 1,
         None => 0..number("SLUICEGATE_HISTORIES").unwrap_or(HISTORIES),
@@ -152,7 +166,8 @@ async fn any_history_of_reorder_repeat_and_crash_ends_equal_to_the_table() {
     let mut sink = sink(&server);
     for seed in seeds {
         let mut history = History::new(seed);
-        history.deliver(&sink).await;
+        history.deliver(&sink, &mut server).await;
+        let mut witness = server.witness();
         history.compare(&mut witness, seed);
         if seed % 50 == 7 {
             // Another process, and a server that knows no script.

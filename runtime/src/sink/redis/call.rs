@@ -22,6 +22,9 @@ use std::time::Duration;
 
 /// Arguments that Lua can hand to one command at once.
 const HEADERS_MAX: usize = 2_000;
+/// The server's own limit for one argument (`proto-max-bulk-len`), unless set otherwise: it hangs up on a longer one, and on all
+/// that is in the same flight.
+const BODY_BYTES_MAX: usize = 512 << 20;
 /// How long a stream's cursor lives after its last use where no guard says so.
 const CURSOR_LIFE: Duration = Duration::from_secs(24 * 3600);
 
@@ -114,6 +117,9 @@ pub(super) fn sort(messages: &[Message], shape: Shape, mut refuse: impl FnMut(us
 fn kind(message: &Message, shape: Shape) -> Result<Kind, Refusal> {
     if message.place.is_empty() {
         return Err(answer::poison("the route gives this message no key; let its `key` give one for every row"));
+    }
+    if message.body.len() > BODY_BYTES_MAX {
+        return Err(answer::poison("the message is longer than 512 MiB, which is all that Redis takes"));
     }
     let kind = match &message.act {
         Act::Put { .. } | Act::Remove if shape.guard.is_some() => Kind::Guarded,
