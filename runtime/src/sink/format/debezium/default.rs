@@ -23,7 +23,7 @@ pub(super) fn of_column(column: &Column, shape: &Shape, database: DatabaseKind) 
     let written = match (&literal, &shape.kind) {
         (_, Kind::Array { .. } | Kind::VariableDecimal | Kind::Money(_) | Kind::Unknown(_) | Kind::Figure(_)) => None,
         (_, Kind::Stored { .. } | Kind::Hstore { .. } | Kind::NumberList | Kind::Vector) => None,
-        (Literal::Value(text), kind) => put_literal(&mut out, text, kind, database),
+        (Literal::Value(text), kind) => put_literal(&mut out, text, kind),
         (Literal::Function, kind) => put_function(&mut out, kind, database),
         (Literal::Word(word), Kind::Text) => Some(put_string(&mut out, word)),
         (Literal::Word(_), kind) => put_function(&mut out, kind, database),
@@ -124,7 +124,7 @@ fn quoted(text: &str, has_backslashes: bool) -> Option<(String, &str)> {
     None
 }
 
-fn put_literal(out: &mut Vec<u8>, text: &str, kind: &Kind, database: DatabaseKind) -> Option<()> {
+fn put_literal(out: &mut Vec<u8>, text: &str, kind: &Kind) -> Option<()> {
     let is_bits = !text.is_empty() && text.bytes().all(|b| matches!(b, b'0' | b'1'));
     let cell = match kind {
         Kind::Boolean if is_bits => Cell::Bits(text),
@@ -138,18 +138,23 @@ fn put_literal(out: &mut Vec<u8>, text: &str, kind: &Kind, database: DatabaseKin
         Kind::Float32 => Cell::Float32(text.parse().ok()?),
         Kind::Float64 => Cell::Float64(text.parse().ok()?),
         Kind::Decimal { .. } | Kind::DecimalText | Kind::DecimalDouble => Cell::Decimal(text),
-        Kind::Bytes { .. } => Cell::Bytes(text.as_bytes()),
+        Kind::Bytes { .. } => match text.strip_prefix("0x").and_then(unhex) {
+            Some(bytes) => return put(out, kind, &Cell::Bytes(&bytes)).ok(),
+            None => Cell::Bytes(text.as_bytes()),
+        },
         Kind::Duration | Kind::Interval => {
             let (months, days, micros) = interval(text)?;
             Cell::Interval { months, days, micros }
         }
-        // The number of a default's year may have two digits.
-        Kind::Date { .. } | Kind::Timestamp { .. } | Kind::Zoned { .. } if database != DatabaseKind::Postgres => {
-            Cell::Text(text)
-        }
         _ => Cell::Text(text),
     };
     put(out, kind, &cell).ok()
+}
+
+/// MySQL's `0x616200`.
+fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 fn put_function(out: &mut Vec<u8>, kind: &Kind, database: DatabaseKind) -> Option<()> {

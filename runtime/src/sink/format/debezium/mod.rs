@@ -260,10 +260,12 @@ impl Debezium {
         table.source.put(&mut out, change);
         out.extend_from_slice(b",\"transaction\":null,\"op\":\"");
         out.extend_from_slice(op.as_bytes());
-        for (name, unit) in [("\",\"ts_ms\":", 1_000_000), (",\"ts_us\":", 1_000), (",\"ts_ns\":", 1)] {
-            out.extend_from_slice(name.as_bytes());
-            put_int(&mut out, change.now_ns.div_euclid(unit));
-        }
+        out.extend_from_slice(b"\",\"ts_ms\":");
+        put_int(&mut out, change.now_ns.div_euclid(1_000_000));
+        out.extend_from_slice(b",\"ts_us\":");
+        put_int(&mut out, change.now_ns.div_euclid(1_000));
+        out.extend_from_slice(b",\"ts_ns\":");
+        put_int(&mut out, change.now_ns);
         out.push(b'}');
         if self.options.schemas {
             if !odd_before.is_empty() || !odd_after.is_empty() {

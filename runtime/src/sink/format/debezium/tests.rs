@@ -437,6 +437,18 @@ fn zero_dates_of_mysql_are_null_or_the_epoch() {
 }
 
 #[test]
+fn default_of_bytes_is_its_bytes_padded() {
+    let mut column = mysql_column("binary(3)", Tag::Bytes);
+    for default in ["ab", "0x6162", "'ab'"] {
+        column.detail.default = Some(default.into());
+        assert_eq!(
+            mysql(column.clone(), Cell::Null),
+            ("\"YWIA\"".into(), r#"{"type":"bytes","optional":true,"default":"YWIA""#.into())
+        );
+    }
+}
+
+#[test]
 fn labels_with_a_comma_are_themselves_and_escaped_where_they_are_listed() {
     let mut e = mysql_column("enum", Tag::Enum);
     e.detail.labels = ["a", "b,c", "it's", ""].map(String::from).into();
