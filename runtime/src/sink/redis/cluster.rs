@@ -97,7 +97,7 @@ mod tests {
             range(301, 400, vec![node(text("10.0.0.1"), 7001)]),
             Value::Okay,
         ]);
-        let map = SlotMap::read(&answer, &asked).ok().expect("a map");
+        let Ok(map) = SlotMap::read(&answer, &asked) else { panic!("a map") };
         let owner = |slot| map.owner(slot).map(|address| address.to_string());
         assert_eq!(owner(0), Some("10.0.0.1:7001".into()));
         assert_eq!(owner(150), Some("10.0.0.9:7003".into()));

@@ -41,6 +41,9 @@ pub const FLIGHTS: usize = 4;
 /// How often one attempt follows redirections, loads a script, or connects again.
 const ROUNDS_MAX: usize = 5;
 
+/// A certificate and its key, both PEM.
+pub type Identity = (Arc<[u8]>, Arc<[u8]>);
+
 /// One Redis: a server, a master behind sentinels, or a cluster.
 #[derive(Clone)]
 pub struct RedisSettings {
@@ -56,7 +59,7 @@ pub struct RedisSettings {
     /// PEM certificates that are trusted in place of the system's.
     pub ca: Option<Arc<[u8]>>,
     /// Certificate and key of the client, PEM.
-    pub identity: Option<(Arc<[u8]>, Arc<[u8]>)>,
+    pub identity: Option<Identity>,
     /// How long versions and tombstones live, at least 1 ms; `None` for no guard.
     pub guard: Option<Duration>,
 }
