@@ -14,7 +14,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Story 1 on a real PostgreSQL: a slow customer hurts nobody; ends with a picture
+    /// The stories on real servers; story 1 unless another is named: a slow customer hurts nobody
     Demo(xtask::demo::DemoOptions),
     /// Everything that CI runs
     Test(xtask::suite::SuiteOptions),
@@ -22,12 +22,8 @@ enum Verb {
     Bench(xtask::bench::BenchOptions),
     /// Kills sluicegate again and again under load; says what was lost, doubled, out of order
     Torture(xtask::torture::TortureOptions),
-    /// A real server for hands-on work, with its address; Ctrl-C stops it
-    Servers {
-        /// PostgreSQL's major version; the newest at hand unless given
-        #[arg(long, value_name = "VERSION")]
-        postgres: Option<u32>,
-    },
+    /// Real servers for hands-on work, with their addresses; Ctrl-C stops them
+    Servers(xtask::servers::ServersOptions),
 }
 
 #[tokio::main]
@@ -39,7 +35,7 @@ async fn main() -> ExitCode {
             Verb::Test(options) => xtask::suite::run(options).await,
             Verb::Bench(options) => xtask::bench::run(options).await,
             Verb::Torture(options) => xtask::torture::run(options).await,
-            Verb::Servers { postgres } => xtask::servers::serve(postgres).await,
+            Verb::Servers(options) => xtask::servers::serve(options).await,
         }
     };
     // Whichever comes first, the other is dropped, and with it every server and every folder that it owns.

@@ -28,7 +28,6 @@ mod rhythm;
 mod scout;
 mod stream;
 mod survey;
-mod tls;
 mod trouble;
 mod url;
 mod value;
