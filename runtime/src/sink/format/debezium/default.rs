@@ -25,7 +25,10 @@ pub(super) fn of_column(column: &Column, shape: &Shape, database: DatabaseKind) 
         (_, Kind::Stored { .. } | Kind::Hstore { .. } | Kind::NumberList | Kind::Vector) => None,
         (Literal::Value(text), kind) => put_literal(&mut out, text, kind),
         (Literal::Function, kind) => put_function(&mut out, kind, database),
-        (Literal::Word(word), Kind::Text) => Some(put_string(&mut out, word)),
+        (Literal::Word(word), Kind::Text) => {
+            put_string(&mut out, word);
+            Some(())
+        }
         (Literal::Word(_), kind) => put_function(&mut out, kind, database),
     };
     // A zero date where null is not allowed is the epoch.

@@ -98,11 +98,12 @@ impl Parts {
         if let Some(digits) = self.whole_number() {
             return digits;
         }
-        // log10, from below: at most one too large.
+        // log10: the exponent is at most one too large.
+        #[expect(clippy::approx_constant, reason = "the nearest number to Java's digits is another one")]
+        const LOG10_OF_2: f64 = 0.301_029_995_663_981;
         let leading = (self.mantissa << (64 - self.bits()) << 1) >> 12;
         let in_one_to_two = f64::from_bits(0x3ff0_0000_0000_0000 | leading);
-        let log10 =
-            (in_one_to_two - 1.5) * 0.289_529_654 + 0.176_091_259 + f64::from(self.top()) * 0.301_029_995_663_981;
+        let log10 = (in_one_to_two - 1.5) * 0.289_529_654 + 0.176_091_259 + f64::from(self.top()) * LOG10_OF_2;
         let mut work = Work::new(self, log10.floor() as i32);
         work.run();
         Digits { digits: work.digits, point: work.exponent + 1 }
@@ -186,8 +187,8 @@ impl Work {
         let b_bits = 64 - self.mantissa.leading_zeros() as i32 + self.b.1 + bits_of(self.b.0);
         let tens_bits = self.s.1 + 1 + bits_of(self.s.0 + 1);
         let told = match b_bits.max(tens_bits) {
-            ..32 => self.run_small(|n| i64::from(n as i32)),
-            ..64 => self.run_small(|n| n),
+            i32::MIN..32 => self.run_small(|n| i64::from(n as i32)),
+            32..64 => self.run_small(|n| n),
             _ => self.run_large(),
         };
         let is_odd = self.digits.last().is_some_and(|d| d & 1 == 1);
@@ -407,7 +408,7 @@ mod tests {
         for (value, text) in [
             (1.5, "1.5"),
             (f32::MAX, "3.4028235E38"),
-            (1.175_494_35e-38, "1.17549435E-38"),
+            (f32::MIN_POSITIVE, "1.17549435E-38"),
             (1e-45, "1.4E-45"),
             (0.1, "0.1"),
             (1e7, "1.0E7"),

@@ -131,8 +131,7 @@ pub(super) fn put_stored(out: &mut Vec<u8>, stored: &[u8], is_point: bool) -> bo
         out.push(b'}');
         return true;
     }
-    let [coordinates @ ..] = wkb.get(WKB_HEAD..).unwrap_or_default();
-    let ([x, y], []) = coordinates.as_chunks::<8>() else { return false };
+    let ([x, y], []) = wkb.get(WKB_HEAD..).unwrap_or_default().as_chunks::<8>() else { return false };
     if wkb[..WKB_HEAD] != wkb_head(WKB_POINT) {
         return false;
     }

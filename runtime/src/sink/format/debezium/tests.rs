@@ -116,7 +116,7 @@ fn after(debezium: &Debezium, column: Column, cell: Cell<'_>) -> String {
 /// postgres/parcels, first record, plain and with schema.
 #[test]
 fn insert_is_what_was_recorded() {
-    let at = (1_772_352_000_000_000 - sluicegate_frame::UNIX_EPOCH_TO_2000_US) as i64;
+    let at = 1_772_352_000_000_000 - sluicegate_frame::UNIX_EPOCH_TO_2000_US;
     let cells = [
         Cell::Int(1),
         Cell::Int(1001),
@@ -396,7 +396,7 @@ fn types_of_mysql_are_what_was_recorded() {
         ("decimal(10,2)", Cell::Decimal("123.45"), "\"MDk=\"", decimal(2, 10)),
         ("decimal(65,30)", Cell::Decimal("-0.000000000000000000000000000001"), "\"/w==\"", decimal(30, 65)),
         ("decimal(10,0)", Cell::Decimal("9999999999"), "\"AlQL4/8=\"", decimal(0, 10)),
-        ("float", Cell::Float32(1.175_494_35e-38), "1.17549435E-38", plain("float")),
+        ("float", Cell::Float32(f32::MIN_POSITIVE), "1.17549435E-38", plain("float")),
         ("float(7,3)", Cell::Float32(9999.999), "9999.9990234375", plain("double")),
         ("double", Cell::Float64(1e21), "1.0E21", plain("double")),
         ("bit(1)", Cell::Bits("1"), "true", plain("boolean")),
@@ -543,4 +543,41 @@ fn record_of_seven_columns_takes_so_many_nanoseconds() {
             );
         }
     }
+}
+
+/// mysql/user_data, the fourth record, and mysql/dml's way with a changed key.
+#[test]
+fn update_of_mysql_is_what_was_recorded() {
+    let mut columns =
+        vec![Column::new("id", "int", Tag::Int, true), Column::new("address", "varchar", Tag::Text, false)];
+    columns[0].detail.not_null = true;
+    let table = schema(DatabaseKind::Mysql, "clients", "users", columns);
+    let event = BinlogEvent {
+        first_row: 0,
+        skipped_rows: 0,
+        file: "mysql-bin.000001".into(),
+        offset: 2597,
+        server_id: 1,
+        thread: 281,
+        gtid: Gtid::Mysql {
+            server: *b"\x34\xdf\xfb\xe9\xe5\x7e\x11\xf1\xb0\x87\x02\xfc\x00\x00\x00\x01",
+            tag: Default::default(),
+            number: 7,
+        },
+        query: None,
+    };
+    let debezium = Debezium::new(DebeziumOptions::default(), Some("clients.cdc".into()));
+    let old = [Cell::Int(1), Cell::Text("12 Harbour Rd, Leith")];
+    let new = [Cell::Int(1), Cell::Text("7 Rue de Lille, Paris")];
+    let found = records(&debezium, &table, &Row { event: Some(&event), ..update(&new, &old) });
+    assert_eq!(debezium.topic(&table), "clients.cdc.clients.users");
+    assert_eq!(
+        text(&found[0].value),
+        r#"{"before":{"id":1,"address":"12 Harbour Rd, Leith"},"after":{"id":1,"address":"7 Rue de Lille, Paris"},"source":{"version":"3.6.1.Final","connector":"mysql","name":"clients.cdc","ts_ms":1795242936823,"snapshot":"false","db":"clients","sequence":null,"ts_us":1795242936823744,"ts_ns":1795242936823744000,"table":"users","server_id":1,"gtid":"34dffbe9-e57e-11f1-b087-02fc00000001:7","file":"mysql-bin.000001","pos":2597,"row":0,"thread":281,"query":null},"transaction":null,"op":"u","ts_ms":1795242937171,"ts_us":1795242937171549,"ts_ns":1795242937171549871}"#
+    );
+    assert_eq!(header(&found[0], "__debezium.context.connectorLogicalName"), Some("clients.cdc"));
+    let moved = [Cell::Int(3), Cell::Text("12 Harbour Rd, Leith")];
+    let found = records(&debezium, &table, &Row { event: Some(&event), ..update(&moved, &old) });
+    assert_eq!(images(&found[0]), r#"d {"id":1,"address":"12 Harbour Rd, Leith"},"after":null"#);
+    assert_eq!(images(&found[1]), r#"c null,"after":{"id":3,"address":"12 Harbour Rd, Leith"}"#);
 }
