@@ -4,7 +4,7 @@ use crate::change::{Batch, Message};
 use crate::guest::{Engine, GuestHost, GuestSettings, HostSettings, bench::measure, this_program};
 use crate::lane::{self, Budget, Lane, LaneSettings, MESSAGES_MAX, RetrySettings};
 use crate::ledger::Ledger;
-use crate::pipeline::{Corridor, INBOX_LEN_MAX, OnError, PipelineSettings, Road, Route, RouteSettings};
+use crate::pipeline::{Body, Corridor, INBOX_LEN_MAX, OnError, PipelineSettings, Road, Route, RouteSettings, Shape};
 use crate::sink::{Refusal, Sink};
 use crate::source::postgres::{DrainPlan, DrainUntil, DrainWork, Postgres, PostgresSettings, RhythmMode, drain_bare};
 use crate::source::{Intake, Source};
@@ -191,9 +191,8 @@ fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
         only_named: false,
         member: None,
         key: None,
-        method: "POST".into(),
-        path: None,
         headers: Vec::new(),
+        shape: Shape::Request { method: "POST".into(), path: None, body: Body::Flat },
     };
     let settings = PipelineSettings {
         name: "bench".into(),
@@ -217,6 +216,7 @@ fn settings(capture: &Capture) -> PostgresSettings {
         tables: Arc::new(|table| table == "public.capture"),
         columns: Arc::new(|_, _, _| true),
         known: None,
+        epoch: 0,
     }
 }
 

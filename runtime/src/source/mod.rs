@@ -3,7 +3,12 @@
 //! A source runs on a thread of its own and pushes batches into its [`Intake`]. Home comes only one thing: the position up
 //! to which everything is safe, in a `watch`. Answering the database's keepalives never waits for the intake.
 
+pub mod mysql;
+pub mod narrow;
 pub mod postgres;
+mod tls;
+
+pub use narrow::Narrow;
 
 use crate::change::{Batch, Position};
 use crate::fault::Fault;

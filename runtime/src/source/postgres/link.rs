@@ -187,7 +187,9 @@ impl Link {
     fn begin_scram(&mut self, mechanisms: &[u8], password: &str) -> Result<ScramSha256, Trouble> {
         let offered = |name: &str| mechanisms.split(|b| *b == 0).any(|m| m == name.as_bytes());
         let end_point = match &self.stream {
-            Stream::Tls(s) => s.conn.peer_certificates().and_then(|c| c.first()).and_then(|c| super::tls::end_point(c)),
+            Stream::Tls(s) => {
+                s.conn.peer_certificates().and_then(|c| c.first()).and_then(|c| crate::source::tls::end_point(c))
+            }
             Stream::Plain(_) => None,
         };
         let (name, binding) = match end_point {
@@ -417,7 +419,7 @@ fn secure(mut socket: Socket, host: &str, mode: SslMode, roots: Option<&std::pat
             return Err(Trouble::io(DOING)(busy));
         }
     }
-    let config = super::tls::client_config(mode, roots).map_err(Trouble::Refused)?;
+    let config = crate::source::tls::client_config(mode, roots).map_err(Trouble::Refused)?;
     let name = ServerName::try_from(host.to_owned()).map_err(|_| {
         Trouble::Refused(format!("{host:?} is not a name that TLS can check; use a host name or an IP address"))
     })?;

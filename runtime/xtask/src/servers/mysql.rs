@@ -134,6 +134,8 @@ impl<F: Flavour> MysqlKind<F> {
     fn server(&self, place: &Place) -> Command {
         let mut command = self.program.command();
         command.arg("--no-defaults").arg(format!("--datadir={}", place.data().join("db").display()));
+        // Of its own: a server that starts removes what it takes for leftovers, whoever's they are.
+        command.arg(format!("--tmpdir={}", place.data().display()));
         if let Some(share) = F::share(&self.program.path) {
             command.arg(format!("--lc-messages-dir={}", share.display()));
         }

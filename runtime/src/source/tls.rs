@@ -172,7 +172,7 @@ fn signature_oid(certificate: &[u8]) -> Option<&[u8]> {
 }
 
 /// The contents of the first element, which has this tag, and what follows it.
-fn der(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn der(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&[found, first], mut rest) = bytes.split_first_chunk::<2>()?;
     let mut len = usize::from(first);
     if first & 0x80 != 0 {

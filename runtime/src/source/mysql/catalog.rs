@@ -1,0 +1,84 @@
+//! What the log does not say about a table, from `information_schema`, over a connection that is opened when it is needed.
+
+use super::MysqlSettings;
+use super::decode::{Catalog, CatalogColumn, CatalogTable};
+use super::link::{Link, SqlRow};
+use super::trouble::Trouble;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// The catalog of a running server.
+pub(super) struct ServerCatalog {
+    settings: Arc<MysqlSettings>,
+    stop: Arc<AtomicBool>,
+    link: Option<Link>,
+}
+
+impl ServerCatalog {
+    pub(super) fn new(settings: Arc<MysqlSettings>, stop: Arc<AtomicBool>) -> Self {
+        Self { settings, stop, link: None }
+    }
+
+    /// Asks, over a new connection if the old one is gone: it may have been idle for longer than the server allows.
+    fn ask(&mut self, sql: &str) -> Result<Vec<SqlRow>, Trouble> {
+        const DOING: &str = "look up a table";
+        if let Some(mut link) = self.link.take() {
+            match link.query(DOING, sql) {
+                Ok(rows) => {
+                    self.link = Some(link);
+                    return Ok(rows);
+                }
+                Err(Trouble::Stopped) => return Err(Trouble::Stopped),
+                Err(trouble) => tracing::debug!(?trouble, "catalog connection is opened again"),
+            }
+        }
+        let mut link = Link::open(&self.settings, &self.stop)?;
+        let rows = link.query(DOING, sql)?;
+        self.link = Some(link);
+        Ok(rows)
+    }
+}
+
+impl Catalog for ServerCatalog {
+    fn table(&mut self, database: &str, table: &str) -> Result<CatalogTable, String> {
+        // Hexadecimal, so that no name has to be escaped under whatever sql_mode the server has. A name that the log writes with other
+        // capitals than the catalog (lower_case_table_names) is found all the same, by the catalog's own collation.
+        let sql = format!(
+            "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, CHARACTER_SET_NAME, COLUMN_KEY \
+             FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
+            text(database),
+            text(table)
+        );
+        let rows = self.ask(&sql).map_err(|trouble| self.settings.judge(trouble).message)?;
+        Ok(CatalogTable { columns: rows.into_iter().filter_map(column).collect() })
+    }
+}
+
+/// A string of SQL that no character can end.
+fn text(name: &str) -> String {
+    let digits: String = name.bytes().map(|b| format!("{b:02x}")).collect();
+    format!("CONVERT(X'{digits}' USING utf8mb4)")
+}
+
+fn column(row: SqlRow) -> Option<CatalogColumn> {
+    let [name, data_type, column_type, nullable, default, charset, key] = <[_; 7]>::try_from(row).ok()?;
+    Some(CatalogColumn {
+        name: name?,
+        data_type: data_type?.to_lowercase(),
+        column_type: column_type?,
+        not_null: nullable.as_deref() == Some("NO"),
+        default,
+        charset: charset.unwrap_or_default(),
+        primary_key: key.as_deref() == Some("PRI"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_can_not_leave_its_string() {
+        assert_eq!(text("a'b"), "CONVERT(X'612762' USING utf8mb4)");
+    }
+}
