@@ -4,8 +4,9 @@ use crate::servers::Record;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// Longer keys and values are cut on the screen.
-const SHOWN_LEN_MAX: usize = 118;
+/// A value is broken into lines of so many signs, and cut behind the last.
+const LINE_LEN: usize = 110;
+const LINES_MAX: usize = 5;
 
 /// One change as its consumer understands it.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,23 +75,31 @@ pub fn counts(events: &[Event]) -> String {
     parts.join(", ")
 }
 
-/// The first records as they lie in the topic, one line for each key and value.
-pub fn first(records: &[Record], how_many: usize) -> String {
+/// Records as they lie in the topic: partition and offset, the key, and the value below it.
+pub fn shown(records: &[Record]) -> String {
     let mut text = String::new();
-    for record in records.iter().take(how_many) {
-        text += &format!("    {:>2}/{:<3} {}\n", record.partition, record.offset, shown(record.key.as_deref()));
-        text += &format!("           {}\n", shown(record.value.as_deref()));
+    for record in records {
+        let place = format!("{}/{}", record.partition, record.offset);
+        for (number, line) in lines(record.key.as_deref()).iter().enumerate() {
+            text += &format!("    {:<6} {line}\n", if number == 0 { &place } else { "" });
+        }
+        for line in lines(record.value.as_deref()) {
+            text += &format!("             {line}\n");
+        }
     }
     text
 }
 
-fn shown(bytes: Option<&[u8]>) -> String {
-    let Some(bytes) = bytes else { return "(tombstone)".to_owned() };
-    let text = String::from_utf8_lossy(bytes);
-    match text.char_indices().nth(SHOWN_LEN_MAX) {
-        Some((end, _)) => format!("{} ...", &text[..end]),
-        None => text.into_owned(),
+fn lines(bytes: Option<&[u8]>) -> Vec<String> {
+    let Some(bytes) = bytes else { return vec!["(tombstone)".to_owned()] };
+    let signs: Vec<char> = String::from_utf8_lossy(bytes).chars().collect();
+    let mut lines: Vec<String> = signs.chunks(LINE_LEN).take(LINES_MAX).map(|line| line.iter().collect()).collect();
+    if signs.len() > LINE_LEN * LINES_MAX
+        && let Some(last) = lines.last_mut()
+    {
+        last.push_str(" ...");
     }
+    lines
 }
 
 #[cfg(test)]
@@ -121,7 +130,16 @@ mod tests {
         let events = Event::of_all(&records).expect("events");
         assert_eq!(counts(&events), "1 delete, 1 tombstone");
         assert_eq!(events[0].row(), &json!({ "id": 7 }));
-        assert!(first(&records, 5).ends_with("0/3   {\"id\":7}\n           (tombstone)\n"), "{}", first(&records, 5));
+        assert_eq!(shown(&records[1..]), "    0/3    {\"id\":7}\n             (tombstone)\n");
+    }
+
+    #[test]
+    fn a_long_value_is_broken_and_at_last_cut() {
+        let long = |len: usize| lines(Some("é".repeat(len).as_bytes()));
+        assert_eq!(long(LINE_LEN + 1), ["é".repeat(LINE_LEN), "é".to_owned()]);
+        assert_eq!(long(LINE_LEN * LINES_MAX).len(), LINES_MAX);
+        let cut = long(LINE_LEN * LINES_MAX + 1);
+        assert_eq!((cut.len(), cut[LINES_MAX - 1].ends_with("é ...")), (LINES_MAX, true));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod shelf;
 
 use super::StoryOptions;
 use super::picture::duration;
-use super::scene::{self, Scene};
+use super::scene::{self, Built, Scene};
 use super::topic::{self, Event};
 use crate::build::workspace;
 use crate::servers::{Kafka, KafkaOptions, Mariadb, MariadbOptions, Postgres, PostgresOptions, Redis, RedisOptions};
@@ -34,7 +34,7 @@ const SEEDS: [u64; 2] = [7, 8];
 const CREATED: i64 = 10;
 const EDITED: i64 = 100;
 /// The topic's records that are shown.
-const SHOWN: usize = 2;
+const SHOWN: usize = 1;
 
 /// Everything that runs. Fields are dropped in this order: the process first.
 struct House {
@@ -50,8 +50,9 @@ struct House {
 
 /// Runs the demo. An error when Redis or the topics differ from the tables.
 pub async fn run(options: StoryOptions) -> Result<()> {
+    let built = scene::build(options.profile(), None).await?;
     let begun = Instant::now();
-    let mut house = House::open(options).await?;
+    let mut house = House::open(built, options.postgres).await?;
     println!(
         "\ncache: items of {} and {} -> sluicegate -> Redis {} and Kafka {}, ready after {}",
         house.titles[0],
@@ -167,18 +168,17 @@ async fn judge_topic(house: &mut House, source: usize, burst: &Burst) -> Result<
     let told = Told::by(&events).with_context(|| format!("read {topic}"))?;
     let steps = (1..=10).map(|id| CREATED + id).chain([2, 4].map(|id| EDITED + id + 3 * source as i64));
     let missing = steps.chain(burst.stocks()).filter(|stock| !told.stocks.contains(stock)).count();
-    println!("\n    {topic}: {}; {} came twice after the kill", topic::counts(&events), told.repeated);
-    print!("{}", topic::first(&records, SHOWN));
+    println!("\n    {topic}: {}; {} of them came twice, after the kill", topic::counts(&events), told.repeated);
+    print!("{}", topic::shown(&records[..SHOWN.min(records.len())]));
     ensure!(missing == 0, "{missing} changes are missing in the topic {topic}");
     ensure!(told.items == *burst.items(), "the events of {topic}, applied in their order, do not end at the table");
     Ok(())
 }
 
 impl House {
-    async fn open(options: StoryOptions) -> Result<Self> {
-        let built = scene::build(options.profile(), None).await?;
+    async fn open(built: Built, version: Option<u32>) -> Result<Self> {
         eprintln!("starting PostgreSQL, MariaDB, Redis, Kafka and sluicegate ...");
-        let of_postgres = PostgresOptions { version: options.postgres, fsync: true, ..PostgresOptions::default() };
+        let of_postgres = PostgresOptions { version, fsync: true, ..PostgresOptions::default() };
         let of_mariadb = MariadbOptions { fsync: true, ..MariadbOptions::default() };
         let (postgres, mariadb, redis, kafka) = tokio::try_join!(
             Postgres::start(of_postgres),

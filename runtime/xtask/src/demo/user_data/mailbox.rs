@@ -37,14 +37,15 @@ pub struct Mailbox {
 }
 
 struct Desk {
-    opened: Instant,
+    /// When the change was written that the next e-mails are about.
+    changed_at: Mutex<Instant>,
     /// Every mail with the id of its request, in order of arrival.
     mails: Mutex<Vec<(String, Mail)>>,
 }
 
 impl Mailbox {
     pub async fn open() -> Result<Self> {
-        let desk = Arc::new(Desk { opened: Instant::now(), mails: Mutex::default() });
+        let desk = Arc::new(Desk { changed_at: Mutex::new(Instant::now()), mails: Mutex::default() });
         let routes = Router::new().route("/mail", post(receive)).with_state(desk.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.context("open the mailbox")?;
         let url = format!("http://{}/mail", listener.local_addr().context("open the mailbox")?);
@@ -54,6 +55,11 @@ impl Mailbox {
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// From now on e-mails are about a change that is written now.
+    pub fn expect(&self) {
+        *self.desk.changed_at.lock().expect("nobody panics while holding a time") = Instant::now();
     }
 
     /// What has come so far; one that came twice under the same id counts once.
@@ -77,7 +83,8 @@ impl Drop for Mailbox {
 
 async fn receive(State(desk): State<Arc<Desk>>, headers: HeaderMap, Json(mail): Json<Mail>) -> StatusCode {
     let Some(id) = headers.get("webhook-id").and_then(|id| id.to_str().ok()) else { return StatusCode::BAD_REQUEST };
-    println!("    {:>8}   {}", duration(desk.opened.elapsed()), line_of(&mail));
+    let changed_at = *desk.changed_at.lock().expect("nobody panics while holding a time");
+    println!("    {:>8}   {}", duration(changed_at.elapsed()), line_of(&mail));
     desk.mails.lock().expect("nobody panics while holding the mails").push((id.to_owned(), mail));
     StatusCode::NO_CONTENT
 }

@@ -5,7 +5,7 @@ mod mailbox;
 
 use super::StoryOptions;
 use super::picture::duration;
-use super::scene::{self, Scene};
+use super::scene::{self, Built, Scene};
 use super::topic::{self, Event};
 use crate::build::workspace;
 use crate::servers::{Kafka, KafkaOptions, Mysql, MysqlOptions, Record};
@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Between two of a user's changes, so that one can watch.
 const PACE: Duration = Duration::from_millis(400);
 /// The topic's records that are shown.
-const SHOWN: usize = 3;
+const SHOWN: usize = 2;
 
 /// What the captured columns are called.
 const CAPTURED: [&str; 3] = ["id", "email_address", "address"];
@@ -78,8 +78,9 @@ struct House {
 /// Runs the demo. An error when an e-mail is missing or too many, when the topic is not what was written, or when anything of
 /// the other columns is found outside.
 pub async fn run(options: StoryOptions) -> Result<()> {
+    let built = scene::build(options.profile(), Some("user-data")).await?;
     let begun = Instant::now();
-    let mut house = House::open(options).await?;
+    let mut house = House::open(built).await?;
     println!(
         "\nuser-data: clients.users of MySQL {} -> user-data.wasm -> topic {TOPIC} of Kafka {}, and e-mails; ready after {}\n",
         house.mysql.version(),
@@ -89,6 +90,7 @@ pub async fn run(options: StoryOptions) -> Result<()> {
     let mut expected = 0;
     for (title, statement, mails) in CHANGES {
         println!("  {title}");
+        house.mailbox.expect();
         house.users.query_drop(statement).await.with_context(|| format!("write: {title}"))?;
         expected += mails;
         house.wait_for_mails(expected).await?;
@@ -97,7 +99,7 @@ pub async fn run(options: StoryOptions) -> Result<()> {
     let (records, events) = house.wait_for_events().await?;
     let mails = house.mailbox.mails();
     println!("\n{TOPIC}: {}\n", topic::counts(&events));
-    print!("{}", topic::first(&records, SHOWN));
+    print!("{}", topic::shown(&records[..SHOWN.min(records.len())]));
     judge_events(&events)?;
     judge_mails(&mails, &events)?;
     house.scene.host.stop().await;
@@ -114,8 +116,7 @@ pub async fn run(options: StoryOptions) -> Result<()> {
 }
 
 impl House {
-    async fn open(options: StoryOptions) -> Result<Self> {
-        let built = scene::build(options.profile(), Some("user-data")).await?;
+    async fn open(built: Built) -> Result<Self> {
         eprintln!("starting MySQL, Kafka, a mailbox and sluicegate ...");
         let of_mysql = MysqlOptions { fsync: true, ..MysqlOptions::default() };
         let (mysql, kafka, mailbox) =
