@@ -28,10 +28,6 @@ impl GtidSet {
         self.count
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "whether a server still has what we lack is asked of it, not of us")
-    )]
     pub(super) fn contains(&self, server: [u8; 16], tag: GtidTag, number: u64) -> bool {
         let Some(intervals) = self.intervals.get(&(server, tag.0)) else { return false };
         intervals.range(..=number).next_back().is_some_and(|(_, end)| number < *end)
