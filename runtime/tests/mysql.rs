@@ -12,6 +12,8 @@ mod faults;
 mod images;
 #[path = "mysql/loss.rs"]
 mod loss;
+#[path = "mysql/rate.rs"]
+mod rate;
 #[path = "mysql/refusals.rs"]
 mod refusals;
 #[path = "mysql/safety.rs"]

@@ -125,6 +125,10 @@ fn columns_and_tables_that_are_left_out_never_enter_a_frame() {
         ours.tables = Arc::new(|name| name == "left_out.t");
         ours.columns = Arc::new(|database, table, column| (database, table, column) != ("left_out", "t", "secret"));
         let mut reader = Reader::start(ours).streaming();
+        if kind == Kind::Mysql {
+            // The statement goes along, but not one that names what is left out.
+            sql.run("SET SESSION binlog_rows_query_log_events = ON");
+        }
         sql.run("INSERT INTO other VALUES (1, 'geheim'); INSERT INTO t VALUES (1, 'geheim', 'seen')");
         sql.run("UPDATE t SET secret = 'geheimer', v = 'more'; DELETE FROM t");
         let mut rows = Vec::new();
@@ -142,6 +146,19 @@ fn columns_and_tables_that_are_left_out_never_enter_a_frame() {
         assert_eq!((&rows[1].old, &rows[1].new["v"]), (&rows[0].new, &"Text(\"more\")".to_owned()));
         reader.stop().expect("stops in order");
     }
+}
+
+#[test]
+fn statement_goes_along_where_the_server_logs_it_and_nothing_is_left_out() {
+    let server = Server::shared(Kind::Mysql);
+    let sql = server.sql_in("statement");
+    sql.run("CREATE TABLE t (id int PRIMARY KEY)");
+    let mut reader = Reader::start(settings(&server, "statement")).streaming();
+    sql.run("SET SESSION binlog_rows_query_log_events = ON");
+    sql.run("INSERT INTO t VALUES (1), (2)");
+    let batch = reader.batch_of_rows();
+    assert_eq!(batch.events[0].query.as_deref(), Some("INSERT INTO t VALUES (1), (2)"));
+    reader.stop().expect("stops in order");
 }
 
 const FILL: &str = "WITH RECURSIVE d (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM d WHERE n < 900) \

@@ -37,7 +37,7 @@ impl History {
         let mut history = Self {
             rng: SmallRng::seed_from_u64(seed),
             prefix: format!("h{seed}"),
-            as_hash: seed % 2 == 0,
+            as_hash: seed.is_multiple_of(2),
             is_rough: seed % 30 < 2,
             table: BTreeMap::new(),
             log: Vec::new(),

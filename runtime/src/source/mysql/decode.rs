@@ -116,7 +116,7 @@ impl Decoder {
     fn dispatch(&mut self, event: &RawEvent<'_>, begin: u64) -> Result<Step, DecodeError> {
         match event.kind {
             kind::TABLE_MAP if self.is_held() => self.keep(event, begin)?,
-            kind::TABLE_MAP => self.tables.announce(event.body, &mut self.rules)?,
+            kind::TABLE_MAP => self.announce(event.body)?,
             kind::WRITE_ROWS_V1..=kind::DELETE_ROWS_V1
             | kind::WRITE_ROWS..=kind::DELETE_ROWS
             | kind::PARTIAL_UPDATE_ROWS
@@ -270,6 +270,17 @@ impl Decoder {
         }
         let is_over = self.transaction.as_ref().is_some_and(|transaction| !transaction.is_block);
         Ok(if is_over { self.commit() } else { Step::Quiet })
+    }
+
+    /// The statement comes before the tables that it changes. Of one that is left out, even in part, it would tell the values.
+    fn announce(&mut self, body: &[u8]) -> Result<(), DecodeError> {
+        let is_whole = self.tables.announce(body, &mut self.rules)?;
+        if let Some(transaction) = &mut self.transaction
+            && !is_whole
+        {
+            transaction.query = None;
+        }
+        Ok(())
     }
 
     fn rows_query(&mut self, event: &RawEvent<'_>) {
@@ -443,7 +454,7 @@ impl Decoder {
         for event in &held.events {
             let raw = event.as_raw();
             match raw.kind {
-                kind::TABLE_MAP => self.tables.announce(raw.body, &mut self.rules)?,
+                kind::TABLE_MAP => self.announce(raw.body)?,
                 kind::ROWS_QUERY | kind::ANNOTATE_ROWS => self.rows_query(&raw),
                 _ => {
                     self.rows(&raw, &event.file, event.begin)?;

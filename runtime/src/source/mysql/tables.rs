@@ -22,6 +22,8 @@ pub(super) struct Table {
     pub(super) plans: Vec<Plan>,
     /// How many of the plans are of JSON columns.
     pub(super) json_len: usize,
+    /// Whether every column is asked for: a statement that names this table tells nothing that is left out.
+    pub(super) is_whole: bool,
 }
 
 /// Tables by their number in the log, and every schema that was ever announced.
@@ -51,11 +53,13 @@ impl Tables {
         self.by_content.clear();
     }
 
-    /// Takes the body of a TABLE_MAP.
-    pub(super) fn announce(&mut self, body: &[u8], rules: &mut Rules) -> Result<(), DecodeError> {
+    /// Takes the body of a TABLE_MAP. Says whether the table is asked for with all its columns.
+    pub(super) fn announce(&mut self, body: &[u8], rules: &mut Rules) -> Result<bool, DecodeError> {
         let (id, content) = table_id(body).map_err(|Cut| DecodeError::unreadable())?;
-        if self.by_id.get(&id).is_some_and(|(known, _)| **known == *content) {
-            return Ok(());
+        if let Some((known, table)) = self.by_id.get(&id)
+            && **known == *content
+        {
+            return Ok(table.is_whole);
         }
         if self.by_id.len() >= TABLES_MAX || self.by_content.len() >= TABLES_MAX {
             self.forget();
@@ -70,8 +74,9 @@ impl Tables {
                 (content, table)
             }
         };
+        let is_whole = table.is_whole;
         self.by_id.insert(id, (content, table));
-        Ok(())
+        Ok(is_whole)
     }
 
     fn build(&mut self, map: TableMap, rules: &mut Rules) -> Result<Table, DecodeError> {
@@ -79,7 +84,7 @@ impl Tables {
         let json_len = map.columns.iter().filter(|c| c.is_json()).count();
         if !(rules.tables)(&name) {
             let plans = map.columns.iter().map(Plan::left_out).collect();
-            return Ok(Table { name, schema: None, plans, json_len });
+            return Ok(Table { name, schema: None, plans, json_len, is_whole: false });
         }
         let catalog = ask(rules, &map.database, &map.table)?;
         if !map.is_named && catalog.columns.len() != map.columns.len() {
@@ -101,8 +106,9 @@ impl Tables {
             }
             plans.push(plan);
         }
+        let is_whole = columns.len() == plans.len();
         let schema = self.version(rules, map.database, map.table, columns);
-        Ok(Table { name, schema: Some(schema), plans, json_len })
+        Ok(Table { name, schema: Some(schema), plans, json_len, is_whole })
     }
 
     /// The schema of a table that the log names without describing it: the newest that was seen, or what the catalog says.

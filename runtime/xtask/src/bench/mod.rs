@@ -3,6 +3,7 @@
 //! | bench | ours | beside |
 //! |---|---|---|
 //! | `capture` | rows per second through a filter guest | `pg_recvlogical`, and a bare reader with the same rhythm |
+//! | `binlog` | the same out of MySQL and MariaDB | a plain loop of `mysql_async` that discards |
 //! | `deliver` | rows per second from PostgreSQL to Redis and to Kafka | the goal; librdkafka's own producer |
 //! | `guest` | nanoseconds per row across the border | the goal |
 //! | `isolation` | p50, p95, p99 of healthy customers while another hangs | the same customers when none hangs |
@@ -11,6 +12,7 @@
 //!
 //! Figures belong to the machine and the minute they were taken in. Only the ratios travel.
 
+mod binlog;
 mod capture;
 mod deliver;
 mod guest;
@@ -27,14 +29,14 @@ use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const NAMES: [&str; 6] = ["capture", "deliver", "guest", "isolation", "memory", "reload"];
+const NAMES: [&str; 7] = ["binlog", "capture", "deliver", "guest", "isolation", "memory", "reload"];
 /// One call of a hidden verb.
 const PROBE_LIMIT: Duration = Duration::from_secs(300);
 
 /// What the command line says.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchOptions {
-    /// Which ones: capture, deliver, guest, isolation, memory, reload; all unless given
+    /// Which ones: binlog, capture, deliver, guest, isolation, memory, reload; all unless given
     #[arg(value_name = "NAME", value_parser = NAMES)]
     names: Vec<String>,
     /// One JSON object per figure on standard output, everything else on standard error
@@ -187,6 +189,7 @@ pub async fn run(options: BenchOptions) -> Result<()> {
     for name in NAMES.into_iter().filter(wanted) {
         eprintln!("bench {name} ...");
         let fresh = match name {
+            "binlog" => binlog::run(&bench).await,
             "capture" => capture::run(&bench).await,
             "deliver" => deliver::run(&bench).await,
             "guest" => guest::run(&bench).await,
