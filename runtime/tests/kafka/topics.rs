@@ -102,3 +102,28 @@ async fn wish_that_brokers_can_not_fulfil_is_told_with_the_setting_to_change() {
         assert!(refusal.fault == Fault::Fatal && refusal.reason.contains(remedy), "{refusal:?}");
     }
 }
+
+#[tokio::test]
+async fn topic_that_is_removed_meanwhile_is_made_again() {
+    let broker = broker(&[]).await;
+    // librdkafka holds a topic that is gone to be late for half a minute.
+    let options = vec![("topic.metadata.propagation.max.ms".to_owned(), "1000".to_owned())];
+    let road = road(KafkaSettings { topics: made(1, 1, &[]), options, ..settings(&broker.kafka) });
+    let ticket = road.ticket();
+    road.push(&ticket, message("short-lived", 1, 0, 1)).await;
+    ticket.settle();
+    road.paid().await;
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", broker.kafka.brokers()).create().expect("a client");
+    let limits = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
+    admin.delete_topics(&["short-lived"], &limits).await.expect("an answer").remove(0).expect("removed");
+    let ticket = road.ticket();
+    for number in 1..5 {
+        road.push(&ticket, message("short-lived", 1, number, 1)).await;
+    }
+    ticket.settle();
+    road.paid().await;
+    let records = broker.kafka.read_all("short-lived").await.expect("the records");
+    assert_eq!(records.iter().map(super::road::number).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(road.dead(), 0);
+}

@@ -47,7 +47,7 @@ impl<'a> Inquiry<'a> {
         let cluster = match self.producer.metadata(None, self.settings.timeout) {
             Ok(cluster) => cluster,
             Err(code) => {
-                let why = self.journal.last_trouble().unwrap_or_else(|| code.to_string());
+                let why = self.journal.last_trouble().map_or_else(|| code.to_string(), |trouble| trouble.reason);
                 return vec![Finding::bad(format!(
                     "{brokers} does not answer as Kafka: {why}; see `brokers`, and librdkafka's security.protocol, sasl.* and ssl.*"
                 ))];

@@ -25,12 +25,20 @@ pub(super) struct Journal {
 #[derive(Default)]
 struct Page {
     /// The last thing that librdkafka complained about since brokers were heard.
-    trouble: Option<String>,
+    trouble: Option<Trouble>,
     /// Flights that are late, and since when the first of them is in the air.
     late: usize,
     late_since: Option<Instant>,
     /// When a line of a facility was written last, and how many were not since. There are some thirty facilities.
     said: HashMap<String, (Instant, u64)>,
+}
+
+/// Something that librdkafka goes on trying about.
+#[derive(Clone)]
+pub(super) struct Trouble {
+    pub(super) reason: String,
+    /// Whether brokers are there and turn us away: nothing changes until somebody changes a password or a certificate.
+    pub(super) is_turned_away: bool,
 }
 
 /// Counts a flight as late for as long as it lives.
@@ -63,8 +71,9 @@ impl Journal {
         }
         let brokers = &self.brokers;
         match level {
-            // A producer that breaks is replaced, which is told there.
-            Emerg if facility == "FATAL" => tracing::debug!(brokers, facility, line = self.masked(line), "librdkafka"),
+            Emerg | Warning if is_our_doing(facility, line) => {
+                tracing::debug!(brokers, facility, line = self.masked(line), "librdkafka")
+            }
             Emerg | Alert | Critical | Error | Warning => {
                 if let Some(unsaid) = self.may_say(facility) {
                     tracing::warn!(brokers, facility, unsaid, line = self.masked(line), "librdkafka");
@@ -96,7 +105,8 @@ impl Journal {
         let is_sum = code == Some(Code::AllBrokersDown);
         let mut page = self.page();
         if code != Some(Code::Fatal) && !(is_sum && page.trouble.is_some()) {
-            page.trouble = Some(self.masked(reason));
+            let is_turned_away = matches!(code, Some(Code::Authentication | Code::SSL));
+            page.trouble = Some(Trouble { reason: self.masked(reason), is_turned_away });
             self.troubled.store(true, Relaxed);
         }
     }
@@ -109,7 +119,7 @@ impl Journal {
         }
     }
 
-    pub(super) fn last_trouble(&self) -> Option<String> {
+    pub(super) fn last_trouble(&self) -> Option<Trouble> {
         self.page().trouble.clone()
     }
 
@@ -140,9 +150,14 @@ impl Journal {
     }
 }
 
+/// A producer that breaks is replaced, which is told there; and one of our options is called an experiment.
+fn is_our_doing(facility: &str, line: &str) -> bool {
+    facility == "FATAL" || facility == "CONFWARN" && line.contains("enable.gapless.guarantee")
+}
+
 impl Page {
     fn why(&self) -> &str {
-        self.trouble.as_deref().unwrap_or("the brokers say nothing")
+        self.trouble.as_ref().map_or("the brokers say nothing", |trouble| &trouble.reason)
     }
 }
 
@@ -167,6 +182,23 @@ mod tests {
         assert_eq!(journal.may_say("CONNECT"), Some(0), "another facility has its own turn");
         journal.page().said.insert("FAIL".into(), (Instant::now() - SAME_AGAIN_AFTER, 2));
         assert_eq!(journal.may_say("FAIL"), Some(2), "and says how many lines were left out");
+    }
+
+    #[test]
+    fn brokers_that_turn_us_away_are_told_from_those_that_are_away() {
+        let journal = Journal::new("b:1", Secrets::default());
+        for (code, is_turned_away) in [
+            (Code::BrokerTransportFailure, false),
+            (Code::Authentication, true),
+            // It sums up what was said before, and takes nothing of it away.
+            (Code::AllBrokersDown, true),
+            (Code::SSL, true),
+        ] {
+            journal.trouble(Some(code), "as a test");
+            assert_eq!(journal.last_trouble().map(|trouble| trouble.is_turned_away), Some(is_turned_away), "{code}");
+        }
+        journal.heard();
+        assert!(journal.last_trouble().is_none());
     }
 
     #[test]

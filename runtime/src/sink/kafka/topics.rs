@@ -2,7 +2,7 @@
 //! that is missing for half a minute, and then fail them one by one.
 
 use super::answer::{fatal, missing, passing, refusal};
-use super::journal::Journal;
+use super::journal::{Journal, Trouble};
 use super::options::Options;
 use super::producer::Producer;
 use super::{Refusal, TopicSettings};
@@ -83,14 +83,16 @@ impl Topics {
     }
 
     /// What a record gets that was refused with its topic's error: the topic may have been removed, or closed. It is asked about again
-    /// before the next record.
+    /// before the next record, and that decides.
     pub(super) fn lost(&self, topic: &str, refusal: Refusal, code: Code) -> Refusal {
+        use Code::{UnknownPartition, UnknownTopic, UnknownTopicId, UnknownTopicOrPartition};
         self.known.write().unwrap_or_else(PoisonError::into_inner).remove(topic);
-        let is_gone = matches!(code, Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownTopicId);
-        if is_gone && self.settings.create {
-            return passing(format!("topic {topic:?} is gone; it is made again"));
+        match code {
+            UnknownTopic | UnknownTopicOrPartition | UnknownTopicId | UnknownPartition => {
+                passing(format!("topic {topic:?} is gone; it is looked for again"))
+            }
+            _ => refusal,
         }
-        refusal
     }
 }
 
@@ -134,9 +136,15 @@ impl Question {
     }
 
     fn is_there(&self) -> Result<bool, Refusal> {
-        let metadata = self.producer.metadata(Some(&self.topic), self.timeout).map_err(|code| {
-            let why = self.journal.last_trouble().unwrap_or_else(|| code.to_string());
-            passing(format!("the brokers do not say whether topic {:?} is there: {why}", self.topic))
+        let asked = self.producer.metadata(Some(&self.topic), self.timeout);
+        let metadata = asked.map_err(|code| match self.journal.last_trouble() {
+            Some(Trouble { reason, is_turned_away: true }) => fatal(format!(
+                "the brokers turn us away: {reason}; see librdkafka's security.protocol, sasl.* and ssl.*"
+            )),
+            trouble => {
+                let why = trouble.map_or_else(|| code.to_string(), |trouble| trouble.reason);
+                passing(format!("the brokers do not say whether topic {:?} is there: {why}", self.topic))
+            }
         })?;
         let answer = metadata.topics().iter().find(|topic| topic.name() == self.topic);
         match answer.map(|topic| topic.error().map(Code::from)) {
