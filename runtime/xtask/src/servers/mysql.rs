@@ -197,7 +197,7 @@ impl Flavour for OracleMysql {
         if let Some(installed) = installed.filter(|program| !program.says().contains("MariaDB")) {
             return Ok(installed);
         }
-        let root = debian::packages("mysql-server-core", "MySQL (50 MB)", Release::Unstable).await;
+        let root = debian::packages("mysql-server-core", "MySQL (70 MB)", Release::Unstable).await;
         let root = root.context("install one, or set SLUICEGATE_MYSQL to the program `mysqld`")?;
         Ok(Program::unpacked(root, "usr/sbin/mysqld"))
     }
@@ -222,7 +222,7 @@ impl Flavour for MariadbFork {
             Ok(portable) => return Ok(portable),
             Err(failure) => failure,
         };
-        let root = debian::packages("mariadb-server-core", "MariaDB (25 MB)", Release::OfTheMachine).await;
+        let root = debian::packages("mariadb-server-core", "MariaDB (50 MB)", Release::OfTheMachine).await;
         match root {
             Ok(root) => Ok(Program::unpacked(root, "usr/sbin/mariadbd")),
             Err(failure) => bail!(

@@ -148,7 +148,7 @@ async fn obtain() -> Result<Program> {
     if let Some(installed) = Program::on_the_machine(&["redis-server"]) {
         return Ok(installed);
     }
-    let root = debian::packages("redis-server", "Redis (25 MB)", Release::OfTheMachine).await;
+    let root = debian::packages("redis-server", "Redis (35 MB)", Release::OfTheMachine).await;
     let root = root.context(
         "install one (on Debian: apt-get install redis-server), or set SLUICEGATE_REDIS to the program `redis-server`",
     )?;

@@ -168,7 +168,7 @@ async fn judge_topic(house: &mut House, source: usize, burst: &Burst) -> Result<
     let told = Told::by(&events).with_context(|| format!("read {topic}"))?;
     let steps = (1..=10).map(|id| CREATED + id).chain([2, 4].map(|id| EDITED + id + 3 * source as i64));
     let missing = steps.chain(burst.stocks()).filter(|stock| !told.stocks.contains(stock)).count();
-    println!("\n    {topic}: {}; {} of them came twice, after the kill", topic::counts(&events), told.repeated);
+    println!("\n    {topic}: {}; {} came twice, because of the kill", topic::counts(&events), told.repeated);
     print!("{}", topic::shown(&records[..SHOWN.min(records.len())]));
     ensure!(missing == 0, "{missing} changes are missing in the topic {topic}");
     ensure!(told.items == *burst.items(), "the events of {topic}, applied in their order, do not end at the table");
