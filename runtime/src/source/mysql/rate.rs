@@ -2,8 +2,8 @@
 //! the library that everybody uses, and what this source is measured against.
 
 use super::MysqlSettings;
-use super::url::Place;
 use crate::change::BinlogPosition;
+use crate::source::socket::Place;
 use futures_util::StreamExt as _;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{BinlogStreamRequest, Conn, GnoInterval, OptsBuilder, Sid};
