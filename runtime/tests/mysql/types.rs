@@ -84,7 +84,7 @@ const BOTH: &[(&str, &str, &str)] = &[
 
 const OF_MYSQL: &[(&str, &str, &str)] = &[
     ("json", "'null'", "Json(\"null\")"),
-    ("json", "'[1, -2.5, \"ä\", true, null, {}]'", "Json(\"[1,-2.5,\\\"ä\\\",true,null,{}]\")"),
+    ("json", "'[1, -2.5, \"ä\", true, null, {}]'", "Json(\"[1, -2.5, \\\"ä\\\", true, null, {}]\")"),
     ("json", "NULL", "Null"),
     (
         "point",
