@@ -1,7 +1,7 @@
 //! The batch that is being filled.
 
 use super::bytes::Reader;
-use super::rows::{BadRow, Images};
+use super::rows::{BadRow, Images, Rows};
 use super::tables::Table;
 use crate::change::{Batch, BinlogEvent, BinlogPosition, FrameBuf, Op, Position, RawCell, RowHead, RowMark, Schema};
 use std::collections::VecDeque;
@@ -194,5 +194,38 @@ impl Assembly {
             confirms,
             received_at,
         }
+    }
+}
+
+/// Writes the rows of one event.
+pub(super) struct Writer<'a> {
+    pub(super) assembly: &'a mut Assembly,
+    /// Until its first row is written.
+    pub(super) event: Option<BinlogEvent>,
+    /// Rows up to this number were taken before.
+    pub(super) repeats: u64,
+}
+
+impl Writer<'_> {
+    #[inline]
+    pub(super) fn row(
+        &mut self,
+        rows: &Rows<'_>,
+        table: &Table,
+        schema: &Arc<Schema>,
+        r: &mut Reader<'_>,
+        mark: RowMark,
+        origin: &RowOrigin,
+    ) -> Result<(), BadRow> {
+        if mark.change <= self.repeats {
+            if let Some(event) = &mut self.event {
+                event.skipped_rows += 1;
+            }
+            return rows.images.skip(table, r);
+        }
+        if let Some(event) = self.event.take() {
+            self.assembly.begin_event(event);
+        }
+        self.assembly.row(&rows.images, table, schema, r, mark, origin)
     }
 }

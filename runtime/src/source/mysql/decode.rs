@@ -7,82 +7,23 @@
 //!             ─▶ XA PREPARE:          kept for its outcome   (prepared)
 //! ```
 
-use super::assembly::{Assembly, Level, RowOrigin};
-use super::bytes::{Cut, Reader};
+use super::assembly::{Assembly, Level, RowOrigin, Writer};
+use super::bytes::Cut;
+use super::compressed;
 use super::event::{self, Opening, Query, RawEvent, Rotate, kind};
-use super::prepared::{Held, Prepared};
+use super::prepared::{Held, HeldEvent, Prepared};
 use super::progress::{Commit, Progress};
-use super::rows::{BadRow, Rows};
+use super::refusal::{bad_row, by_statement};
+use super::rows::{BadRow, Rows, each_row};
 use super::statement::Statement;
-use super::tables::{Table, Tables};
-use super::{compressed, tables};
-use crate::change::{Batch, BinlogEvent, BinlogPosition, Database, DatabaseKind, Gtid, RowMark};
-use crate::fault::Fault;
-use crate::source::{ColumnRule, TableRule};
+use super::tables::Tables;
+use crate::change::{Batch, BinlogEvent, BinlogPosition, DatabaseKind, Gtid, RowMark};
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The rules that say what enters a frame, and whom to ask about tables.
-pub(super) struct Rules {
-    pub(super) source: Arc<str>,
-    pub(super) database: Arc<Database>,
-    pub(super) tables: TableRule,
-    pub(super) columns: ColumnRule,
-    /// Asked for what the log never says (not null, default, the type's text), and for names, charsets and signs where the
-    /// log leaves them out (`binlog_row_metadata=MINIMAL`, old servers).
-    pub(super) catalog: Box<dyn Catalog>,
-}
-
-/// What the server knows about a table, from `information_schema`.
-pub(super) trait Catalog: Send {
-    /// The table as it is now; without columns if it does not exist.
-    ///
-    /// # Errors
-    /// A sentence, if the server can not be asked now.
-    fn table(&mut self, database: &str, table: &str) -> Result<CatalogTable, String>;
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct CatalogTable {
-    /// In ordinal order.
-    pub(super) columns: Vec<CatalogColumn>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct CatalogColumn {
-    pub(super) name: String,
-    /// `bigint`, `enum`, `uuid`: `DATA_TYPE`, lowercase.
-    pub(super) data_type: String,
-    /// `bigint unsigned`, `enum('a','b')`: `COLUMN_TYPE`.
-    pub(super) column_type: String,
-    pub(super) not_null: bool,
-    pub(super) default: Option<String>,
-    /// `CHARACTER_SET_NAME`; empty where there is none.
-    pub(super) charset: String,
-    pub(super) primary_key: bool,
-}
-
-/// Why the log can not be read on. Names the table, the column or the event, and says what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub(super) struct DecodeError {
-    /// Passing: the catalog could not be asked; connect again and `restart`. Fatal: somebody must change something.
-    pub(super) fault: Fault,
-    pub(super) message: String,
-}
-
-impl DecodeError {
-    pub(super) fn fatal(message: impl Into<String>) -> Self {
-        Self { fault: Fault::Fatal, message: message.into() }
-    }
-}
-
-impl From<Cut> for DecodeError {
-    fn from(Cut: Cut) -> Self {
-        tables::unreadable()
-    }
-}
+pub(super) use super::refusal::DecodeError;
+pub(super) use super::rules::{Catalog, CatalogColumn, CatalogTable, Rules};
 
 /// What an event did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -506,6 +447,10 @@ impl Decoder {
         if let Some(transaction) = &mut self.transaction {
             transaction.thread = held.thread;
         }
+        // The catalog is asked before the first row is written: if it can not be, nothing is half done.
+        for event in held.events.iter().map(HeldEvent::as_raw).filter(|event| event.kind == kind::TABLE_MAP) {
+            self.tables.announce(event.body, &mut self.rules)?;
+        }
         for event in &held.events {
             let raw = event.as_raw();
             match raw.kind {
@@ -592,85 +537,6 @@ impl Transaction {
             query: self.query.clone(),
         }
     }
-}
-
-/// Writes the rows of one event.
-struct Writer<'a> {
-    assembly: &'a mut Assembly,
-    /// Until its first row is written.
-    event: Option<BinlogEvent>,
-    repeats: u64,
-}
-
-impl Writer<'_> {
-    #[inline]
-    fn row(
-        &mut self,
-        rows: &Rows<'_>,
-        table: &Table,
-        schema: &Arc<crate::change::Schema>,
-        r: &mut Reader<'_>,
-        mark: RowMark,
-        origin: &RowOrigin,
-    ) -> Result<(), BadRow> {
-        if mark.change <= self.repeats {
-            if let Some(event) = &mut self.event {
-                event.skipped_rows += 1;
-            }
-            return rows.images.skip(table, r);
-        }
-        if let Some(event) = self.event.take() {
-            self.assembly.begin_event(event);
-        }
-        self.assembly.row(&rows.images, table, schema, r, mark, origin)
-    }
-}
-
-/// Hands over the bytes row by row. An event has at least one row, which may have no bytes: an insert of nothing but defaults.
-#[inline]
-fn each_row(rows: &Rows<'_>, mut row: impl FnMut(&mut Reader<'_>) -> Result<(), BadRow>) -> Result<(), BadRow> {
-    let mut r = Reader::new(&rows.bytes);
-    loop {
-        let left = r.len();
-        row(&mut r)?;
-        if r.is_empty() {
-            return Ok(());
-        }
-        if r.len() == left {
-            return Err(BadRow::Event);
-        }
-    }
-}
-
-fn by_statement(what: &str) -> DecodeError {
-    DecodeError::fatal(format!(
-        "the log has a change of {what} as a statement, not as rows: run `SET GLOBAL binlog_format = ROW`, see that no session sets \
-         it otherwise, then raise `epoch` of this source and begin anew with a snapshot"
-    ))
-}
-
-fn bad_row(bad: BadRow, table: &Table) -> DecodeError {
-    let column = |index: usize| match &table.plans[index].name {
-        Some(name) => name.clone(),
-        None => format!("number {}", index + 1),
-    };
-    let again = "nothing is lost, it will be sent again: name the server itself in the URL, without a proxy between, or take a newer \
-                 sluicegate";
-    DecodeError::fatal(match bad {
-        BadRow::Event => format!("the rows of {} do not fit to how it was announced; {again}", table.name),
-        BadRow::Row { column: index } => {
-            format!("a row of {} ends inside of column {}; {again}", table.name, column(index))
-        }
-        BadRow::Value { column: index } => {
-            format!("the value of column {} of {} is none of its type; {again}", column(index), table.name)
-        }
-        BadRow::NoDocument { column: index } => format!(
-            "column {} of {} was logged only in part, without the document before it: run `SET GLOBAL binlog_row_value_options = ''` \
-             or `SET GLOBAL binlog_row_image = FULL`, see that no session sets it otherwise, then begin anew with a snapshot",
-            column(index),
-            table.name
-        ),
-    })
 }
 
 #[cfg(test)]

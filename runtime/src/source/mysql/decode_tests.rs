@@ -3,6 +3,7 @@
 use super::log_tests::{decoder, events};
 use super::*;
 use crate::change::{Cell, Op, Position};
+use crate::fault::Fault;
 use proptest::prelude::*;
 
 const FEATURES: &[u8] = include_bytes!("vectors/features.mysql.binlog");

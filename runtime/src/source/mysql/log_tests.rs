@@ -4,7 +4,7 @@
 //! rows at the end: numbers and text as the server prints them, floats as their bits, bytes in hexadecimal.
 
 use super::*;
-use crate::change::{Cell, Op};
+use crate::change::{Cell, Database, Op};
 use std::collections::{BTreeMap, HashMap};
 
 /// A catalog that was written down.

@@ -1,6 +1,6 @@
 //! What to do with a column's values, and how to describe the column to those behind us.
 
-use super::decode::CatalogColumn;
+use super::rules::CatalogColumn;
 use super::table_map::{MappedColumn, type_id};
 use super::value::{Charset, Kind, Storage, charset_of, decimal_len, fraction_len};
 use crate::change::{Column, ColumnDetail, Tag};

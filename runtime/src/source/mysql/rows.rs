@@ -195,8 +195,9 @@ impl Images<'_> {
             })
             .collect();
         write_with(frame, &table.plans, after, r, |frame, column, plan, bytes| {
-            let Some(kind) = plan.kind.filter(|_| is_partial[column]) else { return push(frame, column, plan, bytes) };
-            let _ = kind;
+            if plan.kind.is_none() || !is_partial[column] {
+                return push(frame, column, plan, bytes);
+            }
             // The text that the update made is not in the log, and no cell can say that it is another one than before:
             // `Unchanged` says that the statement did not touch the value.
             let document = documents[column].ok_or(BadRow::NoDocument { column })?;
@@ -282,10 +283,9 @@ fn walk<'a>(
     mut each: impl FnMut(usize, Option<&'a [u8]>) -> Result<(), BadRow>,
 ) -> Result<(), BadRow> {
     let nulls = r.take(present.nulls_len)?;
-    let mut bit = 0;
-    for (column, plan) in plans.iter().enumerate().filter(|(column, _)| present.has(*column)) {
+    let present = plans.iter().enumerate().filter(|(column, _)| present.has(*column));
+    for (bit, (column, plan)) in present.enumerate() {
         let is_null = nulls[bit / 8] >> (bit % 8) & 1 == 1;
-        bit += 1;
         let bytes = if is_null { None } else { Some(value_bytes(plan, r).map_err(|Cut| BadRow::Row { column })?) };
         each(column, bytes)?;
     }
@@ -303,6 +303,25 @@ fn value_bytes<'a>(plan: &Plan, r: &mut Reader<'a>) -> Result<&'a [u8], Cut> {
         Storage::Prefixed(len) => {
             let len = r.uint(len.into())? as usize;
             r.take(len)
+        }
+    }
+}
+
+/// Hands over the bytes row by row. An event has at least one row, which may have no bytes: an insert of nothing but defaults.
+#[inline]
+pub(super) fn each_row(
+    rows: &Rows<'_>,
+    mut row: impl FnMut(&mut Reader<'_>) -> Result<(), BadRow>,
+) -> Result<(), BadRow> {
+    let mut r = Reader::new(&rows.bytes);
+    loop {
+        let left = r.len();
+        row(&mut r)?;
+        if r.is_empty() {
+            return Ok(());
+        }
+        if r.len() == left {
+            return Err(BadRow::Event);
         }
     }
 }

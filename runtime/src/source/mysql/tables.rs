@@ -1,8 +1,9 @@
 //! A TABLE_MAP becomes a table that the decoder can use: a `Schema` for those behind us, a plan per column for us.
 
 use super::bytes::Cut;
-use super::decode::{CatalogTable, DecodeError, Rules};
 use super::plan::{Plan, column_of, plan_of};
+use super::refusal::DecodeError;
+use super::rules::{CatalogTable, Rules};
 use super::table_map::{MappedColumn, TableMap, table_id};
 use crate::change::{Column, DatabaseKind, Schema, SchemaId};
 use crate::fault::Fault;
@@ -54,7 +55,7 @@ impl Tables {
 
     /// Takes the body of a TABLE_MAP. Says whether the table is asked for with all its columns.
     pub(super) fn announce(&mut self, body: &[u8], rules: &mut Rules) -> Result<bool, DecodeError> {
-        let (id, content) = table_id(body).map_err(|Cut| unreadable())?;
+        let (id, content) = table_id(body).map_err(|Cut| DecodeError::unreadable())?;
         if let Some((known, table)) = self.by_id.get(&id)
             && **known == *content
         {
@@ -67,7 +68,7 @@ impl Tables {
             Some((content, table)) => (content.clone(), table.clone()),
             None => {
                 let content: Arc<[u8]> = content.into();
-                let map = TableMap::parse(&content, self.kind).map_err(|Cut| unreadable())?;
+                let map = TableMap::parse(&content, self.kind).map_err(|Cut| DecodeError::unreadable())?;
                 let table = Arc::new(self.build(map, rules)?);
                 self.by_content.insert(content.clone(), table.clone());
                 (content, table)
@@ -156,13 +157,6 @@ fn ask(rules: &mut Rules, database: &str, table: &str) -> Result<CatalogTable, D
 
 fn column_name(mapped: &MappedColumn, known: Option<&str>, index: usize) -> String {
     mapped.name.clone().or_else(|| known.map(Into::into)).unwrap_or_else(|| format!("@{}", index + 1))
-}
-
-pub(super) fn unreadable() -> DecodeError {
-    DecodeError::fatal(
-        "it can not be read; nothing is lost, it will be sent again: name the server itself in the URL, without a proxy between, and \
-         start again",
-    )
 }
 
 fn refused(table: &str, column: &str, why: &str) -> DecodeError {

@@ -52,9 +52,13 @@ impl<'a> Node<'a> {
                 // Keys are ordered by length, then by their bytes.
                 let place = members.binary_search_by(|(k, _)| (k.len(), k).cmp(&(key.len(), key)));
                 match (place, rest.is_empty(), operation) {
-                    (Ok(at), true, REMOVE) => return Ok(drop(members.remove(at))),
+                    (Ok(at), true, REMOVE) => {
+                        members.remove(at);
+                        return Ok(());
+                    }
                     (Err(at), true, INSERT) => {
-                        return Ok(members.insert(at, (key.clone(), value.ok_or(Cut)?)));
+                        members.insert(at, (key.clone(), value.ok_or(Cut)?));
+                        return Ok(());
                     }
                     (Ok(at), ..) => &mut members[at].1,
                     (Err(_), ..) => return Err(Cut),
@@ -63,9 +67,13 @@ impl<'a> Node<'a> {
             (Node::Array(elements), Leg::Index(index)) => match (rest.is_empty(), operation) {
                 (true, INSERT) => {
                     let at = (*index).min(elements.len());
-                    return Ok(elements.insert(at, value.ok_or(Cut)?));
+                    elements.insert(at, value.ok_or(Cut)?);
+                    return Ok(());
                 }
-                (true, REMOVE) if *index < elements.len() => return Ok(drop(elements.remove(*index))),
+                (true, REMOVE) if *index < elements.len() => {
+                    elements.remove(*index);
+                    return Ok(());
+                }
                 _ => elements.get_mut(*index).ok_or(Cut)?,
             },
             // A path may name the first element of what is no array.

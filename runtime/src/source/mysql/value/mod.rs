@@ -105,7 +105,7 @@ pub(super) fn push(frame: &mut FrameBuf, kind: Kind, labels: &[String], bytes: &
             heap(frame, Tag::Decimal, |out| number::decimal(out, precision, scale, bytes))?
         }
         Kind::Date => time::date(frame, bytes)?,
-        Kind::Time(digits) => time::time(frame, digits, bytes)?,
+        Kind::Time(_) => time::time(frame, bytes)?,
         Kind::Float32 => frame.push(Cell::Float32(f32::from_le_bytes(bytes.try_into().map_err(|_| Cut)?))),
         Kind::Float64 => frame.push(Cell::Float64(f64::from_le_bytes(bytes.try_into().map_err(|_| Cut)?))),
         Kind::Bytes => frame.push_heap(Tag::Bytes, bytes),

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// The 16 bytes as they are printed.
 ///
 /// So that UUIDs of one node stand together, those of the versions 1 to 5 are stored with their five groups in reverse
-/// order, and before 11.0 all of them. The variant's bit and the version stand in other places then, which tells the two
+/// order, and by older servers all of them. The variant's bit and the version stand in other places then, which tells the two
 /// orders apart. <https://mariadb.com/kb/en/uuid-data-type/>
 pub(super) fn uuid(bytes: &[u8]) -> Result<[u8; 16], Cut> {
     let b: [u8; 16] = whole(bytes)?;

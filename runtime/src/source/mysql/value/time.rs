@@ -160,18 +160,14 @@ fn push_timestamp(frame: &mut FrameBuf, seconds: u64, micros: i64, digits: u8) {
 /// A signed number of 10 bits of hours and 6 each of minutes and seconds; the fraction belongs to the number, so that it
 /// counts upwards from the second below if the time is negative.
 #[inline]
-pub(super) fn time(frame: &mut FrameBuf, digits: u8, bytes: &[u8]) -> Result<(), Cut> {
-    let (whole, fraction) = bytes.split_at_checked(3).ok_or(Cut)?;
-    let bits = 8 * fraction.len() as u32;
-    if fraction.len() > 3 {
-        return Err(Cut);
-    }
+pub(super) fn time(frame: &mut FrameBuf, bytes: &[u8]) -> Result<(), Cut> {
+    let fraction_len = bytes.len().checked_sub(3).filter(|len| *len <= 3).ok_or(Cut)?;
+    let bits = 8 * fraction_len as u32;
     let n = big_endian(bytes) as i64 - (0x80_0000 << bits);
     let (is_negative, n) = (n < 0, n.unsigned_abs());
     let packed = n >> bits;
     let fraction = (n & ((1 << bits) - 1)).to_be_bytes();
-    let micros = fraction_us(&fraction[8 - bits as usize / 8..])?;
-    let _ = (whole, digits);
+    let micros = fraction_us(&fraction[8 - fraction_len..])?;
     frame.push(Cell::Time(signed_time(packed, micros, is_negative)?));
     Ok(())
 }
