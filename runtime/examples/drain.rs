@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         tables: Arc::new(|_| true),
         columns: Arc::new(|_, _, _| true),
         known: None,
+        epoch: 0,
     };
     let asked = |word: &str, other: &str| rest.iter().any(|a| a == word) || !rest.iter().any(|a| a == other);
     for (rhythm, name, opposite) in [(RhythmMode::Eager, "eager", "paused"), (RhythmMode::Paused, "paused", "eager")] {

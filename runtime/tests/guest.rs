@@ -184,6 +184,7 @@ fn rows(first: u64, poisoned: &[bool]) -> Batch {
         marks,
         schemas: vec![schema],
         events: Vec::new(),
+        previous_ends: Vec::new(),
         confirms: None,
         received_at: Instant::now(),
     }

@@ -71,6 +71,8 @@ pub struct LaneEntry {
     pub target: String,
     pub member: String,
     pub stats: Arc<LaneStats>,
+    /// What keeps its messages in flight, when the sink has something to say.
+    pub complaint: Box<dyn Fn() -> Option<String> + Send + Sync>,
 }
 
 /// Why the admin address can not be served.

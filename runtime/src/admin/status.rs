@@ -1,7 +1,7 @@
 //! What `/status` says, and what `sluicegate status` reads: plain data, taken from the counters when somebody asks.
 
-use super::Registry;
-use crate::telemetry::{GuestStats, LaneStats};
+use super::{LaneEntry, Registry};
+use crate::telemetry::GuestStats;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -110,7 +110,7 @@ impl Status {
             sources: registry.sources.iter().map(source).collect(),
             pipelines: registry.pipelines.iter().map(pipeline).collect(),
             guests: (registry.guests)().iter().map(|g| guest(&g.pipeline, &g.file, &g.stats)).collect(),
-            lanes: registry.lanes.iter().map(|l| lane(&l.pipeline, &l.target, &l.member, &l.stats)).collect(),
+            lanes: registry.lanes.iter().map(lane).collect(),
         }
     }
 
@@ -189,7 +189,8 @@ fn guest(pipeline: &str, file: &str, s: &GuestStats) -> GuestStatus {
     }
 }
 
-fn lane(pipeline: &str, target: &str, member: &str, s: &LaneStats) -> LaneStatus {
+fn lane(entry: &LaneEntry) -> LaneStatus {
+    let s = &entry.stats;
     let ms = |quantile| s.latency.quantile(quantile).map(|d: Duration| d.as_secs_f64() * 1000.0);
     let now_us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
     let oldest_ms = match get(&s.oldest_at_us) {
@@ -197,9 +198,9 @@ fn lane(pipeline: &str, target: &str, member: &str, s: &LaneStats) -> LaneStatus
         at => now_us.saturating_sub(at) / 1000,
     };
     LaneStatus {
-        pipeline: pipeline.to_owned(),
-        target: target.to_owned(),
-        member: member.to_owned(),
+        pipeline: entry.pipeline.clone(),
+        target: entry.target.clone(),
+        member: entry.member.clone(),
         state: s.state.get().unwrap_or_else(|| "flowing".into()),
         in_flight: get(&s.in_flight),
         waiting: get(&s.waiting),
@@ -213,7 +214,7 @@ fn lane(pipeline: &str, target: &str, member: &str, s: &LaneStats) -> LaneStatus
         p50_ms: ms(0.5),
         p95_ms: ms(0.95),
         p99_ms: ms(0.99),
-        last_error: s.last_error.get(),
+        last_error: (entry.complaint)().or_else(|| s.last_error.get()),
     }
 }
 

@@ -2,10 +2,11 @@
 //! do not answer their door.
 
 use super::{host_settings, mapping, names};
-use crate::config::{MemberPlan, PipelinePlan, Plan};
+use crate::change::TemplatePart;
+use crate::config::{Door, HttpPlan, MemberPlan, PipelinePlan, Plan, RoutePlan, ShapePlan, TargetPlan};
 use crate::fault::Finding;
 use crate::guest::{self, Limits};
-use crate::source::postgres;
+use crate::sink::{kafka, redis};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -74,18 +75,18 @@ impl Inspection {
 
     async fn sources(&mut self, plan: &Plan, guests: &[Vec<guest::Description>]) {
         for source in &plan.sources {
-            let settings = match mapping::postgres_settings(plan, source, None) {
-                Ok(settings) => settings,
+            let reading = match mapping::Reading::new(plan, source, None) {
+                Ok(reading) => reading,
                 Err(reason) => {
                     self.say(false, reason);
                     continue;
                 }
             };
-            for finding in postgres::check(&settings).await {
+            for finding in reading.check().await {
                 self.say(finding.ok, format!("source {}: {}", source.name, finding.text));
             }
             // Why a server can not be asked was said above.
-            let Ok(tables) = postgres::columns(&settings).await else { continue };
+            let Ok(tables) = reading.columns().await else { continue };
             for (pipeline, guests) in plan.pipelines.iter().zip(guests) {
                 if pipeline.sources.contains(&source.name) {
                     self.findings.extend(names::unknown(pipeline, &source.name, guests, &tables));
@@ -99,9 +100,8 @@ impl Inspection {
         for (pipeline, target) in targets {
             for member in target.members.iter().take(DOORS_MAX) {
                 let name = format!("{}/{}", target.name, member.name);
-                match knock(member).await {
-                    Ok(()) => self.say(true, format!("pipeline {}: {name} takes connections", pipeline.name)),
-                    Err(reason) => self.say(false, format!("pipeline {}: {name}: {reason}", pipeline.name)),
+                for finding in door(pipeline, target, member).await {
+                    self.say(finding.ok, format!("pipeline {}: {name}: {}", pipeline.name, finding.text));
                 }
             }
         }
@@ -119,9 +119,40 @@ fn summary(guest: &guest::Description) -> String {
     )
 }
 
+/// Asks a receiver whether it would take messages, without sending one.
+async fn door(pipeline: &PipelinePlan, target: &TargetPlan, member: &MemberPlan) -> Vec<Finding> {
+    match &member.door {
+        Door::Http(plan) => vec![match knock(plan).await {
+            Ok(()) => Finding::good("takes connections"),
+            Err(reason) => Finding::bad(reason),
+        }],
+        Door::Kafka(plan) => {
+            let settings = mapping::kafka_settings(plan, member.timeout);
+            kafka::check(&settings, &topics(pipeline, target)).await
+        }
+        Door::Redis(plan) => match mapping::redis_settings(plan, member.timeout) {
+            Ok(settings) => redis::check(&settings).await,
+            Err(reason) => vec![Finding::bad(reason)],
+        },
+    }
+}
+
+/// The topics that routes to a target name without any column in them.
+fn topics(pipeline: &PipelinePlan, target: &TargetPlan) -> Vec<String> {
+    let routes = pipeline.routes.iter().filter(|route| route.to == target.name);
+    let literal = |route: &RoutePlan| match &route.shape {
+        ShapePlan::Record { topic: Some(topic), .. } => match topic.parts() {
+            [TemplatePart::Literal(topic)] => Some(topic.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    routes.filter_map(literal).collect()
+}
+
 /// Opens a connection and closes it: asking more would be a delivery.
-async fn knock(member: &MemberPlan) -> Result<(), String> {
-    let url = reqwest::Url::parse(member.url.expose()).map_err(|e| format!("its url can not be read: {e}"))?;
+async fn knock(plan: &HttpPlan) -> Result<(), String> {
+    let url = reqwest::Url::parse(plan.url.expose()).map_err(|e| format!("its url can not be read: {e}"))?;
     let host = url.host_str().ok_or("its url names no host")?.trim_matches(['[', ']']).to_owned();
     let address = (host, url.port_or_known_default().ok_or("its url names no port")?);
     let connecting = tokio::net::TcpStream::connect((address.0.as_str(), address.1));

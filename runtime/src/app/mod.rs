@@ -15,15 +15,16 @@ pub use inspection::Inspection;
 pub use terminal::{Screen, picture};
 
 use crate::admin::{self, Registry};
-use crate::config::Plan;
+use crate::config::{self, Mistakes, Plan};
 use crate::guest::{Engine, GuestHost, HostSettings, this_program};
 use crate::lane::Lane;
 use crate::ledger::Ledger;
 use crate::pipeline::{Corridor, INBOX_LEN_MAX};
+use crate::sink::kafka;
 use crate::source::{Intake, SourceError};
 use crate::store::{SqliteStore, Store};
 use crate::telemetry::{Note, SourceStats};
-use ring::{Inboxes, Stream};
+use ring::{Reader, Readers, Stream};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -43,6 +44,14 @@ const CONFIRM_WAIT: Duration = Duration::from_millis(300);
 
 /// Before an edited configuration is taken, lanes are given this long for what is under way; the rest is read again.
 const RELOAD_DRAIN: Duration = Duration::from_secs(3);
+
+/// Reads a folder, with the process's environment, and asks the libraries about the options that are handed on to them.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn read(dir: &Path) -> Result<Plan, Mistakes> {
+    config::load_with(dir, &|name| std::env::var(name).ok(), &kafka::check_option)
+}
 
 /// How a run came to its end.
 #[derive(Debug)]
@@ -145,17 +154,18 @@ impl App {
         let mut roads = mapping::Roads::new(&plan);
         let mut hosts = Vec::new();
         let mut corridors = Vec::new();
-        let mut inboxes: HashMap<String, Inboxes> = HashMap::new();
+        let mut readers: HashMap<String, Readers> = HashMap::new();
         let stop_guests = Arc::new(AtomicBool::new(false));
         for pipeline in &plan.pipelines {
             let roads = roads.build(pipeline, &mut registry).map_err(usage)?;
             let host = GuestHost::start(ground.guests.clone(), mapping::guests(pipeline), stop_guests.clone());
             let host = Arc::new(host.map_err(Ending::failed)?);
-            let settings = mapping::pipeline(pipeline, &roads, host.clone(), &mut registry);
+            let settings = mapping::pipeline(pipeline, &roads, host.clone(), &mut registry).map_err(usage)?;
             hosts.push((pipeline.name.clone(), host));
             let (inbox, batches) = mpsc::channel(INBOX_LEN_MAX);
             for source in &pipeline.sources {
-                inboxes.entry(source.clone()).or_default().push(inbox.clone());
+                let reader = Reader { inbox: inbox.clone(), narrow: mapping::narrow(pipeline, source) };
+                readers.entry(source.clone()).or_default().push(reader);
             }
             corridors.push(tokio::spawn(Corridor::new(settings).run(batches)));
         }
@@ -163,12 +173,12 @@ impl App {
         let (ended, has_ended) = mpsc::unbounded_channel();
         let mut rings = Vec::new();
         for source in &plan.sources {
-            let Some(inboxes) = inboxes.remove(&source.name) else {
+            let Some(readers) = readers.remove(&source.name) else {
                 warn!(source = source.name, "no pipeline reads from it; it is left alone");
                 continue;
             };
             let stats = Arc::new(SourceStats::default());
-            let ring = start_ring(&plan, source, inboxes, stats.clone(), &ground.store, closes.clone(), ended.clone())?;
+            let ring = start_ring(&plan, source, readers, stats.clone(), &ground.store, closes.clone(), ended.clone())?;
             registry.sources.push(admin::SourceEntry {
                 name: source.name.clone(),
                 kind: mapping::kind(source),
@@ -272,7 +282,7 @@ fn usage(message: String) -> Ending {
 fn start_ring(
     plan: &Plan,
     source: &crate::config::SourcePlan,
-    inboxes: Inboxes,
+    readers: Readers,
     stats: Arc<SourceStats>,
     store: &Arc<dyn Store>,
     closes: watch::Receiver<bool>,
@@ -285,7 +295,7 @@ fn start_ring(
     let (safe_in, safe) = watch::channel(None);
     let checkpoint = tokio::spawn(ring::checkpoint(stream, store.clone(), ledger.confirmed(), safe_in));
     let (batches, intake) = mpsc::channel(INTAKE_LEN_MAX);
-    let dispatcher = tokio::spawn(ring::dispatch(intake, ledger.clone(), inboxes, closes));
+    let dispatcher = tokio::spawn(ring::dispatch(intake, ledger.clone(), readers, closes));
     let stop = Arc::new(AtomicBool::new(false));
     let intake = Intake { batches, confirmed: safe.clone(), stop: stop.clone(), stats };
     let name = source.name.clone();

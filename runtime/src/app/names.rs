@@ -1,6 +1,6 @@
 //! Names in the configuration and in guests, held against the tables and columns that a database really has.
 
-use crate::config::PipelinePlan;
+use crate::config::{Globs, PipelinePlan};
 use crate::fault::Finding;
 use crate::guest::Description;
 use crate::source::TableColumns;
@@ -16,8 +16,8 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
         |text: String| findings.push(Finding { ok: false, text: format!("pipeline {}: {text}", pipeline.name) });
     let patterns = pipeline.tables.of(source).map(|globs| globs.patterns().to_vec()).unwrap_or_default();
     for pattern in patterns {
-        let Ok(glob) = Glob::new(&pattern).map(|g| g.compile_matcher()) else { continue };
-        if !tables.keys().any(|table| glob.is_match(table)) {
+        let Ok(globs) = Globs::new(vec![pattern.clone()]) else { continue };
+        if !tables.keys().any(|table| globs.matches(table)) {
             let hint = similar(&pattern, tables.keys().map(String::as_str));
             wrong(format!("no table of source {source} matches {pattern:?}{hint}"));
         }
@@ -25,9 +25,7 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
     let captured: Vec<(&String, &Vec<String>)> =
         tables.iter().filter(|(table, _)| pipeline.tables.matches(source, table)).collect();
     for route in &pipeline.routes {
-        let templates =
-            route.member.iter().chain(&route.key).chain(&route.path).chain(route.headers.iter().map(|(_, t)| t));
-        for column in templates.flat_map(|t| t.columns()) {
+        for column in route.templates().flat_map(|t| t.columns()) {
             for (table, columns) in &captured {
                 let takes = route.tables.as_ref().is_none_or(|globs| globs.matches(table));
                 // A guest may add the column; without one nobody can.

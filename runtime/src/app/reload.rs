@@ -3,7 +3,7 @@
 //! A bad edit changes nothing: the old plan goes on, one log line and `/status` say why. A good one restarts the rings within
 //! the process; guests stay compiled, the state stays open, the admin address stays bound.
 
-use crate::config::{self, Plan};
+use crate::config::Plan;
 use crate::telemetry::Note;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ pub async fn edited(dir: &Path, current: &Plan, complaint: &Note, read: &Mutex<S
         {
             continue;
         }
-        match config::load(dir, &|name| std::env::var(name).ok()) {
+        match super::read(dir) {
             Err(mistakes) => refuse(complaint, format!("the edited configuration is not taken, the old one goes on:\n{mistakes}")),
             Ok(plan) if plan.host != current.host => refuse(
                 complaint,
@@ -93,7 +93,7 @@ mod tests {
         fs::create_dir(dir.path().join("p")).expect("a folder");
         fs::write(dir.path().join("sluicegate.toml"), HOST).expect("write");
         fs::write(&file, pipeline("2s")).expect("write");
-        let plan = config::load(dir.path(), &|_| None).unwrap_or_else(|m| panic!("{m}"));
+        let plan = crate::config::load(dir.path(), &|_| None).unwrap_or_else(|m| panic!("{m}"));
         let (complaint, read) = (Note::default(), Mutex::default());
         let waiting = edited(dir.path(), &plan, &complaint, &read);
         tokio::pin!(waiting);

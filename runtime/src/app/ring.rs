@@ -2,6 +2,7 @@
 
 use crate::change::{Batch, Position};
 use crate::ledger::{Ledger, Ticket};
+use crate::source::Narrow;
 use crate::store::{Checkpoint, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +15,22 @@ const CHECKPOINT_EVERY: Duration = Duration::from_millis(50);
 /// A checkpoint that could not be written is tried again after this time; nothing is confirmed meanwhile.
 const CHECKPOINT_RETRY: Duration = Duration::from_secs(1);
 
-/// Where a batch goes: one inbox per pipeline that reads from the source.
-pub type Inboxes = Vec<mpsc::Sender<(Arc<Batch>, Ticket)>>;
+/// A pipeline that reads from the source.
+pub struct Reader {
+    pub inbox: mpsc::Sender<(Arc<Batch>, Ticket)>,
+    /// What it may see.
+    pub narrow: Narrow,
+}
+
+/// Where a batch goes.
+pub type Readers = Vec<Reader>;
 
 /// Opens a ticket for each batch and hands it to every pipeline. Ends when the source or a pipeline is gone, or when
 /// `closing` turns true: what was not handed over is read again.
 pub async fn dispatch(
     mut batches: mpsc::Receiver<Batch>,
     ledger: Ledger,
-    inboxes: Inboxes,
+    mut readers: Readers,
     mut closing: watch::Receiver<bool>,
 ) -> mpsc::Receiver<Batch> {
     loop {
@@ -36,19 +44,24 @@ pub async fn dispatch(
                 None => return batches,
             },
         };
-        let shares = if batch.is_empty() { 0 } else { inboxes.len() as u64 };
+        let shares = if batch.is_empty() { 0 } else { readers.len() as u64 };
         let ticket = ledger.open(batch.confirms.clone(), shares);
         if shares == 0 {
             continue;
         }
         let batch = Arc::new(batch);
-        for inbox in &inboxes {
+        for Reader { inbox, narrow } in &mut readers {
+            let batch = narrow.batch(&batch);
+            if batch.is_empty() {
+                ticket.settle();
+                continue;
+            }
             tokio::select! {
                 biased;
                 // 1. A batch that is handed to some pipelines only stays unpaid, and is read again.
                 _ = closing.wait_for(|closing| *closing) => return batches,
                 // 2. Waiting here is what stops the source.
-                sent = inbox.send((batch.clone(), ticket.clone())) => if sent.is_err() {
+                sent = inbox.send((batch, ticket.clone())) => if sent.is_err() {
                     return batches;
                 },
             }

@@ -1,6 +1,6 @@
 //! Rows of one source, as they were committed, with what is needed to name and to confirm them.
 
-use super::{Gtid, Position, Schema, SchemaId};
+use super::{Gtid, Lsn, Position, Schema, SchemaId};
 use sluicegate_frame::{FrameBuf, RowView};
 use std::sync::Arc;
 use std::time::Instant;
@@ -48,6 +48,8 @@ pub struct Batch {
     pub schemas: Vec<Arc<Schema>>,
     /// The events of a binary log that the rows came from, in order; none from PostgreSQL.
     pub events: Vec<BinlogEvent>,
+    /// From which row on which transaction was the last to end before the row's own, and where it ended; PostgreSQL's.
+    pub previous_ends: Vec<(u32, Lsn)>,
     /// What can be confirmed once everything up to and with this batch is safe: the end of its last complete transaction.
     /// None inside a transaction that spans batches.
     pub confirms: Option<Position>,
@@ -73,6 +75,12 @@ impl Batch {
     pub fn event_of(&self, index: usize) -> Option<&BinlogEvent> {
         let after = self.events.partition_point(|event| event.first_row as usize <= index);
         self.events.get(after.checked_sub(1)?)
+    }
+
+    /// Where the transaction before that of the row at `index` ended. `None` from a binary log, and until a run has seen one end.
+    pub fn previous_end(&self, index: usize) -> Option<Lsn> {
+        let after = self.previous_ends.partition_point(|(first_row, _)| *first_row as usize <= index);
+        Some(self.previous_ends.get(after.checked_sub(1)?)?.1)
     }
 
     /// The schema that a row refers to. A batch has few, mostly one.

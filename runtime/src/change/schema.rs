@@ -36,6 +36,8 @@ pub struct ColumnDetail {
     pub type_id: u32,
     /// The character set of a text column; empty when there is none.
     pub charset: String,
+    /// Where the column stands in the key, from 1; 0 when it is not known, and the key is in the columns' order.
+    pub key_position: u32,
 }
 
 impl Column {

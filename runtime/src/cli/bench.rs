@@ -1,13 +1,14 @@
 //! The hidden verb `__bench`: what `cargo xtask bench` measures inside this program. One JSON object per line.
 
-use crate::change::{Batch, Message};
+use crate::change::{Batch, BinlogPosition, Message};
 use crate::guest::{Engine, GuestHost, GuestSettings, HostSettings, bench::measure, this_program};
 use crate::lane::{self, Budget, Lane, LaneSettings, MESSAGES_MAX, RetrySettings};
 use crate::ledger::Ledger;
-use crate::pipeline::{Corridor, INBOX_LEN_MAX, OnError, PipelineSettings, Road, Route, RouteSettings};
+use crate::pipeline::{Body, Corridor, INBOX_LEN_MAX, OnError, PipelineSettings, Road, Route, RouteSettings, Shape};
 use crate::sink::{Refusal, Sink};
+use crate::source::mysql::{self, Mysql, MysqlSettings};
 use crate::source::postgres::{DrainPlan, DrainUntil, DrainWork, Postgres, PostgresSettings, RhythmMode, drain_bare};
-use crate::source::{Intake, Source};
+use crate::source::{Intake, Source, SslMode};
 use crate::telemetry::{LaneStats, PipelineStats, SourceStats};
 use clap::{Args, Subcommand, ValueEnum};
 use futures_util::future::BoxFuture;
@@ -33,6 +34,8 @@ pub enum Bench {
     Guest { wasm: PathBuf },
     /// Rows per second out of a slot.
     Capture(Capture),
+    /// Rows per second out of a binary log.
+    Binlog(Binlog),
 }
 
 #[derive(Args)]
@@ -51,6 +54,24 @@ pub struct Capture {
     wasm: Option<PathBuf>,
 }
 
+#[derive(Args)]
+pub struct Binlog {
+    #[arg(long)]
+    url: String,
+    /// Where to begin, as a checkpoint says it.
+    #[arg(long)]
+    from: BinlogPosition,
+    #[arg(long)]
+    mode: Mode,
+    #[arg(long)]
+    rows: u64,
+    /// Transactions that hold the rows: the bare reader counts these.
+    #[arg(long)]
+    transactions: u64,
+    #[arg(long)]
+    wasm: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Mode {
     /// The whole house: source, guest, routes, lanes; the sink takes every message and forgets it.
@@ -65,9 +86,19 @@ pub(super) fn run(bench: Bench) -> super::Exit {
     let outcome = match bench {
         Bench::Guest { wasm } => guest(&wasm),
         Bench::Capture(capture) => match capture.mode {
-            Mode::Ours => super::block_on_all(ours(capture)),
+            Mode::Ours => {
+                let source = Box::new(Postgres::new(settings(&capture)));
+                super::block_on_all(ours(source, capture.rows, capture.wasm.as_deref()))
+            }
             Mode::Bare => bare(&capture, RhythmMode::Paused),
             Mode::Eager => bare(&capture, RhythmMode::Eager),
+        },
+        Bench::Binlog(binlog) => match binlog.mode {
+            Mode::Ours => {
+                let source = Box::new(Mysql::new(settings_of_binlog(&binlog)));
+                super::block_on_all(ours(source, binlog.rows, binlog.wasm.as_deref()))
+            }
+            Mode::Bare | Mode::Eager => super::block_on_all(bare_binlog(binlog)),
         },
     };
     match outcome {
@@ -96,6 +127,13 @@ fn bare(capture: &Capture, rhythm: RhythmMode) -> Outcome {
     Ok(())
 }
 
+async fn bare_binlog(binlog: Binlog) -> Outcome {
+    let until = mysql::DrainUntil::Transactions(binlog.transactions);
+    let rate = mysql::drain_bare(&settings_of_binlog(&binlog), &binlog.from, until).await?;
+    println!("{}", json!({ "rows": binlog.rows, "seconds": rate.elapsed.as_secs_f64() }));
+    Ok(())
+}
+
 /// Takes every message at once.
 struct Discard;
 
@@ -105,8 +143,8 @@ impl Sink for Discard {
     }
 }
 
-async fn ours(capture: Capture) -> Outcome {
-    let wasm = capture.wasm.as_deref().ok_or("--wasm is missing")?;
+async fn ours(source: Box<dyn Source>, wanted: u64, wasm: Option<&Path>) -> Outcome {
+    let wasm = wasm.ok_or("--wasm is missing")?;
     let state = Scratch::new()?;
     let folder = state.0.join("pipeline");
     std::fs::create_dir_all(&folder)?;
@@ -129,25 +167,24 @@ async fn ours(capture: Capture) -> Outcome {
     let (intake, mut read) = mpsc::channel::<Batch>(2);
     let (_safe, confirmed) = watch::channel(None);
     let stats = Arc::new(SourceStats::default());
-    let source = Box::new(Postgres::new(settings(&capture)));
     let intake = Intake { batches: intake, confirmed, stop: stop.clone(), stats };
     let thread = std::thread::spawn(move || source.run(intake));
     let ledger = Ledger::new();
     let (mut rows, mut begun) = (0, None);
     let mut heard = Instant::now();
-    while rows < capture.rows {
+    while rows < wanted {
         let batch = tokio::time::timeout(SILENCE_MAX, read.recv()).await?.ok_or("the source ended")?;
         if batch.is_empty() {
             // A sign of life is no row.
             if heard.elapsed() > SILENCE_MAX {
-                return Err(format!("{rows} of {} rows came", capture.rows).into());
+                return Err(format!("{rows} of {wanted} rows came").into());
             }
             continue;
         }
         heard = Instant::now();
         begun.get_or_insert_with(Instant::now);
         // What is behind the last row that counts is there so that other readers know where to stop.
-        rows = (rows + batch.len() as u64).min(capture.rows);
+        rows = (rows + batch.len() as u64).min(wanted);
         let ticket = ledger.open(batch.confirms.clone(), 1);
         inbox.send((Arc::new(batch), ticket)).await?;
     }
@@ -191,9 +228,8 @@ fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
         only_named: false,
         member: None,
         key: None,
-        method: "POST".into(),
-        path: None,
         headers: Vec::new(),
+        shape: Shape::Request { method: "POST".into(), path: None, body: Body::Flat },
     };
     let settings = PipelineSettings {
         name: "bench".into(),
@@ -217,6 +253,22 @@ fn settings(capture: &Capture) -> PostgresSettings {
         tables: Arc::new(|table| table == "public.capture"),
         columns: Arc::new(|_, _, _| true),
         known: None,
+        epoch: 0,
+    }
+}
+
+fn settings_of_binlog(binlog: &Binlog) -> MysqlSettings {
+    MysqlSettings {
+        name: "bench".into(),
+        url: binlog.url.clone(),
+        sslmode: SslMode::Disable,
+        sslrootcert: None,
+        server_id: 77_001,
+        heartbeat: Duration::from_secs(5),
+        epoch: 0,
+        tables: Arc::new(|table| table == "public.capture"),
+        columns: Arc::new(|_, _, _| true),
+        known: Some(binlog.from.clone()),
     }
 }
 

@@ -104,7 +104,7 @@ pub fn main() -> ExitCode {
 }
 
 fn load(dir: &std::path::Path) -> Result<crate::config::Plan, Exit> {
-    crate::config::load(dir, &|name| std::env::var(name).ok()).map_err(|mistakes| {
+    crate::app::read(dir).map_err(|mistakes| {
         eprintln!("{mistakes}");
         Exit::Usage
     })

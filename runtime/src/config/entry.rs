@@ -1,6 +1,7 @@
 //! One value of a TOML file: what it has to be, and what to say if it is not.
 
 use super::fill::fill_in;
+use super::globs::regex_of;
 use super::page::Page;
 use super::quantity::{parse_duration, parse_size, show_duration, show_size};
 use super::section::Section;
@@ -81,6 +82,11 @@ impl<'a> Entry<'a> {
         None
     }
 
+    /// Whether it is this word.
+    pub fn says(&self, word: &str) -> bool {
+        matches!(self.node, Node::Value(Value::String(text)) if text.value() == word)
+    }
+
     /// Text, `${...}` filled in.
     pub fn text(&self) -> Option<String> {
         let raw = self.raw_text()?;
@@ -90,6 +96,20 @@ impl<'a> Entry<'a> {
             self.page.mistake(&self.subject, at, wrong.rule, wrong.remedy);
         };
         filled.map_err(report).ok()
+    }
+
+    /// Text, a number, or true or false, as text.
+    pub fn scalar(&self) -> Option<String> {
+        match self.node {
+            Node::Value(Value::String(_)) => self.text(),
+            Node::Value(Value::Integer(integer)) => Some(integer.value().to_string()),
+            Node::Value(Value::Float(float)) => Some(float.value().to_string()),
+            Node::Value(Value::Boolean(flag)) => Some(flag.value().to_string()),
+            _ => {
+                self.wrong_type("text, a number, or true or false", "write it in quotes");
+                None
+            }
+        }
     }
 
     /// Text that is not empty and never shown.
@@ -206,7 +226,7 @@ impl<'a> Entry<'a> {
             self.mistake(format!("`{}` is an empty list, so it matches nothing", self.key), format!("write {example}"));
         }
         for (pattern, entry) in &texts {
-            let literal = !pattern.contains(['*', '?', '[', '{']);
+            let literal = !pattern.contains(['*', '?', '[', '{']) && regex_of(pattern).is_none();
             if literal && pattern.matches('.').count() < dots {
                 let parts = if dots == 1 { "schema.table" } else { "schema.table.column" };
                 entry.mistake(format!("this matches no name: names are {parts}"), format!("write {example}"));
@@ -214,7 +234,12 @@ impl<'a> Entry<'a> {
         }
         let (patterns, entries): (Vec<String>, Vec<Entry<'_>>) = texts.into_iter().unzip();
         let refused = |(index, reason): (usize, String)| {
-            let remedy = "* is any text, ? one character, [ab] one of these, {a,b} either; \\ before one of them takes it as it is";
+            let remedy = match regex_of(entries[index].raw_text().unwrap_or_default()) {
+                Some(_) => "between slashes stands a regular expression, as in \"/.*users/\"",
+                None => {
+                    "* is any text, ? one character, [ab] one of these, {a,b} either; \\ before one of them takes it as it is"
+                }
+            };
             entries[index].mistake(format!("this is no pattern: {reason}"), remedy);
         };
         Globs::new(patterns).map_err(refused).ok()

@@ -102,7 +102,7 @@ fn secrets_in_addresses(line: &str) -> Vec<Range<usize>> {
         }
     }
     // ... and as parameters.
-    for name in ["password=", "token=", "secret=", "key=", "sig="] {
+    for name in ["password=", "pass=", "token=", "secret=", "key=", "sig="] {
         for (at, _) in line.match_indices(name).filter(|(at, _)| line[..*at].contains(['?', '&'])) {
             let from = at + name.len();
             let end = line[from..].find(['&', '"', '\'', ' ', '\t']).unwrap_or(line.len() - from);

@@ -67,7 +67,20 @@ fn hide(value: &Value, found: &mut Vec<Range<usize>>) {
 
 /// Whether a key's value is to be hidden. Misspelt keys count, and one key too many does no harm.
 fn names_a_secret(key: &str) -> bool {
-    const WORDS: [&str; 8] = ["secret", "pass", "token", "credential", "authorization", "private", "apikey", "api_key"];
+    const WORDS: [&str; 11] = [
+        "secret",
+        "pass",
+        "token",
+        "credential",
+        "authorization",
+        "private",
+        "apikey",
+        "api_key",
+        // librdkafka's.
+        "pem",
+        "oauthbearer",
+        "assertion",
+    ];
     let key = key.to_lowercase().replace('-', "_");
     WORDS.iter().any(|word| key.contains(word)) || nearest(&key, ["token", "sign", "headers", "password"]).is_some()
 }

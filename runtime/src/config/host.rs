@@ -1,10 +1,10 @@
 //! `sluicegate.toml`: the process itself, and what pipelines share.
 
 use super::page::Page;
-use super::postgres::{ReadPostgres, read_postgres};
 use super::section::Section;
-use super::target::read_target;
-use super::{Host, SourceKind, SourcePlan, TargetPlan};
+use super::source::read_sources;
+use super::target::{ReadTarget, read_target};
+use super::{Host, SourcePlan};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(super) struct HostFile {
     pub sources: Vec<SourcePlan>,
     /// Every source that is declared, those with mistakes included: nobody is told twice.
     pub source_names: Vec<String>,
-    pub targets: Vec<TargetPlan>,
+    pub targets: Vec<ReadTarget>,
 }
 
 pub(super) fn read_host_file(page: &Page<'_>) -> HostFile {
@@ -82,37 +82,4 @@ fn read_admin(host: &mut Host, entry: &super::entry::Entry<'_>, has_token: bool)
         );
     }
     host.admin = admin;
-}
-
-fn read_sources(sections: &[(String, Section<'_>)]) -> Vec<SourcePlan> {
-    let mut plans = Vec::new();
-    let mut earlier: Vec<(&str, ReadPostgres<'_>)> = Vec::new();
-    for (name, section) in sections {
-        let kind = section.required("kind", "write kind = \"postgres\"");
-        // Without a kind nobody knows which keys are right.
-        if kind.and_then(|kind| kind.choice(&[("postgres", ())], &["mysql", "mariadb", "kafka"])).is_none() {
-            continue;
-        }
-        let read = read_postgres(section, name);
-        section.finish();
-        let Some(read) = read else { continue };
-        for (other, before) in &earlier {
-            compare(other, before, &read, section);
-        }
-        plans.push(SourcePlan { name: name.clone(), kind: SourceKind::Postgres(read.plan.clone()) });
-        earlier.push((name, read));
-    }
-    plans
-}
-
-/// One log reader per database, and one slot per reader.
-fn compare(other: &str, before: &ReadPostgres<'_>, read: &ReadPostgres<'_>, section: &Section<'_>) {
-    if before.database == read.database {
-        let remedy =
-            format!("remove one; any number of pipelines can share source \"{other}\", each with its own tables");
-        read.url.mistake(format!("source \"{other}\" reads this database already"), remedy);
-    } else if before.database.server == read.database.server && before.plan.slot == read.plan.slot {
-        let rule = format!("source \"{other}\" has a slot of this name on the same server");
-        section.mistake(rule, "set another `slot` for one of them");
-    }
 }

@@ -9,8 +9,10 @@
 //! of range, names that lead nowhere, secrets that are not set. A value that is wrong becomes a mistake and a stand-in, and
 //! the reading goes on; a plan with stand-ins is never given out.
 //!
-//! Begin with [`load`]; then `section.rs` for how a table is read, `target.rs` for the longest of them.
+//! Begin with [`load`]; then `section.rs` for how a table is read; `source.rs`, `target.rs` and `route.rs` for the longest of them,
+//! each with a file per kind beside it.
 
+mod debezium;
 mod entry;
 mod excerpt;
 mod fill;
@@ -18,15 +20,22 @@ mod globs;
 mod guest;
 mod hidden;
 mod host;
+mod http;
+mod kafka;
 mod mistake;
+mod mysql;
 mod page;
+mod pem;
 mod pipeline;
 mod plan;
 mod postgres;
 mod quantity;
+mod redis;
 mod route;
 mod secret;
 mod section;
+mod shape;
+mod source;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -35,8 +44,9 @@ pub use excerpt::Excerpt;
 pub use globs::{ColumnRule, Globs, TableRule};
 pub use mistake::{Mistake, Mistakes};
 pub use plan::{
-    BodyFormat, GuestPlan, Host, LimitsPlan, MemberPlan, OnError, PipelinePlan, Plan, PostgresPlan, RetryPlan,
-    RoutePlan, SourceKind, SourcePlan, SslMode, TargetKind, TargetPlan,
+    BodyPlan, CacheForm, DebeziumPlan, Door, GuestPlan, Host, HttpPlan, KafkaPlan, LimitsPlan, MemberPlan, MysqlPlan,
+    OnError, PipelinePlan, Plan, PostgresPlan, RedisPlan, RetryPlan, RoutePlan, ShapePlan, SourceKind, SourcePlan,
+    SslMode, TargetKind, TargetPlan, TopicsPlan,
 };
 pub use secret::Secret;
 
@@ -50,7 +60,20 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Every mistake in every file, in order of file and place. None of them shows a secret.
 pub fn load(dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Mistakes> {
-    let reading = Reading::new(env);
+    load_with(dir, env, &|_, _| Ok(()))
+}
+
+/// As [`load`]; `librdkafka` is asked about each option, by name and value, that is handed on to that library, and says what to do
+/// about one that it does not take, without repeating the value.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(
+    dir: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    librdkafka: &dyn Fn(&str, &str) -> Result<(), String>,
+) -> Result<Plan, Mistakes> {
+    let reading = Reading::new(env, librdkafka);
     let plan = read_folder(&reading, dir);
     let mut mistakes = reading.mistakes.into_inner();
     match plan {

@@ -23,13 +23,17 @@ pub(super) const MEMBERS_LEN_MAX: u64 = 16 << 20;
 /// One run over all files: what is asked of the outside, and what was found.
 pub(super) struct Reading<'e> {
     pub env: &'e dyn Fn(&str) -> Option<String>,
+    pub librdkafka: &'e dyn Fn(&str, &str) -> Result<(), String>,
     pub mistakes: RefCell<Mistakes>,
     pub files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'e> Reading<'e> {
-    pub fn new(env: &'e dyn Fn(&str) -> Option<String>) -> Self {
-        Self { env, mistakes: RefCell::default(), files: RefCell::default() }
+    pub fn new(
+        env: &'e dyn Fn(&str) -> Option<String>,
+        librdkafka: &'e dyn Fn(&str, &str) -> Result<(), String>,
+    ) -> Self {
+        Self { env, librdkafka, mistakes: RefCell::default(), files: RefCell::default() }
     }
 
     /// Notes a mistake that concerns a whole file or folder.

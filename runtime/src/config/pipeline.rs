@@ -7,8 +7,8 @@ use super::mistake::{nearest, suggestion};
 use super::page::Page;
 use super::route::{Targets, read_route};
 use super::section::Section;
-use super::target::read_target;
-use super::{ColumnRule, Globs, OnError, PipelinePlan, TableRule, TargetPlan};
+use super::target::{ReadTarget, read_target};
+use super::{ColumnRule, Globs, OnError, PipelinePlan, TableRule};
 
 pub(super) const PIPELINE_FILE: &str = "pipeline.toml";
 const TABLES_EXAMPLE: &str = "tables = [\"public.orders\", \"audit.*\"]";
@@ -20,6 +20,8 @@ pub(super) fn read_pipeline(page: &Page<'_>, name: &str, shared: Option<&HostFil
     let sources = read_sources(&root, shared);
     let tables = read_tables(&root, &sources);
     let columns = root.section("columns").map(|columns| read_columns(&columns)).unwrap_or_default();
+    // Who restricts columns wants to hear of these alone.
+    let skip_unchanged = root.flag("skip_unchanged").unwrap_or_else(|| columns.restricts());
     let on_error = root.entry("on_error").and_then(|entry| entry.choice(&ON_ERROR, &[])).unwrap_or_default();
     let guests_listed = root.entry("guests").and_then(|entry| read_listed(&entry));
     let guest_sections = root.named("guest", "guest");
@@ -33,11 +35,11 @@ pub(super) fn read_pipeline(page: &Page<'_>, name: &str, shared: Option<&HostFil
         read_guest(section, stem)
     });
     let guests = guests.collect();
-    let mut targets: Vec<TargetPlan> = target_sections.iter().map(|(name, s)| read_target(s, name)).collect();
+    let targets: Vec<ReadTarget> = target_sections.iter().map(|(name, s)| read_target(s, name)).collect();
     check_shadowing(&target_sections, shared);
     let routes = {
         let known: Targets<'_> = shared.map(|shared| targets.iter().chain(&shared.targets).collect());
-        route_sections.iter().map(|(name, section)| read_route(section, name, &known)).collect::<Vec<_>>()
+        route_sections.iter().map(|(name, section)| read_route(section, name, &known, &tables)).collect::<Vec<_>>()
     };
     if routes.is_empty() && root.entry("route").is_none() {
         root.mistake(
@@ -45,8 +47,9 @@ pub(super) fn read_pipeline(page: &Page<'_>, name: &str, shared: Option<&HostFil
             "add [[route]] with name = \"...\" and to = \"TARGET\"",
         );
     }
-    let shared_targets = shared.map_or(&[][..], |shared| &shared.targets);
-    targets.extend(shared_targets.iter().filter(|t| routes.iter().any(|route| route.to == t.name)).cloned());
+    let used = |target: &&ReadTarget| routes.iter().any(|route| route.to == target.name);
+    let shared_targets = shared.into_iter().flat_map(|shared| shared.targets.iter().filter(used));
+    let targets = targets.iter().chain(shared_targets).filter_map(|target| target.plan.clone()).collect();
     PipelinePlan {
         name: name.to_owned(),
         folder: page.folder().to_path_buf(),
@@ -54,6 +57,7 @@ pub(super) fn read_pipeline(page: &Page<'_>, name: &str, shared: Option<&HostFil
         sources,
         tables,
         columns,
+        skip_unchanged,
         on_error,
         guests_listed,
         guests,

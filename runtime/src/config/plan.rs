@@ -38,6 +38,8 @@ pub struct Host {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourcePlan {
     pub name: String,
+    /// Raised by the user when positions begin anew: see [`crate::change::Database::epoch`]. At most 255.
+    pub epoch: u32,
     pub kind: SourceKind,
 }
 
@@ -45,6 +47,8 @@ pub struct SourcePlan {
 #[non_exhaustive]
 pub enum SourceKind {
     Postgres(PostgresPlan),
+    /// MariaDB too: the server says which of the two it is.
+    Mysql(MysqlPlan),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +62,20 @@ pub struct PostgresPlan {
     /// `[a-z0-9_]{1,63}`, as is the publication.
     pub slot: String,
     pub publication: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MysqlPlan {
+    /// `mysql://user:password@host:port/database`, percent-encoded, always with user, host and port, the database left out if none
+    /// was named, and without parameters. The host is a socket's path if it begins with `%2F`.
+    pub url: Secret,
+    pub sslmode: SslMode,
+    /// A PEM file to trust instead of the system's authorities.
+    pub sslrootcert: Option<PathBuf>,
+    /// What the server knows this reader by; no other replica of it may have the same. Never 0.
+    pub server_id: u32,
+    /// How often an idle server is asked to say something.
+    pub heartbeat: Duration,
 }
 
 /// libpq's `sslmode`, as far as it is supported.
@@ -84,6 +102,8 @@ pub struct PipelinePlan {
     pub sources: Vec<String>,
     pub tables: TableRule,
     pub columns: ColumnRule,
+    /// Whether an update that touched no captured column produces nothing.
+    pub skip_unchanged: bool,
     pub on_error: OnError,
     /// Which `.wasm` files run, by stem, and in which order; `None`: all in the folder, by name.
     pub guests_listed: Option<Vec<String>>,
@@ -168,24 +188,49 @@ impl TargetPlan {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum TargetKind {
     Http,
+    Kafka,
+    Redis,
+}
+
+impl TargetKind {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Kafka => "kafka",
+            Self::Redis => "redis",
+        }
+    }
 }
 
 /// One receiver of a target, with what the target says for all of them filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberPlan {
     pub name: String,
-    /// `http` or `https` with a host. Secret, because tokens are often part of it.
-    pub url: Secret,
     /// One attempt, from DNS to the last byte.
     pub timeout: Duration,
     pub retry: RetryPlan,
-    /// Attempts at the same time.
+    /// Flights at the same time: requests to an HTTP API, batches of messages to Redis and Kafka.
     pub concurrency: u32,
     /// What may wait in memory for this lane, in bytes.
     pub memory: u64,
+    pub door: Door,
+}
+
+/// What only one kind of target needs to be reached; of the target's kind for all of its members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Door {
+    Http(HttpPlan),
+    Kafka(KafkaPlan),
+    Redis(RedisPlan),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpPlan {
+    /// `http` or `https` with a host. Secret, because tokens are often part of it.
+    pub url: Secret,
     /// Standard Webhooks secrets, `whsec_` and base64 or raw text. Several while one is replaced; empty: not signed.
     pub sign: Vec<Secret>,
     pub headers: Vec<(String, Secret)>,
@@ -193,23 +238,62 @@ pub struct MemberPlan {
     pub ca: Option<PathBuf>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaPlan {
+    /// `host:port`, several with commas between them.
+    pub brokers: String,
+    /// librdkafka's, by its names. Whether it knows them is not looked at here.
+    pub options: Vec<(String, Secret)>,
+    pub topics: TopicsPlan,
+    /// Whether records say in headers which change they are.
+    pub headers: bool,
+}
+
+/// How topics that are missing are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicsPlan {
+    /// Whether they are made at all.
+    pub create: bool,
+    /// At least 1, or -1: what the brokers have as their default.
+    pub partitions: i32,
+    /// Likewise.
+    pub replication: i32,
+    /// The broker's settings of a topic, by its names.
+    pub config: Vec<(String, String)>,
+}
+
+impl Default for TopicsPlan {
+    fn default() -> Self {
+        Self { create: true, partitions: 1, replication: 1, config: Vec::new() }
+    }
+}
+
+/// One server (`url` alone), a cluster (`cluster`) or what Sentinels watch over (`sentinel`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisPlan {
+    /// `redis://`, `rediss://` or `unix://`. Of a cluster or of Sentinels, one node; user, password and database are the servers'.
+    pub url: Secret,
+    /// Further nodes of the cluster, or Sentinels: `host:port`, or an address like `url`, of which only that counts.
+    pub nodes: Vec<Secret>,
+    pub cluster: bool,
+    /// The name by which Sentinels know the master; then `url` and `nodes` are theirs.
+    pub sentinel: Option<String>,
+    /// A PEM file to trust instead of the system's authorities.
+    pub ca: Option<PathBuf>,
+    /// PEM files; both or none.
+    pub cert: Option<PathBuf>,
+    pub cert_key: Option<PathBuf>,
+    /// How long a deleted key's version is remembered; `None`: an older change may overwrite a newer one.
+    pub guard: Option<Duration>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPlan {
     /// Upper bound of the first pause; it doubles up to `max`.
     pub first: Duration,
     pub max: Duration,
-    /// Age of a message after which it is not tried again.
+    /// Age of a message after which it is not tried again; [`Duration::MAX`]: it is tried for ever.
     pub give_up_after: Duration,
-}
-
-impl Default for RetryPlan {
-    fn default() -> Self {
-        Self {
-            first: Duration::from_secs(1),
-            max: Duration::from_secs(10 * 60),
-            give_up_after: Duration::from_secs(3 * 86_400),
-        }
-    }
 }
 
 /// `[[route]]`: which rows go where, and how they look there.
@@ -219,12 +303,9 @@ pub struct RoutePlan {
     /// A target of the pipeline.
     pub to: String,
     pub member: Option<Template>,
-    /// Order is kept per key; `None`: the row's primary key.
+    /// Order is kept per key; `None`: the row's primary key. A cache's, stream's, channel's or list's own name for those.
     pub key: Option<Template>,
-    pub body: BodyFormat,
-    pub method: String,
-    /// Begins with `/`.
-    pub path: Option<Template>,
+    /// Of a request or a record.
     pub headers: Vec<(String, Template)>,
     /// `None`: every table of the pipeline.
     pub tables: Option<Globs>,
@@ -232,6 +313,10 @@ pub struct RoutePlan {
     pub ops: Option<Vec<Op>>,
     /// Kept for messages of guests that name it.
     pub only_named: bool,
+    /// What a row's bytes are, unless a guest made them.
+    pub body: BodyPlan,
+    /// What becomes of them at the target; of the target's kind.
+    pub shape: ShapePlan,
 }
 
 impl RoutePlan {
@@ -241,11 +326,82 @@ impl RoutePlan {
             && self.tables.as_ref().is_none_or(|globs| globs.matches(full_name))
             && self.ops.as_ref().is_none_or(|ops| ops.contains(&op))
     }
+
+    /// Every template of it.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let text = match &self.shape {
+            ShapePlan::Cache { value: CacheForm::Text(text), .. } => text.as_ref(),
+            _ => None,
+        };
+        let headers = self.headers.iter().map(|(_, template)| template);
+        self.member.iter().chain(&self.key).chain(self.shape.place()).chain(text).chain(headers)
+    }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BodyFormat {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShapePlan {
+    /// HTTP.
+    Request {
+        method: String,
+        /// Begins with `/`.
+        path: Option<Template>,
+    },
+    /// Kafka.
+    Record {
+        /// `None`: Debezium's `prefix.schema.table`.
+        topic: Option<Template>,
+        /// What Debezium calls `topic.prefix`; `None`: the source's name.
+        prefix: Option<String>,
+        /// Whether a delete is followed by a record without a value.
+        tombstones: bool,
+    },
+    /// Redis: what the table holds, by key.
+    Cache { key: Template, value: CacheForm },
+    /// Redis: every change as an entry; about the `max_len` newest are kept, all if it is `None`.
+    Stream { stream: Template, max_len: Option<u64> },
+    /// Redis.
+    Publish { channel: Template },
+    /// Redis.
+    List { list: Template },
+}
+
+impl ShapePlan {
+    /// What says the message's place: its path, topic, key, stream, channel or list.
+    pub fn place(&self) -> Option<&Template> {
+        match self {
+            Self::Request { path: place, .. } | Self::Record { topic: place, .. } => place.as_ref(),
+            Self::Cache { key: place, .. }
+            | Self::Stream { stream: place, .. }
+            | Self::Publish { channel: place }
+            | Self::List { list: place } => Some(place),
+        }
+    }
+}
+
+/// What stands under a cache's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CacheForm {
+    /// The row as a JSON object.
+    Json,
+    /// A hash with a field per column.
+    Hash,
+    /// A text; `None` only if the route is kept for guests, which then say the text.
+    Text(Option<Template>),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BodyPlan {
     #[default]
     Flat,
+    Debezium(DebeziumPlan),
+}
+
+/// `debezium.*` of a route.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DebeziumPlan {
+    /// Whether every record carries its schema: the JSON converter's `schemas.enable`.
+    pub schemas: bool,
+    /// Debezium's, by its names; known ones with a value that they can have, in the order they were written. What is not here has
+    /// Debezium's default.
+    pub options: Vec<(String, String)>,
 }

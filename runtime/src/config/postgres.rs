@@ -2,8 +2,9 @@
 
 use super::entry::Entry;
 use super::mistake::suggestion;
-use super::page::Page;
+use super::pem::{Pem, pem_file};
 use super::section::Section;
+use super::source::{SSL_MODES, Server};
 use super::{PostgresPlan, Secret, SslMode};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,13 +12,6 @@ use tokio_postgres::config::Host;
 
 const FORM: &str =
     "write postgres://user:password@host:5432/database, or postgres://user@/database?host=/folder for a Unix socket";
-const SSL_MODES: [(&str, SslMode); 5] = [
-    ("disable", SslMode::Disable),
-    ("prefer", SslMode::Prefer),
-    ("require", SslMode::Require),
-    ("verify-ca", SslMode::VerifyCa),
-    ("verify-full", SslMode::VerifyFull),
-];
 /// Parameters of an address that are handed on as they are.
 const PASSED_ON: [&str; 14] = [
     "user",
@@ -41,7 +35,7 @@ const IDENTIFIER_LEN_MAX: usize = 63;
 /// Which server and which database on it: what may not be read twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Database {
-    pub server: (String, u16),
+    pub server: Server,
     pub name: String,
 }
 
@@ -130,7 +124,7 @@ impl Address {
                 },
                 // libpq's word for the system's authorities, which are the default here.
                 "sslrootcert" if value == "system" => {}
-                "sslrootcert" => sslrootcert = Some(certificates(entry.page, &percent_decoded(value), entry)?),
+                "sslrootcert" => sslrootcert = Some(pem_file(entry, &percent_decoded(value), Pem::Certificate)?),
                 name if PASSED_ON.contains(&name) => passed_on.push(parameter),
                 name => {
                     let names = PASSED_ON.into_iter().chain(["sslmode", "sslrootcert"]);
@@ -173,26 +167,11 @@ fn database_of(url: &str, entry: &Entry<'_>) -> Option<Database> {
     let host = match (config.get_hosts().first(), config.get_hostaddrs().first()) {
         (Some(Host::Unix(folder)), _) => folder.display().to_string(),
         (_, Some(address)) => address.to_string(),
-        (Some(Host::Tcp(name)), None) => name.to_lowercase(),
+        (Some(Host::Tcp(name)), None) => name.clone(),
         (None, None) => return None,
     };
-    let host = if matches!(host.as_str(), "localhost" | "::1") { "127.0.0.1".into() } else { host };
-    let port = config.get_ports().first().copied().unwrap_or(5432);
-    Some(Database { server: (host, port), name: config.get_dbname().unwrap_or_default().into() })
-}
-
-/// A PEM file with certificates; its path, or a mistake.
-pub(super) fn certificates(page: &Page<'_>, path: &str, entry: &Entry<'_>) -> Option<PathBuf> {
-    /// The authorities of a whole operating system are a fifth of this.
-    const PEM_LEN_MAX: u64 = 1 << 20;
-    let path = page.folder().join(path);
-    let wrong = match super::page::read_at_most(&path, PEM_LEN_MAX) {
-        Ok(bytes) if memchr::memmem::find(&bytes, b"-----BEGIN CERTIFICATE-----").is_some() => return Some(path),
-        Ok(_) => ("the file holds no certificate".into(), "it begins with -----BEGIN CERTIFICATE----- (PEM)".into()),
-        Err(wrong) => wrong,
-    };
-    entry.mistake(wrong.0, wrong.1);
-    None
+    let server = Server::new(&host, config.get_ports().first().copied().unwrap_or(5432));
+    Some(Database { server, name: config.get_dbname().unwrap_or_default().into() })
 }
 
 fn percent_decoded(text: &str) -> String {

@@ -1,45 +1,55 @@
 //! `[[route]]`: which rows go where, and how they look there.
 
+use super::entry::Entry;
+use super::http::header_name;
 use super::mistake::suggestion;
 use super::section::Section;
-use super::target::header_name;
-use super::{BodyFormat, RoutePlan, TargetPlan};
+use super::shape::{ReadShape, read_shape};
+use super::target::ReadTarget;
+use super::{Door, RoutePlan, ShapePlan, TableRule, TargetKind, TargetPlan};
 use crate::change::{Op, Template, TemplatePart};
 
 const OPS: [Op; 5] = [Op::Insert, Op::Update, Op::Delete, Op::Truncate, Op::Read];
-const METHODS: [(&str, &str); 4] = [("POST", "POST"), ("PUT", "PUT"), ("PATCH", "PATCH"), ("DELETE", "DELETE")];
 
 /// The targets that a route can name; `None` if nobody knows them all, because a file could not be read.
-pub(super) type Targets<'t> = Option<Vec<&'t TargetPlan>>;
+pub(super) type Targets<'t> = Option<Vec<&'t ReadTarget>>;
 
-pub(super) fn read_route(section: &Section<'_>, name: &str, targets: &Targets<'_>) -> RoutePlan {
-    let target = read_to(section, targets);
+/// `tables` is what the pipeline takes of each of its sources.
+pub(super) fn read_route(section: &Section<'_>, name: &str, targets: &Targets<'_>, tables: &TableRule) -> RoutePlan {
+    let to = read_to(section, targets);
+    let (to, target) = to.map_or((String::new(), None), |(name, target)| (name, target));
+    let plan = target.and_then(|target| target.plan.as_ref());
+    let kind = plan.map(|plan| plan.kind);
+    let only_named = section.flag("only_named").unwrap_or_default();
+    let headers = match kind {
+        Some(TargetKind::Http) => read_headers(section, header_name),
+        Some(TargetKind::Kafka) => read_headers(section, record_header_name),
+        Some(TargetKind::Redis) | None => Vec::new(),
+    };
+    let member = section.entry("member").and_then(|entry| entry.template());
+    let prefix = target.and_then(|target| target.prefix.clone());
+    let ReadShape { shape, body, key } = read_shape(section, kind, prefix, only_named);
     let route = RoutePlan {
         name: name.to_owned(),
-        to: target.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
-        member: section.entry("member").and_then(|entry| entry.template()),
-        key: section.entry("key").and_then(|entry| entry.template()),
-        body: read_body(section),
-        method: section.entry("method").and_then(|e| e.choice(&METHODS, &[])).unwrap_or("POST").to_owned(),
-        path: read_path(section),
-        headers: section.section("headers").map(|headers| read_headers(&headers)).unwrap_or_default(),
+        to,
+        member,
+        key,
+        headers,
         tables: section.entry("tables").and_then(|entry| entry.globs(1, "tables = [\"public.orders\"]")),
         ops: read_ops(section),
-        only_named: section.flag("only_named").unwrap_or_default(),
+        only_named,
+        body,
+        shape,
     };
-    section.explain(
-        &["topic", "as", "value"],
-        "is not in this version",
-        "it belongs to kafka and redis targets; this version has http",
-    );
     section.finish();
-    if let Some((_, Some(target))) = target {
-        check_member(section, &route, target);
+    if let Some(plan) = plan {
+        check_member(section, &route, plan);
+        check_sources(section, &route, plan, tables);
     }
     route
 }
 
-fn read_to<'t>(section: &Section<'_>, targets: &Targets<'t>) -> Option<(String, Option<&'t TargetPlan>)> {
+fn read_to<'t>(section: &Section<'_>, targets: &Targets<'t>) -> Option<(String, Option<&'t ReadTarget>)> {
     let entry = section.required("to", "name the target: to = \"...\"")?;
     let name = entry.text()?;
     let Some(targets) = targets else { return Some((name, None)) };
@@ -81,26 +91,47 @@ fn check_member(section: &Section<'_>, route: &RoutePlan, target: &TargetPlan) {
     }
 }
 
-fn read_body(section: &Section<'_>) -> BodyFormat {
-    let entry = section.entry("body");
-    let choices = [("flat", BodyFormat::Flat)];
-    entry.and_then(|entry| entry.choice(&choices, &["debezium", "cloudevents"])).unwrap_or_default()
-}
-
-fn read_path(section: &Section<'_>) -> Option<Template> {
-    let entry = section.entry("path")?;
-    let path = entry.template()?;
-    let begins = matches!(path.parts().first(), Some(TemplatePart::Literal(text)) if text.starts_with('/'));
-    if !begins {
-        entry.mistake("a path begins with /", "write path = \"/{id}\"; it is put behind the path of the member's url");
+/// Positions of two databases can not be compared, so each needs keys and streams of its own.
+fn check_sources(section: &Section<'_>, route: &RoutePlan, target: &TargetPlan, tables: &TableRule) {
+    let guarded = |door: &Door| matches!(door, Door::Redis(redis) if redis.guard.is_some());
+    let (key, place) = match &route.shape {
+        ShapePlan::Cache { key, .. } if target.members.iter().any(|member| guarded(&member.door)) => ("key", key),
+        ShapePlan::Stream { stream, .. } => ("stream", stream),
+        _ => return,
+    };
+    let says_source = |template: &Template| template.parts().contains(&TemplatePart::Source);
+    let writers = tables.sources_of(route.tables.as_ref());
+    if place.parts().is_empty()
+        || writers.len() < 2
+        || says_source(place)
+        || route.member.as_ref().is_some_and(says_source)
+    {
+        return;
     }
-    Some(path)
+    if let Some(entry) = section.entry(key) {
+        let rule = format!("sources {} would write to the same {key}", writers.join(" and "));
+        let remedy = format!(
+            "begin it with {{source}}: {key} = \"{{source}}:{place}\"; which of two databases' changes is newer can not be told"
+        );
+        entry.mistake(rule, remedy);
+    }
 }
 
-fn read_headers(section: &Section<'_>) -> Vec<(String, Template)> {
+/// The key of an entry as the name of a record's header.
+fn record_header_name(entry: &Entry<'_>) -> Option<String> {
+    if entry.key.is_empty() || entry.key.contains(char::is_control) {
+        let rule = "this is no name of a header";
+        entry.page.mistake(&entry.subject, entry.key_at.clone(), rule, "letters, digits and -, as in X-Api-Version");
+        return None;
+    }
+    Some(entry.key.to_owned())
+}
+
+fn read_headers(section: &Section<'_>, name_of: fn(&Entry<'_>) -> Option<String>) -> Vec<(String, Template)> {
+    let Some(section) = section.section("headers") else { return Vec::new() };
     let mut headers: Vec<(String, Template)> = Vec::new();
     for entry in section.entries() {
-        let (Some(name), Some(value)) = (header_name(&entry), entry.template()) else { continue };
+        let (Some(name), Some(value)) = (name_of(&entry), entry.template()) else { continue };
         if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
             entry.mistake("this header stands above, in other letters", "remove one of the two");
         }

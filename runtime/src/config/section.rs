@@ -132,12 +132,34 @@ impl<'a> Section<'a> {
         named
     }
 
-    /// Says why keys that one could expect here are not.
+    /// Says why keys that one could expect here are not, unless they were asked for or explained before.
     pub fn explain(&self, keys: &[&'static str], why: &str, remedy: &str) {
-        for entry in keys.iter().filter_map(|key| self.any_entry(key)) {
+        let said = |key: &&&str| self.known.borrow().contains(*key) || self.reported.borrow().contains(*key);
+        for entry in keys.iter().filter(|key| !said(key)).filter_map(|key| self.any_entry(key)) {
             self.page.mistake(&self.subject, entry.key_at, format!("`{}` {why}", entry.key), remedy);
         }
         self.reported.borrow_mut().extend(keys);
+    }
+
+    /// Every value under its name with dots, however the names were written: `"a.b" = 1`, `a.b = 1` and `a = { b = 1 }` are one.
+    pub fn dotted(&self) -> Vec<(String, Entry<'a>)> {
+        let mut found: Vec<(String, Entry<'a>)> = Vec::new();
+        self.put_dotted("", &mut found);
+        found
+    }
+
+    fn put_dotted(&self, before: &str, found: &mut Vec<(String, Entry<'a>)>) {
+        for entry in self.entries() {
+            let name = format!("{before}{}", entry.key);
+            if entry.is_table() {
+                let inner = entry.section(self.subject.clone());
+                inner.into_iter().for_each(|inner| inner.put_dotted(&format!("{name}."), found));
+            } else if found.iter().any(|(other, _)| *other == name) {
+                self.page.mistake(&self.subject, entry.key_at, "this stands here twice", "remove one of the two");
+            } else {
+                found.push((name, entry));
+            }
+        }
     }
 
     /// Ends the reading: every key that nobody asked for is a mistake.

@@ -1,68 +1,75 @@
 //! `[target.NAME]`: one address, or a set of members with an address each. What the target says holds for every member;
-//! a member may override everything.
+//! a member may override everything. What only one kind needs is read beside this file: `http.rs`, `kafka.rs`, `redis.rs`.
 
 use super::entry::Entry;
+use super::http::HttpTerms;
+use super::kafka::{KafkaTerms, read_prefix};
 use super::page::MEMBERS_LEN_MAX;
-use super::postgres::certificates;
+use super::redis::RedisTerms;
 use super::section::Section;
-use super::{MemberPlan, RetryPlan, Secret, TargetKind, TargetPlan};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use reqwest::Url;
-use reqwest::header::{HeaderName, HeaderValue};
+use super::{Door, MemberPlan, RetryPlan, TargetKind, TargetPlan};
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(300);
 const PAUSE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
 const AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
-const CONCURRENCY: RangeInclusive<u32> = 1..=1024;
 const MEMORY: RangeInclusive<u64> = 64 << 10..=4 << 30;
 /// Keys of lanes that park on disk.
 const LATER_KEYS: [&str; 3] = ["hold", "breaker", "quota"];
 const LATER_REMEDY: &str = "remove it; what waits stays in memory up to `memory`, then the source waits";
-/// How Standard Webhooks marks a secret that is base64.
-const WEBHOOK_SECRET_PREFIX: &str = "whsec_";
+const KINDS: [(&str, TargetKind); 3] =
+    [("http", TargetKind::Http), ("kafka", TargetKind::Kafka), ("redis", TargetKind::Redis)];
 
-/// A target with mistakes still has its name, so that routes to it are not called wrong as well.
-pub(super) fn read_target(section: &Section<'_>, name: &str) -> TargetPlan {
-    let mut target = TargetPlan { name: name.to_owned(), kind: TargetKind::Http, members: Vec::new() };
-    let kind = section.required("kind", "write kind = \"http\"");
-    // Without a kind nobody knows which keys are right.
-    if kind.and_then(|kind| kind.choice(&[("http", ())], &["kafka", "redis"])).is_none() {
-        return target;
-    }
-    let terms = Terms::default().overridden_by(section);
-    let url = section.entry("url");
+/// A target as it was read. One with mistakes still has its name, so that routes to it are not called wrong as well.
+pub(super) struct ReadTarget {
+    pub name: String,
+    /// `None` if it does not say its kind: then nobody knows which keys are right, here and in routes to it.
+    pub plan: Option<TargetPlan>,
+    /// What routes to a Kafka have before a topic's name unless they say it themselves.
+    pub prefix: Option<String>,
+}
+
+pub(super) fn read_target(section: &Section<'_>, name: &str) -> ReadTarget {
+    let kind = section.required("kind", "write kind = \"http\", \"kafka\" or \"redis\"");
+    let kind = kind.and_then(|kind| kind.choice(&KINDS, &[]));
+    // Of the target only: a topic's name is made before anybody knows the member.
+    let prefix = kind.filter(|kind| *kind == TargetKind::Kafka).and_then(|_| section.entry("prefix"));
+    let prefix = prefix.and_then(|entry| read_prefix(&entry));
+    let plan = kind.map(|kind| TargetPlan { name: name.to_owned(), kind, members: read_doors(section, name, kind) });
+    ReadTarget { name: name.to_owned(), plan, prefix }
+}
+
+fn read_doors(section: &Section<'_>, name: &str, kind: TargetKind) -> Vec<MemberPlan> {
+    let terms = Terms::of(kind).overridden_by(section);
+    let (key, example) = (terms.door.address_key(), terms.door.address_example());
+    let address = section.entry(key);
     let inline = section.entry("member");
     let file = section.entry("members");
-    section.explain(&LATER_KEYS, "is not in this version", LATER_REMEDY);
-    section.finish();
-    match (url, inline.is_some() || file.is_some()) {
-        (Some(url), false) => target.members.extend(terms.member(String::new(), &url)),
-        (Some(url), true) => {
-            let remedy = "remove `url`, or make it a member: member.NAME = { url = \"...\" }";
-            url.mistake("a target has one address or members, not both", remedy);
+    terms.finish(section);
+    let mut members = Vec::new();
+    match (address, inline.is_some() || file.is_some()) {
+        (Some(address), false) => members.extend(terms.member(String::new(), &address)),
+        (Some(address), true) => {
+            let remedy = format!("remove `{key}`, or make it a member: member.NAME = {{ {example} }}");
+            address.mistake("a target has one address or members, not both", remedy);
         }
         (None, false) => {
-            section.mistake(
-                "this target has no address",
-                "add url = \"https://...\", or members: member.NAME = { url = \"https://...\" }",
-            );
+            let remedy = format!("add {example}, or members: member.NAME = {{ {example} }}");
+            section.mistake("this target has no address", remedy);
         }
         (None, true) => {
             let mut names = HashSet::new();
             if let Some(inline) = inline.and_then(|entry| entry.section(section.subject.clone())) {
-                target.members.extend(read_members(&inline, name, &terms, &mut names));
+                members.extend(read_members(&inline, name, &terms, &mut names));
             }
             if let Some(file) = file {
-                target.members.extend(read_members_file(&file, name, &terms, &mut names));
+                members.extend(read_members_file(&file, name, &terms, &mut names));
             }
         }
     }
-    target
+    members
 }
 
 fn read_members_file(file: &Entry<'_>, target: &str, terms: &Terms, names: &mut HashSet<String>) -> Vec<MemberPlan> {
@@ -77,10 +84,11 @@ fn read_members_file(file: &Entry<'_>, target: &str, terms: &Terms, names: &mut 
 }
 
 fn read_members(all: &Section<'_>, target: &str, terms: &Terms, names: &mut HashSet<String>) -> Vec<MemberPlan> {
+    let (key, example) = (terms.door.address_key(), terms.door.address_example());
     let entries = all.entries();
     if entries.is_empty() {
         // A file that is written anew is empty for a moment; no members at all is never meant.
-        all.mistake("there is no member here", "add one: NAME = { url = \"https://...\" }");
+        all.mistake("there is no member here", format!("add one: NAME = {{ {example} }}"));
     }
     let mut members = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -95,10 +103,9 @@ fn read_members(all: &Section<'_>, target: &str, terms: &Terms, names: &mut Hash
             );
         }
         let own = terms.overridden_by(&section);
-        let url = section.required("url", "add url = \"https://...\"");
-        section.explain(&LATER_KEYS, "is not in this version", LATER_REMEDY);
-        section.finish();
-        members.extend(url.and_then(|url| own.member(entry.key.to_owned(), &url)));
+        let address = section.required(key, format!("add {example}"));
+        own.finish(&section);
+        members.extend(address.and_then(|address| own.member(entry.key.to_owned(), &address)));
     }
     members
 }
@@ -106,54 +113,121 @@ fn read_members(all: &Section<'_>, target: &str, terms: &Terms, names: &mut Hash
 /// Everything that a target can say for its members.
 #[derive(Clone)]
 struct Terms {
+    kind: TargetKind,
     timeout: Duration,
     retry: RetryPlan,
     concurrency: u32,
     memory: u64,
-    sign: Vec<Secret>,
-    headers: Vec<(String, Secret)>,
-    ca: Option<PathBuf>,
+    door: DoorTerms,
 }
 
-impl Default for Terms {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(10),
-            retry: RetryPlan::default(),
-            concurrency: 16,
-            memory: 8 << 20,
-            sign: Vec::new(),
-            headers: Vec::new(),
-            ca: None,
+/// What it can say because of its kind.
+#[derive(Clone)]
+enum DoorTerms {
+    Http(HttpTerms),
+    Kafka(KafkaTerms),
+    Redis(RedisTerms),
+}
+
+impl DoorTerms {
+    fn address_key(&self) -> &'static str {
+        match self {
+            Self::Http(_) | Self::Redis(_) => "url",
+            Self::Kafka(_) => "brokers",
         }
+    }
+
+    fn address_example(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "url = \"https://...\"",
+            Self::Kafka(_) => "brokers = \"host:9092\"",
+            Self::Redis(_) => "url = \"redis://host:6379\"",
+        }
+    }
+
+    fn overridden_by(self, section: &Section<'_>) -> Self {
+        match self {
+            Self::Http(terms) => Self::Http(terms.overridden_by(section)),
+            Self::Kafka(terms) => Self::Kafka(terms.overridden_by(section)),
+            Self::Redis(terms) => Self::Redis(terms.overridden_by(section)),
+        }
+    }
+
+    fn door(self, address: &Entry<'_>) -> Option<Door> {
+        Some(match self {
+            Self::Http(terms) => Door::Http(terms.plan(address)?),
+            Self::Kafka(terms) => Door::Kafka(terms.plan(address)?),
+            Self::Redis(terms) => Door::Redis(terms.plan(address)?),
+        })
+    }
+}
+
+/// Flights at the same time: a request is one message, a flight to Redis or Kafka up to thousands, and librdkafka holds 100 000.
+fn concurrency(kind: TargetKind) -> RangeInclusive<u32> {
+    match kind {
+        TargetKind::Http => 1..=1024,
+        TargetKind::Kafka => 1..=16,
+        TargetKind::Redis => 1..=64,
+    }
+}
+
+/// The keys of each kind that not every kind has.
+fn own_keys(kind: TargetKind) -> &'static [&'static str] {
+    match kind {
+        TargetKind::Http => &["url", "sign", "headers", "ca"],
+        TargetKind::Kafka => &["brokers", "librdkafka", "topics", "headers", "prefix"],
+        TargetKind::Redis => &["url", "nodes", "cluster", "sentinel", "ca", "cert", "cert_key", "guard"],
     }
 }
 
 impl Terms {
+    /// What holds unless it is said otherwise. Customers come back after days or not at all; a broker or a cache is the user's
+    /// own and comes back, and what it did not get would be missing there for ever.
+    fn of(kind: TargetKind) -> Self {
+        let own =
+            RetryPlan { first: Duration::from_millis(100), max: Duration::from_secs(5), give_up_after: Duration::MAX };
+        let customers = RetryPlan {
+            first: Duration::from_secs(1),
+            max: Duration::from_secs(10 * 60),
+            give_up_after: Duration::from_secs(3 * 86_400),
+        };
+        let (timeout_s, retry, concurrency, memory, door) = match kind {
+            TargetKind::Http => (10, customers, 16, 8 << 20, DoorTerms::Http(HttpTerms::default())),
+            TargetKind::Kafka => (30, own, 8, 64 << 20, DoorTerms::Kafka(KafkaTerms::default())),
+            TargetKind::Redis => (5, own, 4, 64 << 20, DoorTerms::Redis(RedisTerms::default())),
+        };
+        Self { kind, timeout: Duration::from_secs(timeout_s), retry, concurrency, memory, door }
+    }
+
     fn overridden_by(&self, section: &Section<'_>) -> Self {
         let mut terms = self.clone();
         terms.timeout = section.duration("timeout", TIMEOUT).unwrap_or(terms.timeout);
         if let Some(retry) = section.section("retry") {
             terms.retry = read_retry(&retry, terms.retry);
         }
-        terms.concurrency = section.integer("concurrency", CONCURRENCY).unwrap_or(terms.concurrency);
+        terms.concurrency = section.integer("concurrency", concurrency(self.kind)).unwrap_or(terms.concurrency);
         terms.memory = section.size("memory", MEMORY).unwrap_or(terms.memory);
-        if let Some(sign) = section.entry("sign") {
-            terms.sign = read_sign(&sign);
-        }
-        if let Some(headers) = section.section("headers") {
-            read_headers(&headers, &mut terms.headers);
-        }
-        if let Some(ca) = section.entry("ca") {
-            terms.ca = ca.text().and_then(|path| certificates(ca.page, &path, &ca));
-        }
+        terms.door = terms.door.overridden_by(section);
         terms
     }
 
-    fn member(self, name: String, url: &Entry<'_>) -> Option<MemberPlan> {
-        let url = read_url(url)?;
-        let Self { timeout, retry, concurrency, memory, sign, headers, ca } = self;
-        Some(MemberPlan { name, url, timeout, retry, concurrency, memory, sign, headers, ca })
+    /// Ends the reading of a target or member.
+    fn finish(&self, section: &Section<'_>) {
+        section.explain(&LATER_KEYS, "is not in this version", LATER_REMEDY);
+        let remedy = format!(
+            "remove it; this is a {} target, and its address is `{}`",
+            self.kind.name(),
+            self.door.address_key()
+        );
+        for (name, other) in KINDS.into_iter().filter(|(_, other)| *other != self.kind) {
+            section.explain(own_keys(other), &format!("is for {name} targets"), &remedy);
+        }
+        section.finish();
+    }
+
+    fn member(self, name: String, address: &Entry<'_>) -> Option<MemberPlan> {
+        let Self { kind: _, timeout, retry, concurrency, memory, door } = self;
+        Some(MemberPlan { name, timeout, retry, concurrency, memory, door: door.door(address)? })
     }
 }
 
@@ -161,7 +235,7 @@ fn read_retry(section: &Section<'_>, defaults: RetryPlan) -> RetryPlan {
     let retry = RetryPlan {
         first: section.duration("first", PAUSE).unwrap_or(defaults.first),
         max: section.duration("max", PAUSE).unwrap_or(defaults.max),
-        give_up_after: section.duration("give_up_after", AGE).unwrap_or(defaults.give_up_after),
+        give_up_after: read_age(section).unwrap_or(defaults.give_up_after),
     };
     section.finish();
     if retry.first > retry.max {
@@ -170,70 +244,7 @@ fn read_retry(section: &Section<'_>, defaults: RetryPlan) -> RetryPlan {
     retry
 }
 
-fn read_url(entry: &Entry<'_>) -> Option<Secret> {
-    let text = entry.text()?;
-    let rule = match Url::parse(&text) {
-        Err(error) => format!("this is no address: {error}"),
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => "an address begins with http:// or https://".into(),
-        Ok(url) if url.fragment().is_some() => "an address has no # in it; nobody would send what follows".into(),
-        Ok(_) => return Some(Secret::new(text)),
-    };
-    entry.mistake(rule, "write url = \"https://host/path\"");
-    None
-}
-
-/// One secret, or several while one is replaced by another.
-fn read_sign(entry: &Entry<'_>) -> Vec<Secret> {
-    let entries = if entry.is_list() { entry.elements().unwrap_or_default() } else { vec![entry.clone()] };
-    let mut secrets = Vec::new();
-    for entry in entries {
-        let Some(secret) = entry.secret() else { continue };
-        let encoded = secret.expose().strip_prefix(WEBHOOK_SECRET_PREFIX);
-        if encoded.is_some_and(|text| text.is_empty() || BASE64_STANDARD.decode(text).is_err()) {
-            entry.mistake("what follows whsec_ is not base64", "copy the secret again; = at its end belongs to it");
-        }
-        secrets.push(secret);
-    }
-    secrets
-}
-
-/// Adds headers; one that is there already is replaced.
-fn read_headers(section: &Section<'_>, headers: &mut Vec<(String, Secret)>) {
-    for entry in section.entries() {
-        let name = header_name(&entry);
-        let (Some(name), Some(value)) = (name, entry.text()) else { continue };
-        if HeaderValue::from_str(&value).is_err() {
-            entry.mistake(
-                "a header's value is one line of visible characters",
-                "remove line ends and control characters",
-            );
-            continue;
-        }
-        headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
-        headers.push((name, Secret::new(value)));
-    }
-}
-
-/// The key of an entry as the name of a header.
-pub(super) fn header_name(entry: &Entry<'_>) -> Option<String> {
-    /// They follow from the connection, the body or the message.
-    const OURS: [&str; 10] = [
-        "host",
-        "connection",
-        "content-length",
-        "content-type",
-        "transfer-encoding",
-        "upgrade",
-        "te",
-        "webhook-id",
-        "webhook-timestamp",
-        "webhook-signature",
-    ];
-    let (rule, remedy) = match HeaderName::from_bytes(entry.key.as_bytes()) {
-        Ok(name) if OURS.contains(&name.as_str()) => ("this header is made for every message", "remove it"),
-        Ok(_) => return Some(entry.key.to_owned()),
-        Err(_) => ("this is no name of a header", "letters, digits and -, as in X-Api-Version"),
-    };
-    entry.page.mistake(&entry.subject, entry.key_at.clone(), rule, remedy);
-    None
+fn read_age(section: &Section<'_>) -> Option<Duration> {
+    let entry = section.entry("give_up_after")?;
+    if entry.says("never") { Some(Duration::MAX) } else { entry.duration(AGE) }
 }

@@ -1,8 +1,9 @@
 //! Mistakes as users see them, and the documented files as they are read.
 //!
 //! Each `tests/config/NAME.toml` is a folder in one file: a line `#: parcels/pipeline.toml` begins the file of that name.
-//! `NAME.err` is what is to be printed. `SLUICEGATE_BLESS=1 cargo test -p sluicegate --lib config::` writes the `.err` files
-//! anew; look at the difference before you commit it.
+//! `NAME.err` is what is to be printed. Those in `tests/config/good` are right, and `NAME.plan` is what they mean.
+//! `SLUICEGATE_BLESS=1 cargo test -p sluicegate --lib config::` writes the `.err` and `.plan` files anew; look at the difference
+//! before you commit it.
 
 use super::*;
 use crate::change::Op;
@@ -20,6 +21,7 @@ fn env(name: &str) -> Option<String> {
     let value = match name {
         "ERP_URL" => "postgres://cdc:hunter2@db.example:5432/erp",
         "SHOP_URL" => "postgres://cdc:hunter2@db.example:5432/shop?sslmode=verify-full",
+        "MYSQL_URL" => "mysql://cdc:hunter2@db.example",
         "BROKEN_URL" => "postgres://cdc:hunter2@db.example:x/erp",
         "CUSTOMERS_SECRET" => "whsec_c2VzYW1l",
         "SLUICEGATE_TOKEN" => "swordfish",
@@ -52,8 +54,14 @@ fn folder_of(case: &str) -> TempDir {
     folder
 }
 
+/// A library that knows all options but one.
+fn librdkafka(name: &str, _: &str) -> Result<(), String> {
+    let known = name != "queue.bufering.max.ms";
+    known.then_some(()).ok_or_else(|| "did you mean \"queue.buffering.max.ms\"?".into())
+}
+
 fn mistakes_of(folder: &Path) -> String {
-    let shown = load(folder, &env).expect_err("a mistake").to_string();
+    let shown = load_with(folder, &env, &librdkafka).expect_err("a mistake").to_string();
     shown.replace(&folder.display().to_string(), "pipelines") + "\n"
 }
 
@@ -61,31 +69,55 @@ fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-#[test]
-fn every_mistake_is_told_as_recorded() {
-    let cases = repository("tests/config");
+/// Every case in a folder, by name.
+fn cases_in(folder: &str) -> Vec<PathBuf> {
+    let cases = repository(folder);
     let mut paths: Vec<PathBuf> = fs::read_dir(&cases).expect("the cases").map(|e| e.expect("a case").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
-    assert!(paths.len() >= 30, "{} cases", paths.len());
+    paths
+}
+
+/// Says what is wrong if `found` is not what stands in the file.
+fn held_against(expected_path: &Path, found: &str) -> Result<(), String> {
+    if std::env::var_os("SLUICEGATE_BLESS").is_some() {
+        fs::write(expected_path, found).expect("written");
+    }
+    let expected = fs::read_to_string(expected_path).unwrap_or_default();
+    let wrong = || format!("{}\nexpected:\n{expected}\nfound:\n{found}", expected_path.display());
+    (found == expected).then_some(()).ok_or_else(wrong)
+}
+
+#[test]
+fn every_mistake_is_told_as_recorded() {
+    let paths = cases_in("tests/config");
+    assert!(paths.len() >= 45, "{} cases", paths.len());
     let mut wrong = Vec::new();
     for path in paths {
-        let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
         let folder = folder_of(&fs::read_to_string(&path).expect("readable"));
         let found = mistakes_of(folder.path());
         for secret in SECRETS {
-            assert!(!found.contains(secret), "case {name} shows {secret}:\n{found}");
+            assert!(!found.contains(secret), "{} shows {secret}:\n{found}", path.display());
         }
-        let expected_path = path.with_extension("err");
-        if std::env::var_os("SLUICEGATE_BLESS").is_some() {
-            fs::write(&expected_path, &found).expect("written");
-        }
-        let expected = fs::read_to_string(&expected_path).unwrap_or_default();
-        if found != expected {
-            wrong.push(format!("case {name}\nexpected:\n{expected}\nfound:\n{found}"));
-        }
+        wrong.extend(held_against(&path.with_extension("err"), &found).err());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_good_folder_means_what_is_recorded() {
+    let paths = cases_in("tests/config/good");
+    assert!(paths.len() >= 2, "{} cases", paths.len());
+    for path in paths {
+        let folder = folder_of(&fs::read_to_string(&path).expect("readable"));
+        let plan = load_with(folder.path(), &env, &librdkafka).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let shown = format!("{:#?}\n{:#?}\n", plan.sources, plan.pipelines);
+        for secret in SECRETS {
+            assert!(!shown.contains(secret), "{} shows {secret}:\n{shown}", path.display());
+        }
+        let found = shown.replace(&folder.path().display().to_string(), "pipelines");
+        held_against(&path.with_extension("plan"), &found).unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
 }
 
 /// The files that the reference shows under `root`, as a case.
@@ -107,6 +139,13 @@ fn plan_of(case: &str) -> Plan {
     // The folder is another one every time.
     let state = plan.host.state.strip_prefix(folder.path()).map(Path::to_path_buf).unwrap_or(plan.host.state);
     Plan { host: Host { state, ..plan.host }, ..plan }
+}
+
+fn http(member: &MemberPlan) -> &HttpPlan {
+    match &member.door {
+        Door::Http(http) => http,
+        other => panic!("an HTTP API rather than {other:?}"),
+    }
 }
 
 #[test]
@@ -134,36 +173,72 @@ fn documented_file_says_the_defaults() {
     let default = &least.targets[0].members[0];
     assert!(!least.targets[0].is_set() && all.targets[0].is_set());
     let [first, second] = all.targets[0].members.as_slice() else { panic!("two members") };
-    let spoken = MemberPlan {
-        name: String::new(),
-        url: default.url.clone(),
-        sign: Vec::new(),
-        headers: Vec::new(),
-        ..first.clone()
-    };
+    let (said, unsaid) = (http(first), http(default));
+    let door = HttpPlan { url: unsaid.url.clone(), sign: Vec::new(), headers: Vec::new(), ..said.clone() };
+    let spoken = MemberPlan { name: String::new(), door: Door::Http(door), ..first.clone() };
     assert_eq!(&spoken, default);
-    assert_eq!((first.name.as_str(), first.sign.len(), first.headers.len()), ("1", 1, 1));
+    assert_eq!((first.name.as_str(), said.sign.len(), said.headers.len()), ("1", 1, 1));
     assert_eq!(second.timeout, Duration::from_secs(40));
 
     let (all, least) = (&all.routes[0], &least.routes[0]);
-    assert_eq!((&all.method, all.body, all.only_named), (&least.method, least.body, least.only_named));
+    assert_eq!((&all.body, all.only_named), (&least.body, least.only_named));
+    let method = |route: &RoutePlan| match &route.shape {
+        ShapePlan::Request { method, .. } => method.clone(),
+        other => panic!("a request rather than {other:?}"),
+    };
+    assert_eq!(method(all), method(least));
     for op in [Op::Insert, Op::Update, Op::Delete, Op::Truncate, Op::Read] {
         assert!(all.takes("public.package_status", op) && least.takes("public.package_status", op));
     }
 }
 
 #[test]
+fn documented_files_of_the_other_kinds_say_the_defaults() {
+    let (all, least) = (plan_of(&documented("everywhere")), plan_of(&documented("sparse")));
+    assert_eq!(all.sources, least.sources);
+    let (all, least) = (&all.pipelines[0], &least.pipelines[0]);
+    assert_eq!((&all.targets, all.skip_unchanged), (&least.targets, least.skip_unchanged));
+    assert!(all.tables.matches("shop", "shop.item") && !all.tables.matches("shop", "shop.items"));
+    let [records, items, changes] = all.routes.as_slice() else { panic!("three routes") };
+    let [plain, plain_items, plain_changes] = least.routes.as_slice() else { panic!("three routes") };
+    assert_eq!(items, plain_items);
+    let uncut = |route: &RoutePlan| match &route.shape {
+        ShapePlan::Stream { stream, .. } => ShapePlan::Stream { stream: stream.clone(), max_len: None },
+        other => panic!("a stream rather than {other:?}"),
+    };
+    assert_eq!(&RoutePlan { shape: uncut(changes), ..changes.clone() }, plain_changes);
+    let record = |route: &RoutePlan| match &route.shape {
+        ShapePlan::Record { prefix, tombstones, .. } => (prefix.clone().unwrap_or("shop".into()), *tombstones),
+        other => panic!("a record rather than {other:?}"),
+    };
+    assert_eq!(record(records), record(plain));
+    let BodyPlan::Debezium(debezium) = &records.body else { panic!("as Debezium writes it") };
+    assert_eq!((debezium.schemas, debezium.options.len()), (DebeziumPlan::default().schemas, 1));
+}
+
+#[test]
 fn every_key_is_in_the_reference() {
     let document = fs::read_to_string(repository("../docs/configuration.md")).expect("the reference");
-    let host = format!("zzz = 1\n[host]\nzzz = 1\n{SHARED}zzz = 1\n");
+    let host = format!(
+        "zzz = 1\n[host]\nzzz = 1\n{SHARED}zzz = 1\n[source.shop]\nkind = \"mysql\"\nurl = \"mysql://me@db\"\nzzz = 1\n"
+    );
     let pipeline = "zzz = 1\nsources = [\"erp\"]\ntables = [\"a.b\"]\ncolumns.zzz = 1\n\
         [guest.g]\nzzz = 1\nlimits.zzz = 1\n[target.t]\nkind = \"http\"\nzzz = 1\nretry.zzz = 1\nmember.1 = { url = \"http://a\", zzz = 1 }\n\
-        [[route]]\nname = \"r\"\nto = \"t\"\nmember = \"1\"\nzzz = 1\n";
+        [target.k]\nkind = \"kafka\"\nbrokers = \"a:1\"\nzzz = 1\ntopics.zzz = 1\n\
+        [target.c]\nkind = \"redis\"\nurl = \"redis://a\"\nzzz = 1\n\
+        [[route]]\nname = \"r\"\nto = \"t\"\nmember = \"1\"\nzzz = 1\n\
+        [[route]]\nname = \"k\"\nto = \"k\"\nzzz = 1\n\
+        [[route]]\nname = \"d\"\nto = \"k\"\nbody = \"debezium\"\ndebezium.zzz = 1\n\
+        [[route]]\nname = \"c\"\nto = \"c\"\nkey = \"x\"\nzzz = 1\n\
+        [[route]]\nname = \"s\"\nto = \"c\"\nas = \"stream\"\nstream = \"x\"\nzzz = 1\n\
+        [[route]]\nname = \"p\"\nto = \"c\"\nas = \"publish\"\nchannel = \"x\"\nzzz = 1\n\
+        [[route]]\nname = \"l\"\nto = \"c\"\nas = \"list\"\nlist = \"x\"\nzzz = 1\n";
     let folder = folder_of(&format!("#: {HOST_FILE}\n{host}#: parcels/{PIPELINE_FILE}\n{pipeline}"));
     let mistakes = load(folder.path(), &env).expect_err("unknown keys");
-    assert_eq!(mistakes.len(), 11, "{mistakes}");
+    assert_eq!(mistakes.len(), 21, "{mistakes}");
     for mistake in mistakes.iter() {
-        let (_, keys) = mistake.remedy.split_once("the keys here are: ").expect("they are listed");
+        let (_, keys) =
+            mistake.remedy.split_once("keys here are: ").or(mistake.remedy.split_once("there are: ")).expect("listed");
         for key in keys.split(", ") {
             let written =
                 [format!("`{key}`"), format!(".{key}`"), format!("`{key}."), format!("`[{key}]"), format!("`[{key}.")];
@@ -183,13 +258,13 @@ fn member_overrides_what_its_target_says() {
     );
     let [one, two] = plan.pipelines[0].targets[0].members.as_slice() else { panic!("two members") };
     assert_eq!(one.timeout, Duration::from_secs(2));
-    assert_eq!((one.sign.len(), one.concurrency, one.memory), (2, 16, 8 << 20));
+    assert_eq!((http(one).sign.len(), one.concurrency, one.memory), (2, 16, 8 << 20));
     assert_eq!(two.timeout, Duration::from_millis(500));
-    assert_eq!((two.sign.as_slice(), two.concurrency, two.memory), ([Secret::new("c")].as_slice(), 1, 65_536));
-    let headers: Vec<_> = two.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!((http(two).sign.as_slice(), two.concurrency, two.memory), ([Secret::new("c")].as_slice(), 1, 65_536));
+    let headers: Vec<_> = http(two).headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     assert_eq!(headers, [("X-B", "2"), ("x-a", "3")]);
-    let defaults = RetryPlan::default();
-    let retry = RetryPlan { first: Duration::from_secs(2), max: Duration::from_secs(9), ..defaults };
+    let give_up_after = Duration::from_secs(3 * 86_400);
+    let retry = RetryPlan { first: Duration::from_secs(2), max: Duration::from_secs(9), give_up_after };
     assert_eq!(two.retry, retry);
 }
 
@@ -236,7 +311,9 @@ fn database_address_is_what_the_driver_reads() {
          [source.b]\nkind = \"postgres\"\nurl = \"postgres://me@/erp?host=/run/pg&port=5433\"\nslot = \"b\"\n\
          #: parcels/{PIPELINE_FILE}\n{pipeline}"
     ));
-    let [SourceKind::Postgres(a), SourceKind::Postgres(b)] = [&plan.sources[0].kind, &plan.sources[1].kind];
+    let [SourceKind::Postgres(a), SourceKind::Postgres(b)] = [&plan.sources[0].kind, &plan.sources[1].kind] else {
+        panic!("two of PostgreSQL")
+    };
     assert_eq!((a.sslmode, b.sslmode), (SslMode::VerifyCa, SslMode::Prefer));
     assert!(a.sslrootcert.as_ref().is_some_and(|path| path.ends_with("ca.pem")));
     assert_eq!(a.url.expose(), "postgresql://me:p%40ss@db/erp?application_name=x");

@@ -130,6 +130,7 @@ fn batch(schema: &Arc<Schema>, first: usize, rows: usize) -> Batch {
         marks,
         schemas: vec![schema.clone()],
         events: Vec::new(),
+        previous_ends: Vec::new(),
         confirms: None,
         received_at: Instant::now(),
     }

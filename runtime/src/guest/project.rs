@@ -286,6 +286,7 @@ pub(super) mod tests {
             marks,
             schemas: Vec::new(),
             events: Vec::new(),
+            previous_ends: Vec::new(),
             confirms: None,
             received_at: Instant::now(),
         }

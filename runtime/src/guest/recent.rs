@@ -95,6 +95,7 @@ fn copy(batch: &Batch, offered: &OfferedRow) -> Option<Kept> {
         marks: batch.marks.get(offered.row as usize).copied().into_iter().collect::<Vec<RowMark>>(),
         schemas: vec![batch.schema_of(offered.row as usize).clone()],
         events: Vec::new(),
+        previous_ends: Vec::new(),
         confirms: None,
         received_at: batch.received_at,
     };

@@ -47,6 +47,10 @@ pub(super) struct Visit {
     pub(super) closes_at: Option<Instant>,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one turn of a loop; a box would cost an allocation per wait"
+)]
 enum Offer {
     /// Taken, or dropped because the lane is closed.
     Over,

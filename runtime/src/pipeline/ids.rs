@@ -20,7 +20,7 @@ impl RouteTag {
 }
 
 /// `erp-16b3748-16b3700.0-8f3a11c2.0`: source, commit, change and its count, route, message of that route.
-pub fn message_id(source: &str, mark: &RowMark, route: RouteTag, index: usize) -> MessageId {
+pub fn message_id(source: &str, mark: &RowMark, route: RouteTag, index: u32) -> MessageId {
     let mut id = String::with_capacity(source.len() + 48);
     let RowMark { commit, change, sub, .. } = mark;
     write!(id, "{source}-{commit:x}-{change:x}.{sub}-{:08x}.{index}", route.0).expect("a string takes any length");

@@ -12,12 +12,16 @@ mod ids;
 mod policy;
 mod render;
 mod route;
+mod shape;
+#[cfg(test)]
+mod shape_tests;
 #[cfg(test)]
 mod tests;
 
 pub use policy::OnError;
 pub use render::{Escape, RenderError, render};
 pub use route::{Road, Route, RouteSettings, TableFilter};
+pub use shape::{Body, CacheForm, Shape};
 
 use crate::change::{Batch, Schema};
 use crate::guest::Transform;
@@ -157,23 +161,22 @@ impl Corridor {
                 let routed = Routed { batch, row, shown: shown(edits.as_deref()) };
                 for route in &self.settings.routes {
                     if route.takes(schema, routed.shown.row.head.op) {
-                        let message = route.message(&routed, None, 0);
-                        keep(message, &routed, &mut self.complaints, &self.settings, out);
+                        let made = route.messages(&routed, None, &mut 0, out);
+                        keep(made, &routed, &mut self.complaints, &self.settings);
                     }
                 }
             }
             Outcome::Emit { edits, messages } => {
                 let routed = Routed { batch, row, shown: shown(edits.as_deref()) };
-                let mut made: HashMap<&str, usize> = HashMap::new();
+                let mut made: HashMap<&str, u32> = HashMap::new();
                 for emitted in &messages {
                     let index = made.entry(&emitted.route).or_default();
                     let route = self.settings.routes.iter().find(|r| r.name() == emitted.route);
-                    let message = match route {
-                        Some(route) => route.message(&routed, Some(emitted), *index),
+                    let made = match route {
+                        Some(route) => route.messages(&routed, Some(emitted), index, out),
                         None => Err(Unroutable::NoRoute { route: emitted.route.clone() }),
                     };
-                    *index += 1;
-                    keep(message, &routed, &mut self.complaints, &self.settings, out);
+                    keep(made, &routed, &mut self.complaints, &self.settings);
                 }
             }
             Outcome::Reject { guest, generation, rejection } => {
@@ -201,15 +204,9 @@ impl Corridor {
     }
 }
 
-fn keep(
-    message: Result<Addressed, Unroutable>,
-    routed: &Routed<'_>,
-    complaints: &mut Complaints,
-    settings: &PipelineSettings,
-    out: &mut Vec<Addressed>,
-) {
-    match message {
-        Ok(addressed) => out.push(addressed),
+fn keep(made: Result<(), Unroutable>, routed: &Routed<'_>, complaints: &mut Complaints, settings: &PipelineSettings) {
+    match made {
+        Ok(()) => {}
         Err(reason) => {
             count(&settings.stats.unroutable_total);
             let reason = reason.to_string();

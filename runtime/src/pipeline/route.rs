@@ -1,12 +1,13 @@
-//! From a row and its outcome to messages: which routes, which lane of the target, which key, body and id.
+//! From a row and its outcome to messages: which routes, which lane of the target, which id. What a message says to its kind of
+//! target is made in `shape`.
 
 use super::ids::{RouteTag, message_id};
-use super::render::{Escape, RenderError, default_key, render};
-use crate::change::{Act, Batch, Message, Op, Origin, Schema, Template};
+use super::render::{Escape, RenderError, render};
+use super::shape::{Draft, Shape};
+use crate::change::{Batch, Message, Op, Origin, RowMark, Schema, Template};
 use crate::guest::Emitted;
 use crate::lane::Lane;
-use crate::sink::format::{ShownRow, flat};
-use bytes::Bytes;
+use crate::sink::format::ShownRow;
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,17 +33,14 @@ pub struct RouteSettings {
     pub only_named: bool,
     pub member: Option<Template>,
     pub key: Option<Template>,
-    pub method: String,
-    pub path: Option<Template>,
     pub headers: Vec<(String, Template)>,
+    pub shape: Shape,
 }
 
 /// A route, with what its messages share.
 pub struct Route {
     settings: RouteSettings,
     tag: RouteTag,
-    method: Arc<str>,
-    content_type: Arc<str>,
     header_names: Vec<Arc<str>>,
 }
 
@@ -57,6 +55,8 @@ pub struct Addressed {
 pub enum Unroutable {
     #[error("route {route}: {what} can not be made: {reason}")]
     Template { route: String, what: &'static str, reason: RenderError },
+    #[error("route {route}: the body can not be made: {reason}")]
+    Body { route: String, reason: String },
     #[error("route {route}: target {target} has no member {member:?}")]
     NoMember { route: String, target: String, member: String },
     #[error("a guest names the route {route:?}, which this pipeline does not have")]
@@ -71,12 +71,16 @@ pub struct Routed<'a> {
     pub shown: ShownRow<'a>,
 }
 
+impl<'a> Routed<'a> {
+    pub fn mark(&self) -> &'a RowMark {
+        &self.batch.marks[self.row]
+    }
+}
+
 impl Route {
     pub fn new(pipeline: &str, settings: RouteSettings) -> Self {
         Self {
             tag: RouteTag::new([pipeline, &settings.name]),
-            method: settings.method.as_str().into(),
-            content_type: flat::CONTENT_TYPE.into(),
             header_names: settings.headers.iter().map(|(name, _)| name.as_str().into()).collect(),
             settings,
         }
@@ -93,66 +97,57 @@ impl Route {
             && self.settings.tables.as_ref().is_none_or(|tables| tables(&schema.full_name()))
     }
 
-    /// The message of a row; `emitted` is what a guest said of it, `index` counts the row's messages to this route.
+    /// The messages of a row, mostly one; `emitted` is what a guest said of it, `index` counts the row's messages to this route.
     ///
     /// # Errors
-    /// If a template can not be filled from this row, or the target has no such member.
-    pub fn message(
+    /// If a template can not be filled from this row, its values can not be written, or the target has no such member.
+    pub fn messages(
         &self,
         routed: &Routed<'_>,
         emitted: Option<&Emitted>,
-        index: usize,
-    ) -> Result<Addressed, Unroutable> {
-        let shown = &routed.shown;
-        let fill = |template: &Template, what, escape| {
-            render(template, shown, escape).map_err(|reason| Unroutable::Template {
-                route: self.settings.name.clone(),
-                what,
-                reason,
-            })
-        };
+        index: &mut u32,
+        out: &mut Vec<Addressed>,
+    ) -> Result<(), Unroutable> {
+        let filler = Filler { route: &self.settings.name, shown: &routed.shown };
         let member = match (emitted.and_then(|e| e.member.as_ref()), &self.settings.member) {
             (Some(member), _) => member.clone(),
-            (None, Some(template)) => fill(template, "the member", Escape::Plain)?,
+            (None, Some(template)) => filler.fill(template, "the member", Escape::Plain)?,
             (None, None) => String::new(),
         };
         let lane = self.lane(&member)?;
-        let key = match (emitted.and_then(|e| e.key.as_ref()), &self.settings.key) {
-            (Some(key), _) => Bytes::copy_from_slice(key.as_bytes()),
-            (None, Some(template)) => Bytes::from(fill(template, "the key", Escape::Plain)?),
-            (None, None) => Bytes::from(default_key(shown)),
-        };
-        let place = match &self.settings.path {
-            Some(template) => fill(template, "the path", Escape::PathSegment)?,
-            None => String::new(),
-        };
         let mut headers = Vec::with_capacity(self.header_names.len());
         for (name, (_, template)) in self.header_names.iter().zip(&self.settings.headers) {
-            headers.push((name.clone(), fill(template, "a header", Escape::Plain)?));
+            headers.push((name.clone(), filler.fill(template, "a header", Escape::Plain)?));
         }
         headers.extend(emitted.iter().flat_map(|e| &e.headers).map(|(n, v)| (Arc::from(n.as_str()), v.clone())));
-        let (content_type, body) = match emitted.and_then(|e| e.body.as_ref()) {
-            Some((content_type, body)) => (content_type.as_str().into(), body.clone()),
-            None => (self.content_type.clone(), encode(shown)),
+        let head = routed.shown.row.head;
+        let batch = routed.batch;
+        let mut finish = |draft: Draft, headers: Vec<(Arc<str>, String)>| {
+            let message = Message {
+                id: message_id(&batch.source, routed.mark(), self.tag, *index),
+                key: draft.key,
+                body: draft.body,
+                content_type: draft.content_type,
+                headers,
+                place: draft.place,
+                act: draft.act,
+                origin: Origin {
+                    schema: batch.schema_of(routed.row).clone(),
+                    op: head.op,
+                    mark: *routed.mark(),
+                    index: *index,
+                },
+                committed_at_us: head.committed_at.saturating_add(UNIX_EPOCH_TO_2000_US),
+            };
+            *index += 1;
+            out.push(Addressed { lane: lane.clone(), message });
         };
-        let head = shown.row.head;
-        let message = Message {
-            id: message_id(&routed.batch.source, &routed.batch.marks[routed.row], self.tag, index),
-            key,
-            body,
-            content_type,
-            headers,
-            place,
-            act: Act::Request { method: self.method.clone() },
-            origin: Origin {
-                schema: routed.batch.schema_of(routed.row).clone(),
-                op: head.op,
-                mark: routed.batch.marks[routed.row],
-                index: index as u32,
-            },
-            committed_at_us: head.committed_at.saturating_add(UNIX_EPOCH_TO_2000_US),
-        };
-        Ok(Addressed { lane, message })
+        for mut draft in self.settings.shape.drafts(routed, emitted, self.settings.key.as_ref(), &filler)? {
+            let mut all = headers.clone();
+            all.append(&mut draft.headers);
+            finish(draft, all);
+        }
+        Ok(())
     }
 
     fn lane(&self, member: &str) -> Result<Lane, Unroutable> {
@@ -164,8 +159,22 @@ impl Route {
     }
 }
 
-fn encode(shown: &ShownRow<'_>) -> Bytes {
-    let mut body = Vec::with_capacity(256);
-    flat::put_row(&mut body, shown);
-    body.into()
+/// Fills a route's templates from one row, and says which route it was when that fails.
+pub struct Filler<'a> {
+    pub route: &'a str,
+    pub shown: &'a ShownRow<'a>,
+}
+
+impl Filler<'_> {
+    pub fn fill(&self, template: &Template, what: &'static str, escape: Escape) -> Result<String, Unroutable> {
+        render(template, self.shown, escape).map_err(|reason| Unroutable::Template {
+            route: self.route.to_owned(),
+            what,
+            reason,
+        })
+    }
+
+    pub fn body(&self, reason: impl ToString) -> Unroutable {
+        Unroutable::Body { route: self.route.to_owned(), reason: reason.to_string() }
+    }
 }

@@ -87,6 +87,7 @@ fn batch(ids: &[i64]) -> Batch {
         marks,
         schemas: vec![Arc::new(schema)],
         events: Vec::new(),
+        previous_ends: Vec::new(),
         confirms,
         received_at: std::time::Instant::now(),
     }
@@ -128,9 +129,8 @@ fn house(guests: Vec<Arc<dyn Transform>>, on_error: OnError) -> House {
         only_named: false,
         member: Some(Template::parse("{customer}").expect("a template")),
         key: None,
-        method: "POST".into(),
-        path: None,
         headers: Vec::new(),
+        shape: Shape::Request { method: "POST".into(), path: None, body: Body::Flat },
     };
     let stats = Arc::new(PipelineStats::default());
     let settings = PipelineSettings {

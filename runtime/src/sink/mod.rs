@@ -2,6 +2,8 @@
 
 pub mod format;
 pub mod http;
+pub mod kafka;
+pub mod redis;
 
 use crate::change::Message;
 use crate::fault::Fault;
@@ -35,5 +37,11 @@ pub trait Sink: Send + Sync + 'static {
             }
             outcomes
         })
+    }
+
+    /// What keeps attempts in the air at this moment, for people: a sink that waits for its receiver instead of refusing says so
+    /// here. `None` when there is nothing to say.
+    fn complaint(&self) -> Option<String> {
+        None
     }
 }

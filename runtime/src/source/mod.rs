@@ -4,8 +4,11 @@
 //! to which everything is safe, in a `watch`. Answering the database's keepalives never waits for the intake.
 
 pub mod mysql;
+pub mod narrow;
 pub mod postgres;
 mod tls;
+
+pub use narrow::Narrow;
 
 use crate::change::{Batch, Position};
 use crate::fault::Fault;

@@ -24,6 +24,7 @@ pub fn settings(url: &str) -> PostgresSettings {
         tables: Arc::new(|name| name.starts_with("public.")),
         columns: Arc::new(|_, _, _| true),
         known: None,
+        epoch: 0,
     }
 }
 

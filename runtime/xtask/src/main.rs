@@ -14,7 +14,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Story 1 on a real PostgreSQL: a slow customer hurts nobody; ends with a picture
+    /// The stories on real servers; story 1 unless another is named: a slow customer hurts nobody
     Demo(xtask::demo::DemoOptions),
     /// Everything that CI runs
     Test(xtask::suite::SuiteOptions),

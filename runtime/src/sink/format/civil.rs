@@ -56,7 +56,7 @@ pub(super) fn put_time(out: &mut Vec<u8>, micros: i64) {
     put_fraction(out, micros % 1_000_000);
 }
 
-fn put_fraction(out: &mut Vec<u8>, micros: u64) {
+pub(super) fn put_fraction(out: &mut Vec<u8>, micros: u64) {
     if micros != 0 {
         write!(out, ".{micros:06}").expect("a vector takes any length");
         while out.last() == Some(&b'0') {

@@ -1,8 +1,11 @@
 //! Encoders: a row, with the edits laid over it, as the bytes that a receiver reads. Pure functions over the frame.
 //!
-//! Values have one text form ([`text`]), used by templates and inside JSON; [`json`] adds the quotes, [`flat`] the object.
+//! Values have one text form ([`text`]), used by templates and inside JSON; [`json`] adds the quotes, [`flat`] the object,
+//! [`cache`] an object of columns alone or a hash. [`debezium`] has forms of its own.
 
+pub mod cache;
 mod civil;
+pub mod debezium;
 pub mod flat;
 pub mod json;
 mod shown;

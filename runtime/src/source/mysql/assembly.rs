@@ -191,6 +191,7 @@ impl Assembly {
             marks: std::mem::replace(&mut self.marks, Vec::with_capacity(rows)),
             schemas: std::mem::take(&mut self.schemas),
             events: std::mem::take(&mut self.events),
+            previous_ends: Vec::new(),
             confirms,
             received_at,
         }

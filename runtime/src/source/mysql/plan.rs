@@ -240,6 +240,7 @@ pub(super) fn column_of(
         labels: labels.to_vec(),
         type_id: mapped.type_id.into(),
         charset: if is_text { charset(mapped, known).into() } else { String::new() },
+        key_position: 0,
     };
     Column { name, type_name: declared.name, tag: kind.tag(), key, detail }
 }
@@ -276,6 +277,7 @@ pub(super) fn column_of_catalog(known: &CatalogColumn) -> Column {
         labels: declared.labels,
         type_id: 0,
         charset: known.charset.clone(),
+        key_position: 0,
     };
     Column { name: known.name.clone(), type_name: declared.name, tag, key: known.primary_key, detail }
 }

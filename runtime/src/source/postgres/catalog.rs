@@ -1,11 +1,14 @@
-//! What the catalog must be asked for: names and kinds of types, and keys. Remembered for as long as the source runs.
+//! What the catalog must be asked for: names and kinds of types, remembered for as long as the source runs; keys, and how
+//! columns were declared, asked for with each announcement of a table.
 
 use super::PostgresSettings;
+use super::declared;
 use super::link::{Link, Purpose, QUERY_MAX, SqlRow};
 use super::pgoutput::Relation;
-use super::relation::{Catalog, Described};
+use super::relation::{Catalog, Described, DescribedColumn};
 use super::trouble::Trouble;
 use super::value::{Kind, Scalar};
+use crate::change::ColumnDetail;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -26,6 +29,8 @@ struct TypeRow {
     /// `typtype`: b, c, d, e, p, r, m.
     typtype: u8,
     base: u32,
+    /// What a domain says of its base's length or precision, -1 for nothing.
+    modifier: i32,
     /// The element of a true array, 0 for everything else (int2vector and point have elements, but are written otherwise).
     element: u32,
     delimiter: u8,
@@ -75,13 +80,20 @@ impl ServerCatalog {
             let rows = self.ask(
                 "look up types",
                 &format!(
-                    "SELECT oid, typname, typtype, typbasetype, CASE WHEN typlen = -1 AND typcategory = 'A' THEN typelem ELSE 0 END, \
-                     typdelim FROM pg_catalog.pg_type WHERE oid IN ({list})"
+                    "SELECT oid, typname, typtype, typbasetype, CASE WHEN typlen = -1 AND typcategory = 'A' AND oid NOT IN (22, 30) THEN typelem ELSE 0 END, \
+                     typdelim, typtypmod FROM pg_catalog.pg_type WHERE oid IN ({list})"
                 ),
             )?;
             // A type that was dropped since is known by its number only.
             for oid in std::mem::take(&mut wanted) {
-                let gone = TypeRow { name: format!("type {oid}"), typtype: b'b', base: 0, element: 0, delimiter: b',' };
+                let gone = TypeRow {
+                    name: format!("type {oid}"),
+                    typtype: b'b',
+                    base: 0,
+                    modifier: -1,
+                    element: 0,
+                    delimiter: b',',
+                };
                 self.types.insert(oid, gone);
             }
             for row in &rows {
@@ -134,8 +146,9 @@ impl ServerCatalog {
         Ok(())
     }
 
-    /// The primary key, or else a unique index over columns that are never null.
-    fn learn_key(&mut self, oid: u32) -> Result<Vec<String>, Trouble> {
+    /// The primary key, or else a unique index over columns that are never null; the index that is the identity before both.
+    fn learn_key(&mut self, oid: u32, identity: u8) -> Result<Vec<String>, Trouble> {
+        let first = if identity == b'i' { "i.indisreplident DESC, " } else { "" };
         let rows = self.ask(
             "look up the key",
             &format!(
@@ -144,11 +157,66 @@ impl ServerCatalog {
                    WHERE i.indrelid = {oid} AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL \
                      AND i.indexprs IS NULL AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute n \
                        WHERE n.attrelid = i.indrelid AND n.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) AND NOT n.attnotnull) \
-                   ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid LIMIT 1) k \
-                 ON a.attrelid = k.indrelid AND a.attnum = ANY (k.keys[0:k.indnkeyatts - 1]) ORDER BY a.attnum"
+                   ORDER BY {first}i.indisprimary DESC, i.indnkeyatts, i.indexrelid LIMIT 1) k \
+                 ON a.attrelid = k.indrelid AND a.attnum = ANY (k.keys[0:k.indnkeyatts - 1]) ORDER BY array_position(k.keys, a.attnum)"
             ),
         )?;
         Ok(rows.into_iter().filter_map(|mut row| row.swap_remove(0)).collect())
+    }
+}
+
+impl ServerCatalog {
+    /// The type that a domain stands for, and what is said of its length or precision.
+    fn base(&self, mut oid: u32, mut modifier: i32) -> (u32, i32) {
+        for _ in 0..DOMAIN_DEPTH_MAX {
+            let Some(domain) = self.types.get(&oid).filter(|t| t.typtype == b'd') else { break };
+            oid = domain.base;
+            if modifier < 0 {
+                modifier = domain.modifier;
+            }
+        }
+        (oid, modifier)
+    }
+
+    /// The labels of the enumerations among a table's types and their elements. Asked anew each time: labels are added.
+    fn learn_labels(&mut self, relation: &Relation<'_>) -> Result<HashMap<u32, Vec<String>>, Trouble> {
+        let is_enum = |oid: &u32| self.types.get(oid).is_some_and(|t| t.typtype == b'e');
+        let of_column = |oid: u32| {
+            let (base, _) = self.base(oid, -1);
+            [base, self.types.get(&base).map_or(0, |t| t.element)].into_iter().find(is_enum)
+        };
+        let mut wanted: Vec<String> =
+            relation.columns.filter_map(|c| Some(of_column(c.type_oid)?.to_string())).collect();
+        wanted.dedup();
+        let mut labels: HashMap<u32, Vec<String>> = HashMap::new();
+        if wanted.is_empty() {
+            return Ok(labels);
+        }
+        let sql = format!(
+            "SELECT enumtypid, enumlabel FROM pg_catalog.pg_enum WHERE enumtypid IN ({}) ORDER BY enumtypid, enumsortorder",
+            wanted.join(",")
+        );
+        for mut row in self.ask("look up labels", &sql)? {
+            if let (Some(oid), Some(label)) = (number(&row, 0), row.swap_remove(1)) {
+                labels.entry(oid).or_default().push(label);
+            }
+        }
+        Ok(labels)
+    }
+
+    /// Whether each column may be null, and its default. What is generated has none.
+    fn learn_declared(&mut self, oid: u32) -> Result<HashMap<String, (bool, Option<String>)>, Trouble> {
+        let sql = format!(
+            "SELECT a.attname, a.attnotnull OR t.typtype = 'd' AND t.typnotnull, CASE WHEN a.attgenerated = '' AND a.attidentity = '' THEN \
+               pg_catalog.pg_get_expr(d.adbin, d.adrelid) END FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid LEFT JOIN pg_catalog.pg_attrdef d \
+               ON d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped"
+        );
+        let rows = self.ask("look up how columns were declared", &sql)?;
+        let read = |row: SqlRow| match <[Option<String>; 3]>::try_from(row) {
+            Ok([Some(name), not_null, default]) => Some((name, (not_null.as_deref() == Some("t"), default))),
+            _ => None,
+        };
+        Ok(rows.into_iter().filter_map(read).collect())
     }
 }
 
@@ -156,13 +224,35 @@ impl Catalog for ServerCatalog {
     fn describe(&mut self, relation: &Relation<'_>) -> Result<Described, Trouble> {
         self.learn_types(relation.columns.map(|c| c.type_oid).collect())?;
         self.learn_names(relation)?;
+        let labels = self.learn_labels(relation)?;
+        let declared = self.learn_declared(relation.oid)?;
+        let key = self.learn_key(relation.oid, relation.identity)?;
         let name = |oid: u32, modifier: i32| match self.names.get(&(oid, modifier)) {
             Some(name) if name != "???" => name.clone(),
             _ => format!("type {oid}"),
         };
-        let types = relation.columns.map(|c| (name(c.type_oid, c.type_modifier), self.kind(c.type_oid, 0))).collect();
-        let key = if matches!(relation.identity, b'f' | b'n') { self.learn_key(relation.oid)? } else { Vec::new() };
-        Ok(Described { types, key })
+        let columns = relation
+            .columns
+            .map(|c| {
+                let (type_id, modifier) = self.base(c.type_oid, c.type_modifier);
+                let element = self.types.get(&type_id).map_or(0, |t| t.element);
+                let (not_null, default) =
+                    declared.get(String::from_utf8_lossy(c.name).as_ref()).cloned().unwrap_or_default();
+                DescribedColumn {
+                    type_name: name(c.type_oid, c.type_modifier),
+                    kind: self.kind(c.type_oid, 0),
+                    detail: ColumnDetail {
+                        not_null,
+                        modifiers: declared::modifiers(if element == 0 { type_id } else { element }, modifier),
+                        default,
+                        labels: labels.get(&type_id).or_else(|| labels.get(&element)).cloned().unwrap_or_default(),
+                        type_id,
+                        ..ColumnDetail::default()
+                    },
+                }
+            })
+            .collect();
+        Ok(Described { columns, key })
     }
 }
 
@@ -178,6 +268,7 @@ fn type_row(row: &SqlRow) -> Option<(u32, TypeRow)> {
         base: number(row, 3)?,
         element: number(row, 4)?,
         delimiter: byte(5)?,
+        modifier: number(row, 6)?,
     };
     Some((number(row, 0)?, found))
 }

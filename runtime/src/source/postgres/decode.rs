@@ -29,6 +29,9 @@ pub(super) struct Decoder {
     marks: Vec<RowMark>,
     schemas: Vec<Arc<Schema>>,
     confirms: Option<Lsn>,
+    /// Where the last transaction ended, over all connections; and from which row of the batch on that was so.
+    last_end: Option<Lsn>,
+    previous_ends: Vec<(u32, Lsn)>,
     /// The last row that was written; says how `sub` counts.
     last: Option<RowMark>,
     /// The last row that was handed over, if its transaction's end was not: its transaction comes again after a cut.
@@ -60,6 +63,8 @@ impl Decoder {
             marks: Vec::new(),
             schemas: Vec::new(),
             confirms: None,
+            last_end: None,
+            previous_ends: Vec::new(),
             last: None,
             handed_over: None,
             repeats: None,
@@ -82,6 +87,7 @@ impl Decoder {
         self.frame.clear();
         self.marks.clear();
         self.schemas.clear();
+        self.previous_ends.clear();
         self.confirms = None;
     }
 
@@ -108,6 +114,7 @@ impl Decoder {
                 self.transaction = None;
                 self.repeats = None;
                 self.confirms = Some(Lsn(commit.end_lsn));
+                self.last_end = self.confirms;
                 self.transactions_total += 1;
                 return Ok(Step::Committed { committed_at: commit.committed_at });
             }
@@ -161,6 +168,9 @@ impl Decoder {
         if !self.schemas.iter().rev().any(|s| s.id == schema.id) {
             self.schemas.push(schema.clone());
         }
+        if let Some(end) = self.last_end.filter(|end| self.previous_ends.last().is_none_or(|(_, last)| last != end)) {
+            self.previous_ends.push((self.marks.len() as u32, end));
+        }
         frame.rows.push(RowHead {
             schema: schema.id.0,
             op,
@@ -213,6 +223,7 @@ impl Decoder {
             marks: std::mem::replace(&mut self.marks, Vec::with_capacity(rows)),
             schemas: std::mem::take(&mut self.schemas),
             events: Vec::new(),
+            previous_ends: std::mem::take(&mut self.previous_ends),
             confirms: self.confirms.take().map(Position::Postgres),
             received_at,
         }
@@ -238,6 +249,7 @@ impl Decoder {
             marks: Vec::new(),
             schemas: Vec::new(),
             events: Vec::new(),
+            previous_ends: Vec::new(),
             confirms: Some(Position::Postgres(confirms)),
             received_at: Instant::now(),
         }

@@ -2,10 +2,10 @@
 
 use super::super::pgoutput::tests::{begin, commit, delete, insert, relation, truncate, update};
 use super::super::pgoutput::{self};
-use super::super::relation::Described;
+use super::super::relation::{Described, DescribedColumn};
 use super::super::value::{Kind, Scalar};
 use super::*;
-use crate::change::Cell;
+use crate::change::{Cell, ColumnDetail, Database};
 use proptest::prelude::*;
 
 /// Knows the types that every server has, and one key.
@@ -18,8 +18,12 @@ impl Catalog for Builtins {
     fn describe(&mut self, relation: &pgoutput::Relation<'_>) -> Result<Described, Trouble> {
         self.asked += 1;
         let kind = |oid| Kind::Scalar(Scalar::builtin(oid).unwrap_or(Scalar::Other));
-        let types = relation.columns.map(|c| (format!("type {}", c.type_oid), kind(c.type_oid))).collect();
-        Ok(Described { types, key: self.key.clone() })
+        let column = |c: pgoutput::RelationColumn<'_>| DescribedColumn {
+            type_name: format!("type {}", c.type_oid),
+            kind: kind(c.type_oid),
+            detail: ColumnDetail { type_id: c.type_oid, ..ColumnDetail::default() },
+        };
+        Ok(Described { columns: relation.columns.map(column).collect(), key: self.key.clone() })
     }
 }
 
@@ -38,6 +42,7 @@ impl Bench {
             source: "erp".into(),
             tables: Arc::new(|name| name != "public.unasked"),
             columns: Arc::new(|_, _, column| column != "secret"),
+            database: Arc::new(Database { name: "shop".into(), ..Database::default() }),
         };
         Self { decoder: Decoder::new(rules), catalog: Builtins { asked: 0, key: vec!["id".into()] }, lsn: 100 }
     }
@@ -76,6 +81,20 @@ fn transaction_becomes_rows_with_marks_and_a_position_to_confirm() {
     let row = batch.row(0);
     assert_eq!((row.new_len(), row.new_cell(0), row.new_cell(1)), (2, Ok(Cell::Int(1)), Ok(Cell::Text("a"))));
     assert_eq!(batch.schema_of(0).full_name(), "public.t");
+    assert_eq!(batch.schema_of(0).database.name, "shop");
+}
+
+#[test]
+fn row_knows_where_the_transaction_before_its_own_ended() {
+    let mut bench = Bench::new();
+    let row: &[Option<&str>] = &[Some("1"), None, None];
+    bench.all(&[begin(900, 1), table(), insert(5, row), commit(900, 950)]);
+    bench.all(&[begin(970, 2), insert(5, row), insert(5, row), commit(970, 980), begin(990, 3), insert(5, row)]);
+    let batch = bench.batch();
+    let ends: Vec<Option<u64>> = (0..4).map(|i| batch.previous_end(i).map(|end| end.0)).collect();
+    assert_eq!(ends, [None, Some(950), Some(950), Some(980)]);
+    bench.all(&[insert(5, row), commit(990, 995)]);
+    assert_eq!(bench.batch().previous_end(0), Some(Lsn(980)), "in the batch that goes on with the transaction too");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod catalog;
 mod check;
 mod columns;
 mod copy_both;
+mod declared;
 mod decode;
 mod inbox;
 mod link;
@@ -60,6 +61,8 @@ pub struct PostgresSettings {
     pub columns: ColumnRule,
     /// The stored checkpoint: everything before it was delivered.
     pub known: Option<Lsn>,
+    /// See [`crate::change::Database::epoch`].
+    pub epoch: u32,
 }
 
 /// A PostgreSQL server whose changes are read.

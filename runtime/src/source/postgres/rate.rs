@@ -119,10 +119,16 @@ struct Counter {
 
 impl Counter {
     fn new(settings: &PostgresSettings, plan: DrainPlan, stop: &Arc<AtomicBool>) -> Self {
-        let rules =
-            Rules { source: settings.name.clone(), tables: settings.tables.clone(), columns: settings.columns.clone() };
         let catalog = ServerCatalog::new(Arc::new(settings.clone()), stop.clone());
-        Self { plan, decoder: Decoder::new(rules), catalog, rows: 0, transactions: 0, received: 0, is_done: false }
+        Self {
+            plan,
+            decoder: Decoder::new(Rules::of(settings)),
+            catalog,
+            rows: 0,
+            transactions: 0,
+            received: 0,
+            is_done: false,
+        }
     }
 
     /// Takes one message; whether it was one of the log.

@@ -1,22 +1,30 @@
 //! A Relation message becomes a table that the decoder can use: a `Schema` for those behind us, a plan per column for us.
 
+use super::PostgresSettings;
 use super::pgoutput;
 use super::trouble::Trouble;
+use super::url::Address;
 use super::value::Kind;
-use crate::change::{Column, Schema, SchemaId};
+use crate::change::{Column, ColumnDetail, Database, DatabaseKind, Schema, SchemaId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What the catalog knows beyond the Relation message.
 pub(super) trait Catalog {
-    /// The name and the reading of each column's type, in their order, and the names of the columns by which a row is told
-    /// from others where the message does not say (identity FULL or NOTHING).
+    /// What each column is, in their order, and the columns by which a row is told from others.
     fn describe(&mut self, relation: &pgoutput::Relation<'_>) -> Result<Described, Trouble>;
 }
 
 pub(super) struct Described {
-    pub(super) types: Vec<(String, Kind)>,
+    pub(super) columns: Vec<DescribedColumn>,
+    /// Names in the key's order; what the message does not say under identity FULL or NOTHING.
     pub(super) key: Vec<String>,
+}
+
+pub(super) struct DescribedColumn {
+    pub(super) type_name: String,
+    pub(super) kind: Kind,
+    pub(super) detail: ColumnDetail,
 }
 
 /// What to do with a column's value. `kind` is `None` for a column that is left out.
@@ -40,6 +48,20 @@ pub(super) struct Rules {
     pub(super) source: String,
     pub(super) tables: super::TableRule,
     pub(super) columns: super::ColumnRule,
+    pub(super) database: Arc<Database>,
+}
+
+impl Rules {
+    pub(super) fn of(settings: &PostgresSettings) -> Self {
+        // A URL that can not be read is refused where the connection is opened, with a remedy.
+        let name = Address::parse(&settings.url).map(|address| address.database).unwrap_or_default();
+        Self {
+            source: settings.name.clone(),
+            tables: settings.tables.clone(),
+            columns: settings.columns.clone(),
+            database: Arc::new(Database { kind: DatabaseKind::Postgres, name, epoch: settings.epoch }),
+        }
+    }
 }
 
 /// Tables by their oid, and every schema that was ever announced.
@@ -86,15 +108,17 @@ impl Tables {
             return Ok(());
         }
         let described = catalog.describe(relation)?;
-        let mut plans = Vec::with_capacity(described.types.len());
+        let mut plans = Vec::with_capacity(described.columns.len());
         let mut columns = Vec::new();
-        for (column, (type_name, kind)) in relation.columns.zip(described.types) {
+        for (column, DescribedColumn { type_name, kind, mut detail }) in relation.columns.zip(described.columns) {
             let column_name = text(column.name);
             let is_asked = (self.rules.columns)(&namespace, &name, &column_name);
             plans.push(ColumnPlan { kind: is_asked.then_some(kind), is_in_old_key: column.is_key });
             if is_asked {
-                let key = if is_told { column.is_key } else { described.key.contains(&column_name) };
-                columns.push(Column::new(column_name, type_name, kind.tag(), key));
+                let position = described.key.iter().position(|name| *name == column_name);
+                let key = if is_told { column.is_key } else { position.is_some() };
+                detail.key_position = position.filter(|_| key).map_or(0, |at| at as u32 + 1);
+                columns.push(Column { detail, ..Column::new(column_name, type_name, kind.tag(), key) });
             }
         }
         let schema = self.version(namespace, name, columns);
@@ -114,7 +138,7 @@ impl Tables {
         let schema = Arc::new(Schema {
             id,
             source: self.rules.source.clone(),
-            database: Arc::default(),
+            database: self.rules.database.clone(),
             namespace,
             table,
             columns,

@@ -65,10 +65,8 @@ struct Run {
 
 /// Reads until stopped, or until nothing can go on.
 pub(super) fn run(settings: Arc<PostgresSettings>, intake: Intake) -> Result<(), SourceError> {
-    let rules =
-        Rules { source: settings.name.clone(), tables: settings.tables.clone(), columns: settings.columns.clone() };
     let mut run = Run {
-        decoder: Decoder::new(rules),
+        decoder: Decoder::new(Rules::of(&settings)),
         catalog: ServerCatalog::new(settings.clone(), intake.stop.clone()),
         handed_over: None,
         floor: settings.known,

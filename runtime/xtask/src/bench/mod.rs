@@ -3,6 +3,8 @@
 //! | bench | ours | beside |
 //! |---|---|---|
 //! | `capture` | rows per second through a filter guest | `pg_recvlogical`, and a bare reader with the same rhythm |
+//! | `binlog` | the same out of MySQL and MariaDB | a plain loop of `mysql_async` that discards |
+//! | `deliver` | rows per second from PostgreSQL to Redis and to Kafka | the goal; librdkafka's own producer |
 //! | `guest` | nanoseconds per row across the border | the goal |
 //! | `isolation` | p50, p95, p99 of healthy customers while another hangs | the same customers when none hangs |
 //! | `memory` | resident bytes at rest, and behind a customer that never answers | the goal |
@@ -10,7 +12,9 @@
 //!
 //! Figures belong to the machine and the minute they were taken in. Only the ratios travel.
 
+mod binlog;
 mod capture;
+mod deliver;
 mod guest;
 mod isolation;
 mod memory;
@@ -25,14 +29,14 @@ use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const NAMES: [&str; 5] = ["capture", "guest", "isolation", "memory", "reload"];
+const NAMES: [&str; 7] = ["binlog", "capture", "deliver", "guest", "isolation", "memory", "reload"];
 /// One call of a hidden verb.
 const PROBE_LIMIT: Duration = Duration::from_secs(300);
 
 /// What the command line says.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchOptions {
-    /// Which ones: capture, guest, isolation, memory, reload; all unless given
+    /// Which ones: binlog, capture, deliver, guest, isolation, memory, reload; all unless given
     #[arg(value_name = "NAME", value_parser = NAMES)]
     names: Vec<String>,
     /// One JSON object per figure on standard output, everything else on standard error
@@ -45,6 +49,8 @@ pub struct BenchOptions {
 enum Better {
     /// `goal` is the most that `ours` may be.
     Less,
+    /// `goal` is the least that `ours` may be.
+    More,
     /// `goal` is the least that `ratio` may be.
     Ratio,
     /// `goal` is the most by which `ours` may exceed the reference.
@@ -86,6 +92,11 @@ impl Figure {
         }
     }
 
+    /// A figure by itself, which should be at least `goal`.
+    fn at_least(bench: &'static str, case: impl Into<String>, unit: &'static str, ours: f64, goal: f64) -> Self {
+        Self { met: ours >= goal, better: Better::More, ..Self::at_most(bench, case, unit, ours, goal) }
+    }
+
     /// A figure that should be at least `goal` times the reference.
     fn times(self, reference_is: &str, reference: f64, goal: f64) -> Self {
         let ratio = self.ours / reference;
@@ -110,6 +121,7 @@ impl Figure {
         };
         let goal = match self.better {
             Better::Less => format!("at most {}", shown(self.goal)),
+            Better::More => format!("at least {}", shown(self.goal)),
             Better::Ratio => format!("{:.2} times", self.goal),
             Better::Difference => format!("{} more", shown(self.goal)),
         };
@@ -177,7 +189,9 @@ pub async fn run(options: BenchOptions) -> Result<()> {
     for name in NAMES.into_iter().filter(wanted) {
         eprintln!("bench {name} ...");
         let fresh = match name {
+            "binlog" => binlog::run(&bench).await,
             "capture" => capture::run(&bench).await,
+            "deliver" => deliver::run(&bench).await,
             "guest" => guest::run(&bench).await,
             "isolation" => isolation::run(&bench).await,
             "memory" => memory::run(&bench).await,

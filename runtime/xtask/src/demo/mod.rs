@@ -1,4 +1,4 @@
-//! Story 1 on a real PostgreSQL: a slow customer hurts nobody, and a guest is swapped while changes flow.
+//! The stories on real servers. Story 1, told here: a slow customer hurts nobody, and a guest is swapped while changes flow.
 //!
 //! ```text
 //!   cast      who the customers are                    ┐
@@ -6,15 +6,25 @@
 //!   writing   half the changes, the new guest, the rest│ the play,
 //!   live      what the watcher sees meanwhile          │
 //!   picture   what was proven                          ┘ and the applause
+//!   listener  with --kafka: the topic, as a consumer sees it
+//!
+//!   cache, user_data   stories 2 and 3
+//!   scene, topic       what they share: a folder with a process on it, and Debezium's events read back
 //! ```
 
+mod cache;
 mod cast;
+mod listener;
 mod live;
 mod picture;
+mod scene;
 mod stage;
+mod topic;
+mod user_data;
 mod writing;
 
 use crate::audit::{Audit, quantile};
+use crate::build::Profile;
 use anyhow::{Result, bail};
 use cast::Cast;
 use live::Live;
@@ -35,7 +45,10 @@ const BASELINE_LIMIT: Duration = Duration::from_secs(30);
 
 /// What the command line says.
 #[derive(Clone, Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct DemoOptions {
+    #[command(subcommand)]
+    pub story: Option<Story>,
     /// Changes to write; 10 unless --rate and --seconds say otherwise, three per customer when there are many
     #[arg(short = 'Q', long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=1_000_000))]
     pub changes: Option<u32>,
@@ -54,9 +67,42 @@ pub struct DemoOptions {
     /// PostgreSQL's major version; the newest at hand unless given
     #[arg(long, value_name = "VERSION")]
     pub postgres: Option<u32>,
+    /// All steps on a Kafka topic as well; shows what its consumers see
+    #[arg(long)]
+    pub kafka: bool,
     /// Build sluicegate optimised, which takes minutes the first time
     #[arg(long)]
     pub release: bool,
+}
+
+/// Another story than the first.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Story {
+    /// Story 2: items of PostgreSQL and MariaDB in one Redis, equal after every step and after kill -9
+    Cache(StoryOptions),
+    /// Story 3: users of MySQL; only addresses leave, on a topic and by e-mail
+    UserData(StoryOptions),
+}
+
+/// What the other stories can be told with.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StoryOptions {
+    /// PostgreSQL's major version, where there is one in the story; the newest at hand unless given
+    #[arg(long, value_name = "VERSION")]
+    pub postgres: Option<u32>,
+    /// Build sluicegate optimised, which takes minutes the first time
+    #[arg(long)]
+    pub release: bool,
+}
+
+impl StoryOptions {
+    fn profile(&self) -> Profile {
+        profile(self.release)
+    }
+}
+
+fn profile(release: bool) -> Profile {
+    if release { Profile::Release } else { Profile::Dev }
 }
 
 impl DemoOptions {
@@ -77,8 +123,16 @@ impl DemoOptions {
     }
 }
 
-/// Runs the demo. An error when something was lost, doubled or out of order, or could not be shown at all.
+/// Runs a demo. An error when something was lost, doubled or out of order, or could not be shown at all.
 pub async fn run(options: DemoOptions) -> Result<()> {
+    match options.story {
+        None => parcels(options).await,
+        Some(Story::Cache(options)) => cache::run(options).await,
+        Some(Story::UserData(options)) => user_data::run(options).await,
+    }
+}
+
+async fn parcels(options: DemoOptions) -> Result<()> {
     let (changes, pause) = options.pace()?;
     let cast = Cast::new(options.customers, options.dead)?;
     let begun = Instant::now();
@@ -110,12 +164,17 @@ pub async fn run(options: DemoOptions) -> Result<()> {
         guest_bytes: stage.guest_bytes,
     };
     println!("{}", picture.draw());
+    let heard = match &stage.listener {
+        Some(listener) => listener.hear(&stage.ring.postgres).await,
+        None => Ok(()),
+    };
     if !audit.is_clean() || takeover.is_err() {
         eprintln!("the last lines of sluicegate's log:\n{}\n", stage.ring.host.last_log_lines());
     }
     stage.ring.stop().await;
     verdict(&audit)?;
-    takeover.map(drop)
+    takeover?;
+    heard
 }
 
 /// Writes everything and waits until everybody who answers at all has got it.
@@ -165,8 +224,17 @@ mod tests {
     use super::*;
 
     fn options(customers: u32) -> DemoOptions {
-        let postgres = None;
-        DemoOptions { changes: None, rate: None, seconds: None, customers, dead: 0, postgres, release: false }
+        DemoOptions {
+            story: None,
+            changes: None,
+            rate: None,
+            seconds: None,
+            customers,
+            dead: 0,
+            postgres: None,
+            kafka: false,
+            release: false,
+        }
     }
 
     #[test]

@@ -53,36 +53,35 @@ pub struct ServersOptions {
 /// `cargo xtask servers`: servers for hands-on work, until Ctrl-C.
 pub async fn serve(options: ServersOptions) -> Result<()> {
     let none_named = !(options.mysql || options.mariadb || options.redis || options.kafka);
-    let _postgres = match options.postgres.or(none_named.then_some(None)) {
-        Some(version) => Some(serve_postgres(version).await?),
-        None => None,
-    };
     let of_mysql = MysqlOptions { fsync: true, ..MysqlOptions::default() };
-    let _mysql = if options.mysql { Some(Mysql::start(of_mysql.clone()).await?) } else { None };
-    if let Some(mysql) = &_mysql {
-        println!("mysql {}\n  {}", mysql.version(), mysql.url());
+    // Kept until the end, whatever they are.
+    let mut running: Vec<Box<dyn Send>> = Vec::new();
+    if let Some(version) = options.postgres.or(none_named.then_some(None)) {
+        let postgres = Postgres::start(PostgresOptions { version, fsync: true, ..PostgresOptions::default() }).await?;
+        println!("PostgreSQL {}, wal_level logical", postgres.version());
+        println!("  tcp     {}\n  socket  {}", postgres.url(), postgres.socket_url());
+        running.push(Box::new(postgres));
     }
-    let _mariadb = if options.mariadb { Some(Mariadb::start(of_mysql).await?) } else { None };
-    if let Some(mariadb) = &_mariadb {
-        println!("mariadb {}\n  {}", mariadb.version(), mariadb.url());
+    if options.mysql {
+        let mysql = Mysql::start(of_mysql.clone()).await?;
+        println!("MySQL {}, binary log by row\n  {}", mysql.version(), mysql.url());
+        running.push(Box::new(mysql));
     }
-    let _redis = if options.redis { Some(Redis::start(RedisOptions::default()).await?) } else { None };
-    if let Some(redis) = &_redis {
-        println!("redis {}\n  {}", redis.version(), redis.url());
+    if options.mariadb {
+        let mariadb = Mariadb::start(of_mysql).await?;
+        println!("MariaDB {}, binary log by row\n  {}", mariadb.version(), mariadb.url());
+        running.push(Box::new(mariadb));
     }
-    let _kafka = if options.kafka { Some(Kafka::start(KafkaOptions::default()).await?) } else { None };
-    if let Some(kafka) = &_kafka {
-        println!("kafka {}\n  {}", kafka.version(), kafka.brokers());
+    if options.redis {
+        let redis = Redis::start(RedisOptions { fsync: true, ..RedisOptions::default() }).await?;
+        println!("Redis {}\n  {}", redis.version(), redis.url());
+        running.push(Box::new(redis));
     }
-    println!("The data goes away with the servers. Ctrl-C stops them.");
+    if options.kafka {
+        let kafka = Kafka::start(KafkaOptions::default()).await?;
+        println!("Kafka {}, topics made on demand\n  {}", kafka.version(), kafka.brokers());
+        running.push(Box::new(kafka));
+    }
+    println!("Their data goes away with them. Ctrl-C stops them.");
     std::future::pending().await
-}
-
-async fn serve_postgres(version: Option<u32>) -> Result<Postgres> {
-    let options = PostgresOptions { version, fsync: true, ..PostgresOptions::default() };
-    let postgres = Postgres::start(options).await?;
-    println!("postgresql {}, wal_level logical", postgres.version());
-    println!("  tcp     {}", postgres.url());
-    println!("  socket  {}", postgres.socket_url());
-    Ok(postgres)
 }

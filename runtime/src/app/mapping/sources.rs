@@ -1,0 +1,167 @@
+//! Sources, as their rooms want them: tables and columns are what any pipeline on a source asks for; what one pipeline asks for
+//! and another does not is taken away again before it reaches that other one.
+
+use crate::change::{BinlogPosition, Lsn};
+use crate::config::{self, MysqlPlan, PipelinePlan, Plan, PostgresPlan, SourceKind, SourcePlan};
+use crate::fault::Finding;
+use crate::source::mysql::{self, Mysql, MysqlSettings};
+use crate::source::postgres::{self, Postgres, PostgresSettings};
+use crate::source::{ColumnRule, Narrow, Source, SslMode, TableColumns, TableRule};
+use crate::store::Checkpoint;
+use std::fmt::Display;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// A source with everything that it needs to run, or to be asked about.
+pub enum Reading {
+    Postgres(PostgresSettings),
+    Mysql(MysqlSettings),
+}
+
+impl Reading {
+    /// # Errors
+    /// If the checkpoint can not be read.
+    pub fn new(plan: &Plan, source: &SourcePlan, known: Option<Checkpoint>) -> Result<Self, String> {
+        let wishes = Wishes::of(plan, &source.name);
+        Ok(match &source.kind {
+            SourceKind::Postgres(postgres) => {
+                Self::Postgres(postgres_settings(source, postgres, &wishes, position::<Lsn>(source, known)?))
+            }
+            SourceKind::Mysql(mysql) => {
+                Self::Mysql(mysql_settings(source, mysql, &wishes, position::<BinlogPosition>(source, known)?))
+            }
+        })
+    }
+
+    /// Asks the server whether everything is there.
+    pub async fn check(&self) -> Vec<Finding> {
+        match self {
+            Self::Postgres(settings) => postgres::check(settings).await,
+            Self::Mysql(settings) => mysql::check(settings).await,
+        }
+    }
+
+    /// # Errors
+    /// If the server can not be asked; [`Reading::check`] says more about why.
+    pub async fn columns(&self) -> Result<TableColumns, String> {
+        match self {
+            Self::Postgres(settings) => postgres::columns(settings).await,
+            Self::Mysql(settings) => mysql::columns(settings).await,
+        }
+    }
+}
+
+/// A source that can be run.
+///
+/// # Errors
+/// If the checkpoint can not be read.
+pub fn source(plan: &Plan, source: &SourcePlan, known: Option<Checkpoint>) -> Result<Box<dyn Source>, String> {
+    Ok(match Reading::new(plan, source, known)? {
+        Reading::Postgres(settings) => Box::new(Postgres::new(settings)),
+        Reading::Mysql(settings) => Box::new(Mysql::new(settings)),
+    })
+}
+
+/// The name of a source's kind.
+pub fn kind(source: &SourcePlan) -> &'static str {
+    match source.kind {
+        SourceKind::Postgres(_) => "postgres",
+        SourceKind::Mysql(_) => "mysql",
+    }
+}
+
+/// What a source reads from within its server: its checkpoints are filed under it.
+pub fn stream(source: &SourcePlan) -> &str {
+    match &source.kind {
+        SourceKind::Postgres(postgres) => &postgres.slot,
+        SourceKind::Mysql(_) => "binlog",
+    }
+}
+
+/// What a pipeline may see of a source.
+pub fn narrow(pipeline: &PipelinePlan, source: &str) -> Narrow {
+    let wishes = Wishes { source: source.to_owned(), readers: Arc::new(vec![pipeline.clone()]) };
+    Narrow::new(wishes.columns(), wishes.tables(), pipeline.skip_unchanged)
+}
+
+/// What pipelines ask of a source.
+struct Wishes {
+    source: String,
+    readers: Arc<Vec<PipelinePlan>>,
+}
+
+impl Wishes {
+    fn of(plan: &Plan, source: &str) -> Self {
+        let reads = |p: &&PipelinePlan| p.sources.iter().any(|s| s == source);
+        Self { source: source.to_owned(), readers: Arc::new(plan.pipelines.iter().filter(reads).cloned().collect()) }
+    }
+
+    fn tables(&self) -> TableRule {
+        let (source, readers) = (self.source.clone(), self.readers.clone());
+        Arc::new(move |table| readers.iter().any(|p| p.tables.matches(&source, table)))
+    }
+
+    fn columns(&self) -> ColumnRule {
+        let (source, readers) = (self.source.clone(), self.readers.clone());
+        Arc::new(move |schema, table, column| {
+            let full = format!("{schema}.{table}");
+            readers.iter().any(|p| p.tables.matches(&source, &full) && p.columns.captures(schema, table, column))
+        })
+    }
+}
+
+fn position<P: FromStr<Err: Display>>(source: &SourcePlan, known: Option<Checkpoint>) -> Result<Option<P>, String> {
+    known.map(|c| c.position.parse::<P>()).transpose().map_err(|reason| {
+        format!("source {}: the checkpoint in the state folder can not be read: {reason}", source.name)
+    })
+}
+
+fn postgres_settings(
+    source: &SourcePlan,
+    plan: &PostgresPlan,
+    wishes: &Wishes,
+    known: Option<Lsn>,
+) -> PostgresSettings {
+    PostgresSettings {
+        name: source.name.clone(),
+        url: plan.url.expose().to_owned(),
+        sslmode: Some(ssl_mode(plan.sslmode)),
+        sslrootcert: plan.sslrootcert.clone(),
+        slot: plan.slot.clone(),
+        publication: plan.publication.clone(),
+        epoch: source.epoch,
+        tables: wishes.tables(),
+        columns: wishes.columns(),
+        known,
+    }
+}
+
+fn mysql_settings(
+    source: &SourcePlan,
+    plan: &MysqlPlan,
+    wishes: &Wishes,
+    known: Option<BinlogPosition>,
+) -> MysqlSettings {
+    MysqlSettings {
+        name: source.name.clone(),
+        url: plan.url.expose().to_owned(),
+        sslmode: ssl_mode(plan.sslmode),
+        sslrootcert: plan.sslrootcert.clone(),
+        server_id: plan.server_id,
+        heartbeat: plan.heartbeat,
+        epoch: source.epoch,
+        tables: wishes.tables(),
+        columns: wishes.columns(),
+        known,
+    }
+}
+
+fn ssl_mode(mode: config::SslMode) -> SslMode {
+    match mode {
+        config::SslMode::Disable => SslMode::Disable,
+        config::SslMode::Prefer => SslMode::Prefer,
+        config::SslMode::Require => SslMode::Require,
+        config::SslMode::VerifyCa => SslMode::VerifyCa,
+        config::SslMode::VerifyFull => SslMode::VerifyFull,
+    }
+}

@@ -1,0 +1,338 @@
+//! What a row becomes for each kind of target: a request, a record, the value under a key, an entry of a stream.
+//!
+//! The ordering key is always the narrowest thing whose order a reader could notice: the parcel of a request, the key of a record
+//! within its topic, the key of a cache, a whole stream.
+
+use super::render::{Escape, default_key, render};
+use super::route::{Filler, Routed, Unroutable};
+use crate::change::{Act, CacheValue, Op, Template, Trim};
+use crate::guest::Emitted;
+use crate::sink::format::debezium::{self, Change, Debezium};
+use crate::sink::format::{ShownRow, cache, flat};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How a row is written, unless a guest writes it.
+pub enum Body {
+    Flat,
+    Debezium(Box<Debezium>),
+}
+
+/// What a cache holds under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CacheForm {
+    /// The row as one JSON object.
+    Json,
+    /// A hash with a field for each column.
+    Hash,
+    /// A template's text; without one only guests write values.
+    Text(Option<Template>),
+}
+
+/// What a route makes, by the kind of its target.
+pub enum Shape {
+    Request {
+        method: Arc<str>,
+        path: Option<Template>,
+        body: Body,
+    },
+    Record {
+        /// Debezium's `prefix.schema.table` unless set.
+        topic: Option<Template>,
+        tombstones: bool,
+        /// Names topics and makes keys, and bodies unless they are flat.
+        debezium: Box<Debezium>,
+        flat: bool,
+    },
+    Cache {
+        key: Template,
+        value: CacheForm,
+    },
+    Stream {
+        stream: Template,
+        max_len: Option<u64>,
+        body: Body,
+    },
+    Publish {
+        channel: Template,
+        body: Body,
+    },
+    List {
+        list: Template,
+        body: Body,
+    },
+}
+
+/// A message but for what all messages of a route share.
+pub struct Draft {
+    pub key: Bytes,
+    pub place: String,
+    pub act: Act,
+    pub body: Bytes,
+    pub content_type: Arc<str>,
+    pub headers: Vec<(Arc<str>, String)>,
+}
+
+/// An encoded body.
+struct Written {
+    body: Bytes,
+    content_type: Arc<str>,
+}
+
+/// What the shapes are made from.
+struct Making<'a> {
+    routed: &'a Routed<'a>,
+    emitted: Option<&'a Emitted>,
+    /// The route's template for the key.
+    key: Option<&'a Template>,
+    filler: &'a Filler<'a>,
+}
+
+impl Shape {
+    /// The row's messages to this route: mostly one.
+    ///
+    /// # Errors
+    /// If a template can not be filled or a value can not be written.
+    pub(super) fn drafts(
+        &self,
+        routed: &Routed<'_>,
+        emitted: Option<&Emitted>,
+        key: Option<&Template>,
+        filler: &Filler<'_>,
+    ) -> Result<Vec<Draft>, Unroutable> {
+        let making = Making { routed, emitted, key, filler };
+        match self {
+            Shape::Request { method, path, body } => making.request(method, path.as_ref(), body),
+            Shape::Record { topic, tombstones, debezium, flat } => {
+                let drafts = if *flat || emitted.is_some_and(|e| e.body.is_some()) {
+                    making.flat_records(topic.as_ref(), debezium)
+                } else {
+                    making.records(topic.as_ref(), debezium)
+                };
+                drafts.map(|drafts| drafts.into_iter().map(|draft| draft.tombstones(*tombstones)).collect())
+            }
+            Shape::Cache { key, value } => making.cache(key, value),
+            Shape::Stream { stream, max_len, body } => {
+                making.entry(stream, "the stream", Act::Append { trim: max_len.map(Trim::Length) }, body)
+            }
+            Shape::Publish { channel, body } => making.entry(channel, "the channel", Act::Publish, body),
+            Shape::List { list, body } => making.entry(list, "the list", Act::Push, body),
+        }
+    }
+}
+
+impl<'a> Making<'a> {
+    fn request(&self, method: &Arc<str>, path: Option<&Template>, body: &Body) -> Result<Vec<Draft>, Unroutable> {
+        let key = match self.own_key("the key")? {
+            Some(key) => key,
+            None => default_key(&self.routed.shown).into(),
+        };
+        let place = match path {
+            Some(template) => self.filler.fill(template, "the path", Escape::PathSegment)?,
+            None => String::new(),
+        };
+        let Some(Written { body, content_type }) = self.written(body)? else { return Ok(Vec::new()) };
+        let act = Act::Request { method: method.clone() };
+        Ok(vec![Draft { key, place, act, body, content_type, headers: Vec::new() }])
+    }
+
+    fn records(&self, topic: Option<&Template>, debezium: &Debezium) -> Result<Vec<Draft>, Unroutable> {
+        let place = self.topic(topic, debezium)?;
+        let own_key = self.own_key("the record's key")?;
+        let records = debezium.records(&self.change()).map_err(|e| self.filler.body(e))?;
+        let draft = |r: debezium::Record| Draft {
+            headers: r.headers,
+            ..Draft::record(&place, own_key.clone().or(r.key), json(r.value), r.tombstone)
+        };
+        Ok(records.into_iter().map(draft).collect())
+    }
+
+    /// Records with a flat body, or one that a guest made.
+    fn flat_records(&self, topic: Option<&Template>, debezium: &Debezium) -> Result<Vec<Draft>, Unroutable> {
+        let shown = &self.routed.shown;
+        let place = self.topic(topic, debezium)?;
+        let deleted = shown.row.head.op == Op::Delete;
+        let mut drafts = Vec::with_capacity(1);
+        let key = match self.own_key("the record's key")? {
+            Some(key) => Some(key),
+            None => {
+                let key = debezium.record_key(shown).map_err(|e| self.filler.body(e))?;
+                let old_key = |before: &ShownRow<'a>| {
+                    let old_key = debezium.record_key(before).ok().flatten().filter(|old| Some(old) != key.as_ref());
+                    old_key.map(|old_key| (*before, old_key))
+                };
+                if self.emitted.is_none()
+                    && let Some((before, old_key)) = self.moved_from(old_key)
+                {
+                    // The row has another key now: under the old one it is gone.
+                    drafts.push(Draft::record(&place, Some(old_key), encode_flat(&before), true));
+                }
+                key
+            }
+        };
+        let Some(written) = self.written(&Body::Flat)? else { return Ok(drafts) };
+        drafts.push(Draft::record(&place, key, written, deleted));
+        Ok(drafts)
+    }
+
+    fn topic(&self, topic: Option<&Template>, debezium: &Debezium) -> Result<String, Unroutable> {
+        match topic {
+            Some(template) => self.filler.fill(template, "the topic", Escape::Plain),
+            None => Ok(debezium.topic(self.routed.shown.schema)),
+        }
+    }
+
+    fn cache(&self, key: &Template, value: &CacheForm) -> Result<Vec<Draft>, Unroutable> {
+        let shown = &self.routed.shown;
+        let op = shown.row.head.op;
+        if op == Op::Truncate {
+            let what = "a truncated table does not say which keys are to go; delete them, or the rows one by one";
+            return Err(self.filler.body(what));
+        }
+        let place = match self.emitted.and_then(|e| e.key.as_ref()) {
+            Some(key) => key.clone(),
+            None => self.filler.fill(key, "the key", Escape::Plain)?,
+        };
+        let draft = |place: String, act, Written { body, content_type }| Draft {
+            key: Bytes::copy_from_slice(place.as_bytes()),
+            place,
+            act,
+            body,
+            content_type,
+            headers: Vec::new(),
+        };
+        let nothing = || Written { body: Bytes::new(), content_type: "".into() };
+        let mut drafts = Vec::with_capacity(1);
+        let edited = |column: &str| {
+            let edits = shown.edits.zip(shown.schema.column(column));
+            edits.is_some_and(|(edits, index)| edits.of(index).is_some())
+        };
+        if self.emitted.is_none() && !key.columns().any(edited) {
+            let old_key = |before: &ShownRow<'_>| render(key, before, Escape::Plain).ok().filter(|old| *old != place);
+            if let Some(old) = self.moved_from(old_key) {
+                drafts.push(draft(old, Act::Remove, nothing()));
+            }
+        }
+        let made = self.emitted.is_some_and(|e| e.body.is_some());
+        if op == Op::Delete && !made {
+            drafts.push(draft(place, Act::Remove, nothing()));
+            return Ok(drafts);
+        }
+        let guests = if made { self.written(&Body::Flat)? } else { None };
+        let (value, written) = match (guests, value) {
+            (Some(written), _) => (CacheValue::Text, written),
+            (None, CacheForm::Json) => {
+                let mut body = Vec::with_capacity(256);
+                cache::put_object(&mut body, shown).map_err(|e| self.filler.body(e))?;
+                (CacheValue::Text, json(body.into()))
+            }
+            (None, CacheForm::Hash) => {
+                let mut body = Vec::with_capacity(256);
+                cache::put_hash(&mut body, shown);
+                (CacheValue::Hash, Written { body: body.into(), content_type: "".into() })
+            }
+            (None, CacheForm::Text(Some(template))) => {
+                let text = self.filler.fill(template, "the value", Escape::Plain)?;
+                (CacheValue::Text, Written { body: text.into(), content_type: "text/plain".into() })
+            }
+            (None, CacheForm::Text(None)) => {
+                return Err(self.filler.body("the route has no `text`, and no guest made the value"));
+            }
+        };
+        drafts.push(draft(place, Act::Put { value }, written));
+        Ok(drafts)
+    }
+
+    /// What is kept in the order of the log, whatever row it is of.
+    fn entry(&self, place: &Template, what: &'static str, act: Act, body: &Body) -> Result<Vec<Draft>, Unroutable> {
+        let place = self.filler.fill(place, what, Escape::Plain)?;
+        let key = Bytes::copy_from_slice(place.as_bytes());
+        let Some(Written { body, content_type }) = self.written(body)? else { return Ok(Vec::new()) };
+        Ok(vec![Draft { key, place, act, body, content_type, headers: Vec::new() }])
+    }
+
+    /// The key that a guest or the route names.
+    fn own_key(&self, what: &'static str) -> Result<Option<Bytes>, Unroutable> {
+        if let Some(key) = self.emitted.and_then(|e| e.key.as_ref()) {
+            return Ok(Some(Bytes::copy_from_slice(key.as_bytes())));
+        }
+        self.key.map(|template| self.filler.fill(template, what, Escape::Plain).map(Bytes::from)).transpose()
+    }
+
+    /// The body; `None` if the row has none in this form, as a truncated table by Debezium's defaults.
+    fn written(&self, body: &Body) -> Result<Option<Written>, Unroutable> {
+        if let Some((content_type, body)) = self.emitted.and_then(|e| e.body.as_ref()) {
+            return Ok(Some(Written { body: body.clone(), content_type: content_type.as_str().into() }));
+        }
+        match body {
+            Body::Flat => Ok(Some(encode_flat(&self.routed.shown))),
+            Body::Debezium(debezium) => {
+                let mut records = debezium.records(&self.change()).map_err(|e| self.filler.body(e))?;
+                // Where there are no keys, a change of the key is an update like others: its last record is the new row.
+                let last = records.pop();
+                Ok(last.map(|r| json(r.value)))
+            }
+        }
+    }
+
+    fn change(&self) -> Change<'a> {
+        let Routed { batch, row, shown } = self.routed;
+        let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64);
+        Change {
+            shown,
+            mark: self.routed.mark(),
+            previous_end: batch.previous_end(*row),
+            event: batch.event_of(*row),
+            index: *row,
+            now_ns,
+        }
+    }
+
+    /// What `pick` makes of the row as it was before an update, if the log says how it was.
+    fn moved_from<T>(&self, pick: impl FnOnce(&ShownRow<'a>) -> Option<T>) -> Option<T> {
+        let ShownRow { schema, row, .. } = self.routed.shown;
+        if row.head.op != Op::Update || row.old_len() == 0 {
+            return None;
+        }
+        let mut before = row;
+        before.head.op = Op::Delete;
+        pick(&ShownRow { schema, row: before, edits: None })
+    }
+}
+
+impl Draft {
+    fn record(topic: &str, key: Option<Bytes>, written: Written, tombstone: bool) -> Self {
+        let Written { body, content_type } = written;
+        let order = order_within(topic, key.as_deref());
+        let act = Act::Record { tombstone: tombstone && key.is_some(), key };
+        Self { key: order, place: topic.to_owned(), act, body, content_type, headers: Vec::new() }
+    }
+
+    /// Takes the tombstone back unless they are `wanted`.
+    fn tombstones(mut self, wanted: bool) -> Self {
+        if let Act::Record { tombstone, .. } = &mut self.act {
+            *tombstone &= wanted;
+        }
+        self
+    }
+}
+
+fn json(body: Bytes) -> Written {
+    Written { body, content_type: flat::CONTENT_TYPE.into() }
+}
+
+fn order_within(topic: &str, key: Option<&[u8]>) -> Bytes {
+    let key = key.unwrap_or_default();
+    let mut order = Vec::with_capacity(topic.len() + 1 + key.len());
+    order.extend_from_slice(topic.as_bytes());
+    order.push(0);
+    order.extend_from_slice(key);
+    order.into()
+}
+
+fn encode_flat(shown: &ShownRow<'_>) -> Written {
+    let mut body = Vec::with_capacity(256);
+    flat::put_row(&mut body, shown);
+    json(body.into())
+}

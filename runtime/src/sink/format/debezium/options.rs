@@ -1,0 +1,175 @@
+//! How values are written: Debezium's own options, with its names and defaults.
+
+/// See `decimal.handling.mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum DecimalMode {
+    #[default]
+    Precise,
+    Double,
+    Text,
+}
+
+/// See `binary.handling.mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum BinaryMode {
+    #[default]
+    Bytes,
+    Base64,
+    Base64UrlSafe,
+    Hex,
+}
+
+/// See `time.precision.mode`. Each connector has a default of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TimeMode {
+    Adaptive,
+    AdaptiveTimeMicroseconds,
+    Connect,
+    IsoString,
+    Microseconds,
+    Nanoseconds,
+}
+
+/// How a body of Debezium's form is written. The default is Debezium's, without schemas.
+#[derive(Clone, Debug)]
+pub struct DebeziumOptions {
+    pub(super) schemas: bool,
+    pub(super) decimals: DecimalMode,
+    pub(super) binary: BinaryMode,
+    /// `None`: the connector's default.
+    pub(super) time: Option<TimeMode>,
+    pub(super) unsigned_precise: bool,
+    pub(super) interval_text: bool,
+    pub(super) hstore_map: bool,
+    pub(super) unknown: bool,
+    pub(super) tombstones: bool,
+    pub(super) null_is_default: bool,
+    pub(super) adjust_years: bool,
+    pub(super) context_headers: bool,
+    pub(super) placeholder: String,
+}
+
+impl Default for DebeziumOptions {
+    fn default() -> Self {
+        Self {
+            schemas: false,
+            decimals: DecimalMode::default(),
+            binary: BinaryMode::default(),
+            time: None,
+            unsigned_precise: false,
+            interval_text: false,
+            hstore_map: false,
+            unknown: false,
+            tombstones: true,
+            null_is_default: true,
+            adjust_years: true,
+            context_headers: true,
+            placeholder: "__debezium_unavailable_value".into(),
+        }
+    }
+}
+
+/// Every option that is understood.
+const KNOWN: &[&str] = &[
+    "decimal.handling.mode",
+    "binary.handling.mode",
+    "time.precision.mode",
+    "bigint.unsigned.handling.mode",
+    "interval.handling.mode",
+    "hstore.handling.mode",
+    "unavailable.value.placeholder",
+    "include.unknown.datatypes",
+    "tombstones.on.delete",
+    "replace.null.with.default",
+    "enable.time.adjuster",
+    "extended.headers.enabled",
+];
+
+impl DebeziumOptions {
+    /// Reads options by Debezium's names; `schemas` says whether each record carries its schema.
+    ///
+    /// # Errors
+    /// A sentence that names the option, what it may be, and what it was.
+    pub fn parse(schemas: bool, options: &[(String, String)]) -> Result<Self, String> {
+        let mut read = Self { schemas, ..Self::default() };
+        for (name, value) in options {
+            read.set(name, value)?;
+        }
+        Ok(read)
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "decimal.handling.mode" => {
+                use DecimalMode::{Double, Precise, Text};
+                self.decimals = choose(name, value, &[("precise", Precise), ("double", Double), ("string", Text)])?;
+            }
+            "binary.handling.mode" => {
+                use BinaryMode::{Base64, Base64UrlSafe, Bytes, Hex};
+                let choices = [("bytes", Bytes), ("base64", Base64), ("base64-url-safe", Base64UrlSafe), ("hex", Hex)];
+                self.binary = choose(name, value, &choices)?;
+            }
+            "time.precision.mode" => {
+                let choices = [
+                    ("adaptive", TimeMode::Adaptive),
+                    ("adaptive_time_microseconds", TimeMode::AdaptiveTimeMicroseconds),
+                    ("connect", TimeMode::Connect),
+                    ("isostring", TimeMode::IsoString),
+                    ("microseconds", TimeMode::Microseconds),
+                    ("nanoseconds", TimeMode::Nanoseconds),
+                ];
+                self.time = Some(choose(name, value, &choices)?);
+            }
+            "bigint.unsigned.handling.mode" => {
+                self.unsigned_precise = choose(name, value, &[("long", false), ("precise", true)])?;
+            }
+            "interval.handling.mode" => {
+                self.interval_text = choose(name, value, &[("numeric", false), ("string", true)])?;
+            }
+            "hstore.handling.mode" => self.hstore_map = choose(name, value, &[("json", false), ("map", true)])?,
+            "unavailable.value.placeholder" => value.clone_into(&mut self.placeholder),
+            "include.unknown.datatypes" => self.unknown = choose(name, value, YES_NO)?,
+            "tombstones.on.delete" => self.tombstones = choose(name, value, YES_NO)?,
+            "replace.null.with.default" => self.null_is_default = choose(name, value, YES_NO)?,
+            "enable.time.adjuster" => self.adjust_years = choose(name, value, YES_NO)?,
+            "extended.headers.enabled" => self.context_headers = choose(name, value, YES_NO)?,
+            _ => return Err(format!("{name} is not an option of the debezium body; known are {}", KNOWN.join(", "))),
+        }
+        Ok(())
+    }
+}
+
+const YES_NO: &[(&str, bool)] = &[("true", true), ("false", false)];
+
+fn choose<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let found = choices.iter().find(|(word, _)| *word == value);
+    found.map(|(_, choice)| *choice).ok_or_else(|| {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        format!("{name} is {value:?}; it must be one of {}", words.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(name: &str, value: &str) -> Result<DebeziumOptions, String> {
+        DebeziumOptions::parse(false, &[(name.into(), value.into())])
+    }
+
+    #[test]
+    fn every_known_option_is_read_and_a_wrong_value_names_the_right_ones() {
+        for name in KNOWN.iter().filter(|name| **name != "unavailable.value.placeholder") {
+            let error = parse(name, "nonsense").expect_err(name);
+            let first = error.split("one of ").nth(1).and_then(|words| words.split(", ").next()).expect("choices");
+            assert!(parse(name, first).is_ok(), "{name}");
+        }
+        assert_eq!(parse("unavailable.value.placeholder", "?").expect("known").placeholder, "?");
+    }
+
+    #[test]
+    fn unknown_option_is_refused_with_the_known_ones() {
+        let error = parse("decimal.mode", "string").expect_err("unknown");
+        assert!(error.contains("decimal.mode") && error.contains("decimal.handling.mode"), "{error}");
+    }
+}

@@ -1,0 +1,191 @@
+//! The `source` block: where a change comes from, in the words of each connector.
+
+use super::Change;
+use super::text::{put_int, put_string};
+use crate::change::{DatabaseKind, Gtid, Op, Schema};
+use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
+use std::io::Write as _;
+
+/// The versions that are imitated.
+const VERSION_POSTGRES: &str = "3.7.0.Final";
+const VERSION_BINLOG: &str = "3.6.1.Final";
+
+/// The name that a connector has for its kind.
+pub(super) fn connector(database: DatabaseKind) -> &'static str {
+    match database {
+        DatabaseKind::Postgres => "postgresql",
+        DatabaseKind::Mysql => "mysql",
+        DatabaseKind::Mariadb => "mariadb",
+    }
+}
+
+/// What is the same for all rows of a table, between what is not.
+pub(super) struct Parts {
+    database: DatabaseKind,
+    /// Up to `ts_ms`.
+    head: Vec<u8>,
+    /// The database.
+    db: Vec<u8>,
+    /// The schema, and the table behind it.
+    table: Vec<u8>,
+}
+
+impl Parts {
+    pub(super) fn new(schema: &Schema, prefix: &str) -> Self {
+        let database = schema.database.kind;
+        let string = |text: &str| {
+            let mut out = Vec::new();
+            put_string(&mut out, text);
+            out
+        };
+        let (version, db) = match database {
+            DatabaseKind::Postgres => (VERSION_POSTGRES, &schema.database.name),
+            DatabaseKind::Mysql | DatabaseKind::Mariadb => (VERSION_BINLOG, &schema.namespace),
+        };
+        let mut head =
+            format!("{{\"version\":\"{version}\",\"connector\":\"{}\",\"name\":", connector(database)).into_bytes();
+        head.extend(string(prefix));
+        head.extend_from_slice(b",\"ts_ms\":");
+        let mut table = Vec::new();
+        if database == DatabaseKind::Postgres {
+            table.extend_from_slice(b",\"schema\":");
+            table.extend(string(&schema.namespace));
+        }
+        table.extend_from_slice(b",\"table\":");
+        table.extend(string(&schema.table));
+        Self { database, head, db: string(db), table }
+    }
+
+    pub(super) fn put(&self, out: &mut Vec<u8>, change: &Change<'_>) {
+        let head = change.shown.row.head;
+        let micros = head.committed_at.saturating_add(UNIX_EPOCH_TO_2000_US);
+        out.extend_from_slice(&self.head);
+        put_int(out, micros.div_euclid(1000));
+        let snapshot: &[u8] = if head.op == Op::Read { b",\"snapshot\":\"true\"" } else { b",\"snapshot\":\"false\"" };
+        out.extend_from_slice(snapshot);
+        out.extend_from_slice(b",\"db\":");
+        out.extend_from_slice(&self.db);
+        out.extend_from_slice(b",\"sequence\":");
+        match self.database {
+            DatabaseKind::Postgres => put_sequence(out, change),
+            DatabaseKind::Mysql | DatabaseKind::Mariadb => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"ts_us\":");
+        put_int(out, micros);
+        out.extend_from_slice(b",\"ts_ns\":");
+        put_int(out, micros);
+        out.extend_from_slice(b"000");
+        out.extend_from_slice(&self.table);
+        match self.database {
+            DatabaseKind::Postgres => put_postgres(out, change),
+            DatabaseKind::Mysql | DatabaseKind::Mariadb => self.put_binlog(out, change),
+        }
+    }
+
+    fn put_binlog(&self, out: &mut Vec<u8>, change: &Change<'_>) {
+        let Some(event) = change.event else {
+            return out.extend_from_slice(
+                b",\"server_id\":0,\"gtid\":null,\"file\":\"\",\"pos\":0,\"row\":0,\"thread\":null,\"query\":null}",
+            );
+        };
+        out.extend_from_slice(b",\"server_id\":");
+        put_int(out, i64::from(event.server_id));
+        out.extend_from_slice(b",\"gtid\":");
+        match &event.gtid {
+            Gtid::None => out.extend_from_slice(b"null"),
+            gtid => write!(out, "\"{gtid}\"").expect("a vector takes any length"),
+        }
+        out.extend_from_slice(b",\"file\":");
+        put_string(out, &event.file);
+        out.extend_from_slice(b",\"pos\":");
+        put_int(out, event.offset as i64);
+        out.extend_from_slice(b",\"row\":");
+        let row = change.index as i64 - i64::from(event.first_row) + i64::from(event.skipped_rows);
+        put_int(out, row);
+        out.extend_from_slice(b",\"thread\":");
+        // MariaDB's connector does not read it.
+        match event.thread {
+            thread if thread != 0 && self.database == DatabaseKind::Mysql => put_int(out, i64::from(thread)),
+            _ => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"query\":");
+        match &event.query {
+            Some(query) => put_string(out, query),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.push(b'}');
+    }
+}
+
+/// A JSON text in a string: the end of the last transaction before this one, and this change, both as log positions.
+fn put_sequence(out: &mut Vec<u8>, change: &Change<'_>) {
+    match change.previous_end {
+        None => out.extend_from_slice(b"\"[null,\\\""),
+        Some(end) => {
+            out.extend_from_slice(b"\"[\\\"");
+            put_int(out, end.0 as i64);
+            out.extend_from_slice(b"\\\",\\\"");
+        }
+    }
+    put_int(out, change.mark.change as i64);
+    out.extend_from_slice(b"\\\"]\"");
+}
+
+fn put_postgres(out: &mut Vec<u8>, change: &Change<'_>) {
+    out.extend_from_slice(b",\"txId\":");
+    match change.mark.transaction {
+        0 => out.extend_from_slice(b"null"),
+        transaction => put_int(out, i64::from(transaction)),
+    }
+    out.extend_from_slice(b",\"lsn\":");
+    put_int(out, change.mark.change as i64);
+    out.extend_from_slice(b",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}");
+}
+
+/// The block's schema, as a field.
+pub(super) fn schema(database: DatabaseKind) -> String {
+    let field = |(connect_type, optional, name): &(&str, bool, &str)| {
+        format!("{{\"type\":\"{connect_type}\",\"optional\":{optional},\"field\":\"{name}\"}}")
+    };
+    let fields = |list: &[(&str, bool, &str)]| list.iter().map(field).collect::<Vec<_>>().join(",");
+    let first = fields(&[
+        ("string", false, "version"),
+        ("string", false, "connector"),
+        ("string", false, "name"),
+        ("int64", false, "ts_ms"),
+    ]);
+    let snapshot = "{\"type\":\"string\",\"optional\":true,\"name\":\"io.debezium.data.Enum\",\"version\":1,\"parameters\":{\"allowed\":\
+                    \"true,first,first_in_data_collection,last_in_data_collection,last,false,incremental\"},\"default\":\"false\",\"field\":\"snapshot\"}";
+    let common = fields(&[
+        ("string", false, "db"),
+        ("string", true, "sequence"),
+        ("int64", true, "ts_us"),
+        ("int64", true, "ts_ns"),
+    ]);
+    let last = match database {
+        DatabaseKind::Postgres => fields(&[
+            ("string", false, "schema"),
+            ("string", false, "table"),
+            ("int64", true, "txId"),
+            ("int64", true, "lsn"),
+            ("int64", true, "xmin"),
+            ("string", true, "origin"),
+            ("int64", true, "origin_lsn"),
+        ]),
+        DatabaseKind::Mysql | DatabaseKind::Mariadb => fields(&[
+            ("string", true, "table"),
+            ("int64", false, "server_id"),
+            ("string", true, "gtid"),
+            ("string", false, "file"),
+            ("int64", false, "pos"),
+            ("int32", false, "row"),
+            ("int64", true, "thread"),
+            ("string", true, "query"),
+        ]),
+    };
+    let name = connector(database);
+    format!(
+        "{{\"type\":\"struct\",\"fields\":[{first},{snapshot},{common},{last}],\"optional\":false,\
+         \"name\":\"io.debezium.connector.{name}.Source\",\"version\":1,\"field\":\"source\"}}"
+    )
+}

@@ -1,0 +1,172 @@
+//! What is the same for all rows of one version of a table: names, shapes, defaults, and the schema that stands in front of
+//! each record. Made once, copied from then on.
+
+use super::options::DebeziumOptions;
+use super::shape::{Shape, escaped};
+use super::text::put_string;
+use super::{default, mysql, postgres, source};
+use crate::change::{DatabaseKind, Schema, SchemaId};
+use std::sync::Arc;
+
+/// A column that records have.
+pub(super) struct Field {
+    /// Index in the table's schema.
+    pub(super) column: usize,
+    /// `"name":`, as it stands in front of the value.
+    pub(super) label: Vec<u8>,
+    pub(super) shape: Shape,
+    pub(super) optional: bool,
+    /// The default as the schema says it; empty without one.
+    default: Vec<u8>,
+    /// What a null is written as.
+    pub(super) null: Vec<u8>,
+    /// What is written when the image does not hold the column.
+    pub(super) absent: Vec<u8>,
+    /// What is written when the log does not hold the value.
+    pub(super) unchanged: Vec<u8>,
+    /// What is written in place of a day that no calendar has.
+    pub(super) zero: Vec<u8>,
+}
+
+impl Field {
+    /// The field's schema, in the shape that a row has it.
+    pub(super) fn schema(&self, shape: Option<&Shape>) -> String {
+        let name = &self.label[..self.label.len() - 1];
+        match shape {
+            None => self.shape.field(name, self.optional, &self.default),
+            Some(shape) => shape.field(name, self.optional, b""),
+        }
+    }
+}
+
+/// How a row's fields differ from the table's, because of a guest or of a value: a shape in place of the field's own, `None` for
+/// a field that is left out; and the schemas of those that were added.
+#[derive(Default)]
+pub(super) struct Odd {
+    pub(super) fields: Vec<(usize, Option<Shape>)>,
+    pub(super) added: Vec<String>,
+}
+
+impl Odd {
+    pub(super) fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.added.is_empty()
+    }
+}
+
+pub(super) struct Table {
+    pub(super) id: SchemaId,
+    /// The source and the table's names: ids are given by each source for itself.
+    names: [String; 3],
+    pub(super) topic: String,
+    pub(super) database: DatabaseKind,
+    pub(super) fields: Vec<Field>,
+    /// Indexes of the key's fields, in the key's order.
+    pub(super) key: Vec<usize>,
+    /// In front of a key and of a value, schema included.
+    pub(super) key_head: Vec<u8>,
+    pub(super) value_head: Vec<u8>,
+    pub(super) source: source::Parts,
+    pub(super) headers: Vec<(Arc<str>, String)>,
+}
+
+impl Table {
+    pub(super) fn new(schema: &Schema, options: &DebeziumOptions, prefix: &str, topic: String) -> Self {
+        let database = schema.database.kind;
+        let fields: Vec<Field> = (0..schema.columns.len()).filter_map(|i| field(schema, i, options)).collect();
+        let mut columns: Vec<usize> = schema.key().collect();
+        columns.sort_by_key(|i| schema.columns[*i].detail.key_position);
+        let key = columns.iter().filter_map(|c| fields.iter().position(|f| f.column == *c)).collect();
+        let mut table = Self {
+            id: schema.id,
+            names: [&schema.source, &schema.namespace, &schema.table].map(Clone::clone),
+            topic,
+            database,
+            fields,
+            key,
+            key_head: Vec::new(),
+            value_head: Vec::new(),
+            source: source::Parts::new(schema, prefix),
+            headers: Vec::new(),
+        };
+        if options.schemas {
+            table.key_head = table.key_schema(&Odd::default());
+            table.value_head = table.value_schema(&Odd::default(), &Odd::default());
+        }
+        table
+    }
+
+    pub(super) fn is_of(&self, schema: &Schema) -> bool {
+        let names = [&schema.source, &schema.namespace, &schema.table];
+        self.id == schema.id && self.names.iter().zip(names).all(|(ours, theirs)| ours == theirs)
+    }
+
+    /// What stands in front of a key whose fields are odd.
+    pub(super) fn key_schema(&self, odd: &Odd) -> Vec<u8> {
+        let fields = self.fields_schema(&self.key, odd);
+        let topic = escaped(&self.topic);
+        format!(
+            "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{fields}],\"optional\":false,\"name\":\"{topic}.Key\"}},\"payload\":"
+        )
+        .into_bytes()
+    }
+
+    /// What stands in front of a value whose images are odd.
+    pub(super) fn value_schema(&self, before: &Odd, after: &Odd) -> Vec<u8> {
+        let all: Vec<usize> = (0..self.fields.len()).collect();
+        let topic = escaped(&self.topic);
+        let image = |odd: &Odd, name: &str| {
+            format!(
+                "{{\"type\":\"struct\",\"fields\":[{}],\"optional\":true,\"name\":\"{topic}.Value\",\"field\":\"{name}\"}}",
+                self.fields_schema(&all, odd)
+            )
+        };
+        let (before, after, source) = (image(before, "before"), image(after, "after"), source::schema(self.database));
+        format!(
+            "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{before},{after},{source},{TRANSACTION},{TAIL}],\
+             \"optional\":false,\"name\":\"{topic}.Envelope\",\"version\":2}},\"payload\":"
+        )
+        .into_bytes()
+    }
+
+    fn fields_schema(&self, fields: &[usize], odd: &Odd) -> String {
+        let mut all = Vec::with_capacity(fields.len());
+        for i in fields {
+            match odd.fields.iter().find(|(field, _)| field == i) {
+                None => all.push(self.fields[*i].schema(None)),
+                Some((_, Some(shape))) => all.push(self.fields[*i].schema(Some(shape))),
+                Some((_, None)) => {}
+            }
+        }
+        all.extend(odd.added.iter().cloned());
+        all.join(",")
+    }
+}
+
+const TRANSACTION: &str = "{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"id\"},\
+    {\"type\":\"int64\",\"optional\":false,\"field\":\"total_order\"},{\"type\":\"int64\",\"optional\":false,\"field\":\"data_collection_order\"}],\
+    \"optional\":true,\"name\":\"event.block\",\"version\":1,\"field\":\"transaction\"}";
+const TAIL: &str = "{\"type\":\"string\",\"optional\":false,\"field\":\"op\"},{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_ms\"},\
+    {\"type\":\"int64\",\"optional\":true,\"field\":\"ts_us\"},{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_ns\"}";
+
+fn field(schema: &Schema, column: usize, options: &DebeziumOptions) -> Option<Field> {
+    let declared = &schema.columns[column];
+    let kind = schema.database.kind;
+    let shape = match kind {
+        DatabaseKind::Postgres => postgres::shape(declared, options)?,
+        DatabaseKind::Mysql | DatabaseKind::Mariadb => mysql::shape(declared, options)?,
+    };
+    let optional = !declared.detail.not_null;
+    let default = default::of_column(declared, &shape, kind).unwrap_or_default();
+    let zero = default::zero(&shape.kind);
+    let null = if default.is_empty() || !options.null_is_default { b"null".to_vec() } else { default.clone() };
+    let absent = match (optional, default.is_empty()) {
+        (true, _) => null.clone(),
+        (false, true) => zero.clone(),
+        (false, false) => default.clone(),
+    };
+    let mut label = Vec::with_capacity(declared.name.len() + 3);
+    put_string(&mut label, &declared.name);
+    label.push(b':');
+    let unchanged = default::unchanged(&shape.kind, options);
+    Some(Field { column, label, shape, optional, default, null, absent, unchanged, zero })
+}

@@ -1,0 +1,140 @@
+//! A message as Kafka's records: topic, key, value, headers, time.
+
+use super::Refusal;
+use super::answer::poison;
+use super::flight::Receipt;
+use super::producer::Record;
+use crate::change::{Act, DatabaseKind, Lsn, Message};
+use rdkafka::message::{Header, OwnedHeaders};
+use std::fmt::Write;
+
+/// Kafka's own limit.
+const TOPIC_LEN_MAX: usize = 249;
+
+/// Headers about the change, beside those of the message.
+const OWN_HEADERS: usize = 8;
+
+/// Whether Kafka takes it as the name of a topic.
+///
+/// # Errors
+/// A sentence with the rule.
+pub fn check_topic(name: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || name.len() > TOPIC_LEN_MAX || name == "." || name == ".." || !name.chars().all(fits) {
+        return Err(format!(
+            "{:?} can not be a topic's name: 1 to {TOPIC_LEN_MAX} letters, digits, `.`, `_` and `-`",
+            name.chars().take(60).collect::<String>()
+        ));
+    }
+    Ok(())
+}
+
+/// Which messages can be made into records at all.
+pub(super) fn check_all<'a>(messages: &'a [Message]) -> Vec<Result<(), Refusal>> {
+    // Neighbours mostly go to the same topic.
+    let mut good = "";
+    let look = |message: &'a Message| {
+        check(message, good)?;
+        good = &message.place;
+        Ok(())
+    };
+    messages.iter().map(look).collect()
+}
+
+fn check(message: &Message, good_topic: &str) -> Result<(), Refusal> {
+    match &message.act {
+        Act::Record { .. } if !good_topic.is_empty() && message.place == good_topic => Ok(()),
+        Act::Record { .. } => check_topic(&message.place).map_err(poison),
+        other => Err(poison(format!("the message is made for {}, and this is a Kafka topic", other.name()))),
+    }
+}
+
+/// Makes the records of messages.
+pub(super) struct Clerk {
+    own_headers: bool,
+    text: String,
+}
+
+impl Clerk {
+    pub(super) fn new(own_headers: bool) -> Self {
+        Self { own_headers, text: String::new() }
+    }
+
+    /// The record of a message that [`check_all`] let pass.
+    pub(super) fn record<'a>(&mut self, message: &'a Message, receipt: Box<Receipt>) -> Record<'a> {
+        let content_type = Some(&*message.content_type).filter(|text| !text.is_empty());
+        Record { payload: Some(&message.body), ..self.any(message, content_type, receipt) }
+    }
+
+    /// The tombstone behind it, if the message asks for one. Without a key there is nothing to bury.
+    pub(super) fn has_tombstone(message: &Message) -> bool {
+        matches!(message.act, Act::Record { key: Some(_), tombstone: true })
+    }
+
+    pub(super) fn tombstone<'a>(&mut self, message: &'a Message, receipt: Box<Receipt>) -> Record<'a> {
+        self.any(message, None, receipt)
+    }
+
+    fn any<'a>(&mut self, message: &'a Message, content_type: Option<&str>, receipt: Box<Receipt>) -> Record<'a> {
+        let key = match &message.act {
+            Act::Record { key, .. } => key.as_deref(),
+            _ => None,
+        };
+        Record {
+            topic: &message.place,
+            partition: None,
+            payload: None,
+            key,
+            // Of a change without a time librdkafka takes its own, which 0 asks for.
+            timestamp: Some((message.committed_at_us / 1000).max(0)),
+            headers: self.headers(message, content_type),
+            delivery_opaque: receipt,
+        }
+    }
+
+    fn headers(&mut self, message: &Message, content_type: Option<&str>) -> Option<OwnedHeaders> {
+        let own = if self.own_headers { OWN_HEADERS } else { 0 };
+        if own + message.headers.len() == 0 {
+            return None;
+        }
+        let mut headers = OwnedHeaders::new_with_capacity(own + message.headers.len());
+        if self.own_headers {
+            headers = self.with_own(headers, message);
+            let is_given = message.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            if let Some(content_type) = content_type.filter(|_| !is_given) {
+                headers = put(headers, "content-type", content_type);
+            }
+        }
+        Some(message.headers.iter().fold(headers, |headers, (name, value)| put(headers, name, value)))
+    }
+
+    /// `sluicegate.position` and `.transaction` are the database's own: a log position and a number of PostgreSQL, the ordinal of a
+    /// transaction in a binary log.
+    fn with_own(&mut self, mut headers: OwnedHeaders, message: &Message) -> OwnedHeaders {
+        let schema = &*message.origin.schema;
+        let mark = &message.origin.mark;
+        headers = put(headers, "sluicegate.id", &message.id.0);
+        headers = put(headers, "sluicegate.source", &schema.source);
+        headers = put(headers, "sluicegate.table", self.write(format_args!("{}.{}", schema.namespace, schema.table)));
+        headers = put(headers, "sluicegate.op", message.origin.op.name());
+        let position = match schema.database.kind {
+            DatabaseKind::Postgres => self.write(format_args!("{}", Lsn(mark.commit))),
+            DatabaseKind::Mysql | DatabaseKind::Mariadb => self.write(format_args!("{}", mark.commit)),
+        };
+        headers = put(headers, "sluicegate.position", position);
+        if mark.transaction != 0 {
+            headers = put(headers, "sluicegate.transaction", self.write(format_args!("{}", mark.transaction)));
+        }
+        put(headers, "sluicegate.ts_us", self.write(format_args!("{}", message.committed_at_us)))
+    }
+
+    fn write(&mut self, text: std::fmt::Arguments<'_>) -> &str {
+        self.text.clear();
+        self.text.write_fmt(text).expect("a string takes any length");
+        &self.text
+    }
+}
+
+fn put(headers: OwnedHeaders, name: &str, value: &str) -> OwnedHeaders {
+    headers.insert(Header { key: name, value: Some(value) })
+}

@@ -1,0 +1,151 @@
+//! A broker, a sink, a lane before it, and numbered messages.
+
+use bytes::Bytes;
+use sluicegate::change::{Act, Message, MessageId, Op, Origin, RowMark, Schema};
+use sluicegate::lane::{self, Budget, Lane, LaneSettings, Parcel, RetrySettings};
+use sluicegate::ledger::{Ledger, Ticket};
+use sluicegate::sink::Sink;
+use sluicegate::sink::kafka::{BATCH_MAX, FLIGHTS, KafkaSettings, KafkaSink, TopicSettings};
+use sluicegate::telemetry::LaneStats;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, MutexGuard};
+use xtask::servers::{Kafka, KafkaOptions, Record};
+
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// A broker, for as long as it is this test's turn.
+pub struct Broker {
+    pub kafka: Kafka,
+    _turn: MutexGuard<'static, ()>,
+}
+
+pub async fn broker(properties: &[(&str, &str)]) -> Broker {
+    let turn = TURN.lock().await;
+    let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let kafka = Kafka::start(KafkaOptions { properties }).await.expect("a broker");
+    Broker { kafka, _turn: turn }
+}
+
+pub fn settings(kafka: &Kafka) -> KafkaSettings {
+    KafkaSettings {
+        brokers: kafka.brokers(),
+        options: Vec::new(),
+        timeout: Duration::from_secs(5),
+        topics: TopicSettings::default(),
+        headers: true,
+    }
+}
+
+pub struct Road {
+    pub lane: Lane,
+    pub sink: Arc<KafkaSink>,
+    pub stats: Arc<LaneStats>,
+    pub ledger: Ledger,
+}
+
+pub fn road(settings: KafkaSettings) -> Road {
+    let sink = Arc::new(KafkaSink::new(settings).expect("good settings"));
+    let stats = Arc::new(LaneStats::default());
+    let retry = RetrySettings {
+        first: Duration::from_millis(100),
+        max: Duration::from_secs(1),
+        give_up_after: Duration::from_secs(3600),
+    };
+    let settings = LaneSettings {
+        pipeline: "p".into(),
+        target: "events".into(),
+        member: "".into(),
+        concurrency: FLIGHTS,
+        batch_max: BATCH_MAX,
+        memory_bytes: 64 << 20,
+        messages_max: lane::MESSAGES_MAX,
+        retry,
+    };
+    let (lane, _task) = lane::spawn(settings, sink.clone(), Budget::default(), stats.clone());
+    Road { lane, sink, stats, ledger: Ledger::new() }
+}
+
+impl Road {
+    /// A ticket for what is pushed now; it is paid when all of that is settled.
+    pub fn ticket(&self) -> Ticket {
+        self.ledger.open(None, 1)
+    }
+
+    pub async fn push(&self, ticket: &Ticket, message: Message) {
+        ticket.owe(1);
+        self.lane.push(Parcel { message, ticket: ticket.clone() }).await;
+    }
+
+    pub async fn paid(&self) {
+        let began = Instant::now();
+        while self.ledger.unpaid() > 0 {
+            let why = || format!("{:?}, {:?}", self.stats.last_error.get(), self.sink.complaint());
+            assert!(began.elapsed() < PATIENCE, "unpaid after {PATIENCE:?}: {}", why());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub fn dead(&self) -> u64 {
+        self.stats.dead_total.load(Relaxed)
+    }
+
+    pub async fn until_halted(&self) -> String {
+        let began = Instant::now();
+        while self.stats.state.get().as_deref() != Some("halted") {
+            assert!(began.elapsed() < PATIENCE, "the lane is not halted");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.stats.last_error.get().unwrap_or_default()
+    }
+}
+
+/// What a row of an item would become: `number` in the body, `key` as the record's key.
+pub fn message(topic: &str, key: u32, number: u32, body_len: usize) -> Message {
+    let schema = Schema { source: "erp".into(), namespace: "public".into(), table: "item".into(), ..Schema::default() };
+    let mark = RowMark { commit: u64::from(number), change: u64::from(number), sub: 0, transaction: 1 };
+    let origin = Origin { schema: Arc::new(schema), op: Op::Update, mark, index: 0 };
+    let key = Bytes::from(key.to_string());
+    let mut message = Message::new(MessageId(format!("erp-{number}").into()), key.clone(), origin);
+    message.act = Act::Record { key: Some(key), tombstone: false };
+    message.place = topic.into();
+    message.body = Bytes::from(format!("{number:0body_len$}"));
+    message.content_type = "application/json".into();
+    message.committed_at_us = 1_700_000_000_000_000;
+    message
+}
+
+pub fn number(record: &Record) -> u32 {
+    let text = String::from_utf8_lossy(record.value.as_deref().expect("no tombstone"));
+    text.parse().expect("a number")
+}
+
+/// How a topic differs from numbers 0 to `count`, each once, growing within each key.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Flaws {
+    pub lost: usize,
+    pub doubled: usize,
+    pub out_of_order: usize,
+}
+
+pub fn flaws(records: &[Record], count: u32) -> Flaws {
+    let mut seen = vec![0usize; count as usize];
+    let mut newest: HashMap<&[u8], u32> = HashMap::new();
+    let mut flaws = Flaws::default();
+    for record in records {
+        let number = number(record);
+        seen[number as usize] += 1;
+        let newest = newest.entry(record.key.as_deref().unwrap_or_default()).or_insert(number);
+        if number < *newest {
+            flaws.out_of_order += 1;
+        }
+        *newest = number.max(*newest);
+    }
+    flaws.lost = seen.iter().filter(|times| **times == 0).count();
+    flaws.doubled = seen.iter().map(|times| times.saturating_sub(1)).sum();
+    flaws
+}
