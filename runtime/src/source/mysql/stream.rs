@@ -12,13 +12,14 @@
 
 use super::MysqlSettings;
 use super::catalog::ServerCatalog;
-use super::decode::{Decoder, Rules, Step};
+use super::decode::{Decoder, Step};
 use super::dump;
 use super::envelope::{self, Damaged, Envelope};
 use super::event::RawEvent;
 use super::link::{EOF, EOF_LEN_MAX, ERR, Link, OK};
 use super::payload::{Payload, TRANSACTION_PAYLOAD};
 use super::prepare::{Ready, prepare, rights};
+use super::rules::Rules;
 use super::survey;
 use super::trouble::{ServerError, Trouble, fatal, passing};
 use crate::change::{Batch, BinlogPosition, Database, Position};

@@ -1,6 +1,6 @@
 //! What can go wrong on the way to the server, and what it means: wait and come again, or stop and say what to change.
 
-use super::decode::DecodeError;
+use super::refusal::DecodeError;
 use crate::fault::Fault;
 use crate::source::SourceError;
 use crate::source::socket::Obstacle;
