@@ -25,8 +25,8 @@ use tempfile::TempDir;
 
 /// The user and group for servers when we are root: nobody.
 const NOBODY: u32 = 65534;
-/// From start to the first answer, recovery after a kill included.
-const START_LIMIT: Duration = Duration::from_secs(90);
+/// From start to the first answer, recovery after a kill included; seconds, unless the machine is busy with other things.
+const START_LIMIT: Duration = Duration::from_secs(180);
 /// One question to a server that may not listen yet.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 const PROBE_PAUSE: Duration = Duration::from_millis(20);
@@ -38,7 +38,7 @@ const PORT_ATTEMPTS: u32 = 5;
 const PAIR_ATTEMPTS: u32 = 200;
 /// A path for a Unix socket has at most 104 bytes on the strictest system.
 const FOLDER_LEN_MAX: usize = 60;
-/// How much of a dead server's log is quoted.
+/// How much of a server's log is quoted when it did not start.
 const LAST_WORDS_LINES: usize = 5;
 const LAST_WORDS_LEN_MAX: u64 = 64 * 1024;
 
@@ -199,15 +199,15 @@ async fn started<K: Kind>(kind: &K, place: &Place) -> Result<Option<Process>> {
             if words.contains("Address already in use") {
                 return Ok(None);
             }
-            let lines: Vec<&str> = words.lines().collect();
-            let last = lines[lines.len().saturating_sub(LAST_WORDS_LINES)..].join(" | ");
-            bail!("{} ended while starting ({how}): {last}", K::NAME);
+            bail!("{} ended while starting ({how}): {}", K::NAME, last_lines(&words));
         }
         let answer = tokio::time::timeout(PROBE_LIMIT, kind.probe(place)).await;
         match answer.context("no answer").flatten() {
             Ok(()) => return Ok(Some(process)),
             Err(failure) if Instant::now() > deadline => {
-                bail!("{} did not answer within {} s: {failure:#}", K::NAME, START_LIMIT.as_secs())
+                let words = last_words(&path, begun_at);
+                let (name, limit) = (K::NAME, START_LIMIT.as_secs());
+                bail!("{name} did not answer within {limit} s ({failure:#}): {}", last_lines(&words))
             }
             Err(_) => tokio::time::sleep(PROBE_PAUSE).await,
         }
@@ -224,6 +224,11 @@ fn last_words(log: &Path, begun_at: u64) -> String {
         let _ = file.seek(SeekFrom::Start(from)).and_then(|_| file.read_to_end(&mut words));
     }
     String::from_utf8_lossy(&words).into_owned()
+}
+
+fn last_lines(words: &str) -> String {
+    let lines: Vec<&str> = words.lines().collect();
+    lines[lines.len().saturating_sub(LAST_WORDS_LINES)..].join(" | ")
 }
 
 /// A command that runs as the server's user, in no folder of ours.
