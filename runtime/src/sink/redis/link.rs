@@ -42,7 +42,7 @@ impl Dial {
     /// If the certificates can not be used.
     pub(super) fn try_out(&self, address: &Address) -> Result<(), RedisError> {
         if let Some(pem) = &self.certificates.root_cert
-            && !CertificateDer::pem_slice_iter(pem).next().is_some_and(|first| first.is_ok())
+            && CertificateDer::pem_slice_iter(pem).next().is_none_or(|first| first.is_err())
         {
             return Err(RedisError("`ca` holds no certificate; give the authority's certificates in PEM form".into()));
         }
