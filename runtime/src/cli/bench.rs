@@ -130,7 +130,7 @@ fn bare(capture: &Capture, rhythm: RhythmMode) -> Outcome {
 async fn bare_binlog(binlog: Binlog) -> Outcome {
     let until = mysql::DrainUntil::Transactions(binlog.transactions);
     let rate = mysql::drain_bare(&settings_of_binlog(&binlog), &binlog.from, until).await?;
-    println!("{}", json!({ "rows": binlog.rows, "seconds": rate.elapsed.as_secs_f64() }));
+    println!("{}", json!({ "rows": rate.rows, "seconds": rate.elapsed.as_secs_f64() }));
     Ok(())
 }
 

@@ -6,6 +6,8 @@
 pub mod mysql;
 pub mod narrow;
 pub mod postgres;
+mod sessions;
+mod socket;
 mod tls;
 
 pub use narrow::Narrow;

@@ -84,7 +84,7 @@ const BOTH: &[(&str, &str, &str)] = &[
 
 const OF_MYSQL: &[(&str, &str, &str)] = &[
     ("json", "'null'", "Json(\"null\")"),
-    ("json", "'[1, -2.5, \"ä\", true, null, {}]'", "Json(\"[1,-2.5,\\\"ä\\\",true,null,{}]\")"),
+    ("json", "'[1, -2.5, \"ä\", true, null, {}]'", "Json(\"[1, -2.5, \\\"ä\\\", true, null, {}]\")"),
     ("json", "NULL", "Null"),
     (
         "point",
@@ -95,7 +95,7 @@ const OF_MYSQL: &[(&str, &str, &str)] = &[
 ];
 
 const OF_MARIADB: &[(&str, &str, &str)] = &[
-    ("json", "'{\"a\": 1}'", "Json(\"{\\\"a\\\": 1}\")"),
+    ("json", "'{\"a\": 1}'", "Text(\"{\\\"a\\\": 1}\")"),
     (
         "point",
         "ST_GeomFromText('POINT(1 2)')",

@@ -117,7 +117,7 @@ impl History {
                 let some = self.rng.random_range(0..4);
                 flight.extend(chain.take(some));
             }
-            if self.is_rough && self.rng.random_range(0..8) == 0 {
+            if self.is_rough && self.rng.random_range(0..20) == 0 {
                 let wait = Duration::from_micros(self.rng.random_range(0..800));
                 let kill = async {
                     tokio::time::sleep(wait).await;

@@ -41,8 +41,8 @@ pub const FLIGHTS: usize = 4;
 /// How often one attempt follows redirections, loads a script, or connects again.
 const ROUNDS_MAX: usize = 5;
 
-/// A certificate and its key, both PEM.
-pub type Identity = (Arc<[u8]>, Arc<[u8]>);
+/// Text of a PEM file.
+pub type Pem = Arc<[u8]>;
 
 /// One Redis: a server, a master behind sentinels, or a cluster.
 #[derive(Clone)]
@@ -57,9 +57,9 @@ pub struct RedisSettings {
     /// One attempt, from the name's resolution to the last answer.
     pub timeout: Duration,
     /// PEM certificates that are trusted in place of the system's.
-    pub ca: Option<Arc<[u8]>>,
-    /// Certificate and key of the client, PEM.
-    pub identity: Option<Identity>,
+    pub ca: Option<Pem>,
+    /// Certificate and key of the client.
+    pub identity: Option<(Pem, Pem)>,
     /// How long versions and tombstones live, at least 1 ms; `None` for no guard.
     pub guard: Option<Duration>,
 }

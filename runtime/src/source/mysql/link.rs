@@ -11,29 +11,17 @@ use super::MysqlSettings;
 use super::auth::{Login, NATIVE, Way};
 use super::inbox::Inbox;
 use super::trouble::{Scene, ServerError, Trouble};
-use super::url::{Address, Place};
+use super::url::Address;
 use crate::source::SslMode;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
-use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
-use std::io::{self, Read, Write};
-use std::net::ToSocketAddrs;
+use crate::source::socket::{LOGIN_MAX, Place, Stream, connect, secure};
+use socket2::Domain;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// How long one read waits; between two reads, silence and the stop flag are looked at.
-pub(super) const READ_WAIT: Duration = Duration::from_millis(50);
-const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// From the first byte to the login's OK, TLS included.
-const LOGIN_MAX: Duration = Duration::from_secs(20);
-const WRITE_MAX: Duration = Duration::from_secs(10);
 /// A query of ours, all of them on settings and `information_schema`.
 pub(super) const QUERY_MAX: Duration = Duration::from_secs(30);
-/// What lets bytes gather while we decode. The kernel gives at most `net.core.rmem_max`.
-const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
-/// A peer that acknowledges nothing for so long is gone.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 /// What we say of the largest packet that we take; the server's own limit is lower or the same.
 const PACKET_MAX: u32 = 1 << 30;
 const UTF8MB4: u8 = 45;
@@ -74,29 +62,6 @@ pub(super) struct Link {
     pub(super) thread: u32,
 }
 
-enum Stream {
-    Plain(Socket),
-    Tls(Box<StreamOwned<ClientConnection, Socket>>),
-}
-
-impl Read for Stream {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(s) => s.read(buf),
-            Stream::Tls(s) => s.read(buf),
-        }
-    }
-}
-
-impl Stream {
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Stream::Plain(s) => s.write_all(bytes),
-            Stream::Tls(s) => s.write_all(bytes).and_then(|()| s.flush()),
-        }
-    }
-}
-
 impl Link {
     /// Connects and logs in.
     ///
@@ -106,8 +71,6 @@ impl Link {
         const DOING: &str = "log in";
         let address = settings.address().map_err(Trouble::Refused)?;
         let socket = connect(&address.place)?;
-        socket.set_read_timeout(Some(READ_WAIT)).map_err(Trouble::io("set up the socket"))?;
-        socket.set_write_timeout(Some(WRITE_MAX)).map_err(Trouble::io("set up the socket"))?;
         let stream = Stream::Plain(socket);
         let mut link = Link { stream, inbox: Inbox::new(), number: 0, stop: stop.clone(), thread: 0 };
         let deadline = Instant::now() + LOGIN_MAX;
@@ -151,7 +114,7 @@ impl Link {
             return Err(Trouble::Protocol("bytes between its greeting and TLS".into()));
         }
         let Stream::Plain(socket) = self.stream else { return Err(Trouble::Protocol("TLS inside TLS".into())) };
-        let stream = secure(socket, host, settings)?;
+        let stream = secure(socket, host, settings.sslmode, settings.sslrootcert.as_deref())?;
         Ok((Link { stream, ..self }, Way::Private))
     }
 
@@ -412,54 +375,6 @@ fn text_row(mut body: &[u8]) -> Option<SqlRow> {
         body = rest;
     }
     Some(row)
-}
-
-fn connect(place: &Place) -> Result<Socket, Trouble> {
-    let doing = "connect";
-    let (host, port) = match place {
-        Place::Unix { path } => {
-            let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(Trouble::io(doing))?;
-            socket.connect(&SockAddr::unix(path).map_err(Trouble::io(doing))?).map_err(Trouble::io(doing))?;
-            return Ok(socket);
-        }
-        Place::Tcp { host, port } => (host, *port),
-    };
-    let mut failure = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host's name has no address");
-    for address in (host.as_str(), port).to_socket_addrs().map_err(Trouble::io("resolve the host's name"))? {
-        match connect_tcp(address) {
-            Ok(socket) => return Ok(socket),
-            Err(e) => failure = e,
-        }
-    }
-    Err(Trouble::io(doing)(failure))
-}
-
-fn connect_tcp(address: std::net::SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // Before connecting, or the window is scaled for a small one.
-    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
-    socket.connect_timeout(&address.into(), CONNECT_MAX)?;
-    socket.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5));
-    socket.set_tcp_keepalive(&keepalive)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
-    Ok(socket)
-}
-
-fn secure(mut socket: Socket, host: &str, settings: &MysqlSettings) -> Result<Stream, Trouble> {
-    const DOING: &str = "set up TLS";
-    let config = crate::source::tls::client_config(settings.sslmode, settings.sslrootcert.as_deref())
-        .map_err(Trouble::Refused)?;
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-        Trouble::Refused(format!("{host:?} is not a name that TLS can check; use a host name or an IP address"))
-    })?;
-    let mut connection =
-        ClientConnection::new(config, name).map_err(|e| Trouble::Refused(format!("TLS can not start: {e}")))?;
-    socket.set_read_timeout(Some(LOGIN_MAX)).map_err(Trouble::io(DOING))?;
-    connection.complete_io(&mut socket).map_err(Trouble::io(DOING))?;
-    socket.set_read_timeout(Some(READ_WAIT)).map_err(Trouble::io(DOING))?;
-    Ok(Stream::Tls(Box::new(StreamOwned::new(connection, socket))))
 }
 
 impl MysqlSettings {

@@ -12,28 +12,24 @@
 
 use super::MysqlSettings;
 use super::catalog::ServerCatalog;
-use super::decode::{Decoder, Rules, Step};
+use super::decode::{Decoder, Step};
 use super::dump;
 use super::envelope::{self, Damaged, Envelope};
 use super::event::RawEvent;
 use super::link::{EOF, EOF_LEN_MAX, ERR, Link, OK};
 use super::payload::{Payload, TRANSACTION_PAYLOAD};
 use super::prepare::{Ready, prepare, rights};
+use super::rules::Rules;
 use super::survey;
 use super::trouble::{ServerError, Trouble, fatal, passing};
 use crate::change::{Batch, BinlogPosition, Database, Position};
-use crate::fault::Fault;
+use crate::source::sessions::{self, SessionEnd, Sessions};
 use crate::source::{Intake, SourceError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::error::TrySendError;
 
-/// Between two attempts to connect: doubling, with full jitter.
-const BACKOFF_MIN: Duration = Duration::from_millis(100);
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// A session that lasted this long was a good one: the next backoff begins anew.
-const SESSION_GOOD: Duration = Duration::from_secs(10);
 /// How often an idle position is confirmed.
 const IDLE_ADVANCE_EVERY: Duration = Duration::from_secs(1);
 /// While the intake is full, it is tried at this interval.
@@ -46,8 +42,6 @@ const SEARCH_MAX: Duration = Duration::from_secs(60);
 const HEARTBEATS_MISSED_MAX: u32 = 2;
 /// An event that is damaged so many times in succession is damaged on the server's disk.
 const DAMAGED_MAX: u32 = 3;
-/// How long a sleep may be before the stop flag is looked at.
-const STOP_LOOK: Duration = Duration::from_millis(50);
 
 /// What outlives a connection.
 struct Run {
@@ -62,56 +56,30 @@ struct Run {
 
 /// Reads until stopped, or until nothing can go on.
 pub(super) fn run(settings: Arc<MysqlSettings>, intake: Intake) -> Result<(), SourceError> {
-    let mut run = Run { settings, intake, decoder: None, handed_over: 0, damaged_in_succession: 0 };
-    let ended = run.until_stopped();
-    run.intake.stats.state.set("stopped");
-    if let Err(error) = &ended {
-        run.intake.stats.last_error.set(error.message.clone());
+    let run = Run { settings, intake, decoder: None, handed_over: 0, damaged_in_succession: 0 };
+    sessions::run(run)
+}
+
+impl Sessions for Run {
+    fn name(&self) -> &str {
+        &self.settings.name
     }
-    ended
+
+    fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    fn session(&mut self) -> SessionEnd {
+        match self.connection() {
+            Ok(()) | Err(Trouble::Stopped) => SessionEnd::Stopped,
+            Err(trouble) => SessionEnd::Failed(self.settings.judge(trouble)),
+        }
+    }
 }
 
 impl Run {
-    fn until_stopped(&mut self) -> Result<(), SourceError> {
-        let mut backoff = BACKOFF_MIN;
-        while !self.intake.stop.load(Relaxed) {
-            self.intake.stats.state.set("connecting");
-            let began = Instant::now();
-            let Err(trouble) = self.session() else { return Ok(()) };
-            let error = match trouble {
-                Trouble::Stopped => return Ok(()),
-                other => self.settings.judge(other),
-            };
-            if error.fault != Fault::Passing {
-                return Err(error);
-            }
-            if began.elapsed() > SESSION_GOOD {
-                backoff = BACKOFF_MIN;
-            }
-            let wait = backoff.mul_f64(rand::random::<f64>());
-            backoff = (backoff * 2).min(BACKOFF_MAX);
-            tracing::warn!(source = self.settings.name, wait_ms = wait.as_millis() as u64, "{}", error.message);
-            self.intake.stats.state.set(format!("connecting: {}", error.message));
-            self.intake.stats.last_error.set(error.message);
-            crate::telemetry::count(&self.intake.stats.reconnects_total);
-            self.sleep(wait);
-        }
-        Ok(())
-    }
-
-    fn sleep(&self, wait: Duration) {
-        let until = Instant::now() + wait;
-        while !self.intake.stop.load(Relaxed) {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            std::thread::sleep(left.min(STOP_LOOK));
-        }
-    }
-
     /// One connection, from its start to its end. `Ok` only when stopped.
-    fn session(&mut self) -> Result<(), Trouble> {
+    fn connection(&mut self) -> Result<(), Trouble> {
         let mut link = Link::open(&self.settings, &self.intake.stop)?;
         // What was read is in this process's hands; asking for it again would only double it.
         let read = self.decoder.as_mut().map(|decoder| BinlogPosition::clone(&decoder.position()));

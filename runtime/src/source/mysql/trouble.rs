@@ -1,8 +1,9 @@
 //! What can go wrong on the way to the server, and what it means: wait and come again, or stop and say what to change.
 
-use super::decode::DecodeError;
+use super::refusal::DecodeError;
 use crate::fault::Fault;
 use crate::source::SourceError;
+use crate::source::socket::Obstacle;
 use std::fmt;
 use std::io;
 
@@ -53,6 +54,15 @@ pub(super) enum Trouble {
 impl Trouble {
     pub(super) fn io(doing: &'static str) -> impl Fn(io::Error) -> Trouble {
         move |error| Trouble::Io { doing, error }
+    }
+}
+
+impl From<Obstacle> for Trouble {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Io { doing, error } => Trouble::Io { doing, error },
+            Obstacle::Refused(sentence) => Trouble::Refused(sentence),
+        }
     }
 }
 

@@ -3,24 +3,7 @@
 //! Forms: `mysql://user:password@host:3306/database`, `mariadb://user@%2Frun%2Fmysqld%2Fmysqld.sock`. No message repeats the URL:
 //! it may hold a password.
 
-use std::path::PathBuf;
-
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    Tcp { host: String, port: u16 },
-    Unix { path: PathBuf },
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Place::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Place::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Place::Unix { path } => write!(f, "{}", path.display()),
-        }
-    }
-}
+use crate::source::socket::{Place, percent_decoded};
 
 /// A connection URL that was understood. Has no `Debug`: it holds the password.
 #[derive(Clone)]
@@ -57,7 +40,7 @@ impl Address {
         let (host, _database) = host.split_once('/').unwrap_or((host, ""));
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
         let (host, port) = split_port(host)?;
-        let (user, password, host) = (decode(user)?, decode(password)?, decode(host)?);
+        let (user, password, host) = (percent_decoded(user)?, percent_decoded(password)?, percent_decoded(host)?);
         if user.is_empty() {
             return Err(NO_USER.into());
         }
@@ -96,22 +79,6 @@ fn port(text: &str) -> Result<u16, String> {
         Ok(0) | Err(_) => Err("the URL's port is not a number from 1 to 65535".to_owned()),
         Ok(number) => Ok(number),
     }
-}
-
-fn decode(text: &str) -> Result<String, String> {
-    let wrong =
-        || "the URL has a % that is not followed by two hexadecimal digits of UTF-8; write % itself as %25".to_owned();
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16)).ok_or_else(wrong);
-        out.push((digit()? << 4 | digit()?) as u8);
-    }
-    String::from_utf8(out).map_err(|_| wrong())
 }
 
 #[cfg(test)]

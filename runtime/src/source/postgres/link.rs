@@ -10,33 +10,21 @@
 use super::PostgresSettings;
 use super::inbox::Inbox;
 use super::trouble::{Scene, ServerError, Trouble};
-use super::url::{Address, Place};
+use super::url::Address;
 use crate::source::SslMode;
+use crate::source::socket::{LOGIN_MAX, Place, READ_WAIT, Stream, connect, secure};
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
 use postgres_protocol::message::{backend, frontend};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
-use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+use socket2::Socket;
 use std::io::{self, Read, Write};
-use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// How long one read waits; between two reads, feedback and the stop flag are looked at.
-pub(super) const READ_WAIT: Duration = Duration::from_millis(50);
-const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// From the first byte to "ready for query", TLS and authentication included.
-const LOGIN_MAX: Duration = Duration::from_secs(20);
-const WRITE_MAX: Duration = Duration::from_secs(10);
 /// A query of ours, all of them on catalogs; making a slot has no limit, it waits for other transactions.
 pub(super) const QUERY_MAX: Duration = Duration::from_secs(30);
-/// What lets bytes gather while we pause. The kernel gives at most `net.core.rmem_max`.
-const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
-/// A peer that acknowledges nothing for so long is gone.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
 /// What the connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,29 +45,6 @@ pub(super) struct Link {
     is_bound: bool,
 }
 
-enum Stream {
-    Plain(Socket),
-    Tls(Box<StreamOwned<ClientConnection, Socket>>),
-}
-
-impl Read for Stream {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(s) => s.read(buf),
-            Stream::Tls(s) => s.read(buf),
-        }
-    }
-}
-
-impl Stream {
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Stream::Plain(s) => s.write_all(bytes),
-            Stream::Tls(s) => s.write_all(bytes).and_then(|()| s.flush()),
-        }
-    }
-}
-
 impl Link {
     /// Connects and logs in.
     ///
@@ -90,11 +55,9 @@ impl Link {
         let mode = settings.sslmode.or(address.sslmode).unwrap_or(SslMode::Prefer);
         let roots = settings.sslrootcert.as_deref().or(address.sslrootcert.as_deref());
         let socket = connect(&address.place)?;
-        socket.set_read_timeout(Some(READ_WAIT)).map_err(Trouble::io("set up the socket"))?;
-        socket.set_write_timeout(Some(WRITE_MAX)).map_err(Trouble::io("set up the socket"))?;
         let (stream, is_unix) = match &address.place {
             Place::Unix { .. } => (Stream::Plain(socket), true),
-            Place::Tcp { host, .. } => (secure(socket, host, mode, roots)?, false),
+            Place::Tcp { host, .. } => (protect(socket, host, mode, roots)?, false),
         };
         let mut link =
             Link { stream, inbox: Inbox::new(), out: BytesMut::new(), stop: stop.clone(), is_unix, is_bound: false };
@@ -357,40 +320,8 @@ fn data_row(body: &[u8]) -> Option<SqlRow> {
     Some(row)
 }
 
-fn connect(place: &Place) -> Result<Socket, Trouble> {
-    let doing = "connect";
-    let (host, port) = match place {
-        Place::Unix { path } => {
-            let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(Trouble::io(doing))?;
-            socket.connect(&SockAddr::unix(path).map_err(Trouble::io(doing))?).map_err(Trouble::io(doing))?;
-            return Ok(socket);
-        }
-        Place::Tcp { host, port } => (host, *port),
-    };
-    let mut failure = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host's name has no address");
-    for address in (host.as_str(), port).to_socket_addrs().map_err(Trouble::io("resolve the host's name"))? {
-        match connect_tcp(address) {
-            Ok(socket) => return Ok(socket),
-            Err(e) => failure = e,
-        }
-    }
-    Err(Trouble::io(doing)(failure))
-}
-
-fn connect_tcp(address: std::net::SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // Before connecting, or the window is scaled for a small one.
-    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
-    socket.connect_timeout(&address.into(), CONNECT_MAX)?;
-    socket.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5));
-    socket.set_tcp_keepalive(&keepalive)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
-    Ok(socket)
-}
-
-fn secure(mut socket: Socket, host: &str, mode: SslMode, roots: Option<&std::path::Path>) -> Result<Stream, Trouble> {
+/// TLS, if it is wanted and the server has it.
+fn protect(mut socket: Socket, host: &str, mode: SslMode, roots: Option<&std::path::Path>) -> Result<Stream, Trouble> {
     const DOING: &str = "set up TLS";
     if mode == SslMode::Disable {
         return Ok(Stream::Plain(socket));
@@ -419,15 +350,7 @@ fn secure(mut socket: Socket, host: &str, mode: SslMode, roots: Option<&std::pat
             return Err(Trouble::io(DOING)(busy));
         }
     }
-    let config = crate::source::tls::client_config(mode, roots).map_err(Trouble::Refused)?;
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-        Trouble::Refused(format!("{host:?} is not a name that TLS can check; use a host name or an IP address"))
-    })?;
-    let mut connection =
-        ClientConnection::new(config, name).map_err(|e| Trouble::Refused(format!("TLS can not start: {e}")))?;
-    connection.complete_io(&mut socket).map_err(Trouble::io(DOING))?;
-    socket.set_read_timeout(Some(READ_WAIT)).map_err(Trouble::io(DOING))?;
-    Ok(Stream::Tls(Box::new(StreamOwned::new(connection, socket))))
+    Ok(secure(socket, host, mode, roots)?)
 }
 
 impl PostgresSettings {

@@ -19,18 +19,13 @@ use super::rhythm::{Rhythm, RhythmMode};
 use super::scout::Scout;
 use super::trouble::{Trouble, fatal};
 use crate::change::{Batch, Lsn, Position};
-use crate::fault::Fault;
+use crate::source::sessions::{self, SessionEnd, Sessions};
 use crate::source::{Intake, SourceError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
 
-/// Between two attempts to connect: doubling, with full jitter.
-const BACKOFF_MIN: Duration = Duration::from_millis(100);
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// A session that lasted this long was a good one: the next backoff begins anew.
-const SESSION_GOOD: Duration = Duration::from_secs(10);
 /// Without anything to say, feedback is given at this interval, or at a third of the server's patience if that is shorter.
 const FEEDBACK_EVERY: Duration = Duration::from_secs(10);
 /// What was newly confirmed is said at least this much later than what was said before.
@@ -48,8 +43,6 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 const ASKED_GAP: Duration = Duration::from_millis(500);
 /// An answer comes no sooner than this after the one before.
 const ANSWER_GAP: Duration = Duration::from_millis(10);
-/// How long a sleep may be before the stop flag is looked at.
-const STOP_LOOK: Duration = Duration::from_millis(50);
 
 /// What outlives a connection.
 struct Run {
@@ -65,7 +58,7 @@ struct Run {
 
 /// Reads until stopped, or until nothing can go on.
 pub(super) fn run(settings: Arc<PostgresSettings>, intake: Intake) -> Result<(), SourceError> {
-    let mut run = Run {
+    let run = Run {
         decoder: Decoder::new(Rules::of(&settings)),
         catalog: ServerCatalog::new(settings.clone(), intake.stop.clone()),
         handed_over: None,
@@ -73,53 +66,27 @@ pub(super) fn run(settings: Arc<PostgresSettings>, intake: Intake) -> Result<(),
         settings,
         intake,
     };
-    let ended = run.until_stopped();
-    run.intake.stats.state.set("stopped");
-    if let Err(error) = &ended {
-        run.intake.stats.last_error.set(error.message.clone());
+    sessions::run(run)
+}
+
+impl Sessions for Run {
+    fn name(&self) -> &str {
+        &self.settings.name
     }
-    ended
+
+    fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    fn session(&mut self) -> SessionEnd {
+        match self.connection() {
+            Ok(()) | Err(Trouble::Stopped) => SessionEnd::Stopped,
+            Err(trouble) => SessionEnd::Failed(self.settings.judge(trouble)),
+        }
+    }
 }
 
 impl Run {
-    fn until_stopped(&mut self) -> Result<(), SourceError> {
-        let mut backoff = BACKOFF_MIN;
-        while !self.intake.stop.load(Relaxed) {
-            self.intake.stats.state.set("connecting");
-            let began = Instant::now();
-            let Err(trouble) = self.session() else { return Ok(()) };
-            let error = match trouble {
-                Trouble::Stopped => return Ok(()),
-                other => self.settings.judge(other),
-            };
-            if error.fault != Fault::Passing {
-                return Err(error);
-            }
-            if began.elapsed() > SESSION_GOOD {
-                backoff = BACKOFF_MIN;
-            }
-            let wait = backoff.mul_f64(rand::random::<f64>());
-            backoff = (backoff * 2).min(BACKOFF_MAX);
-            tracing::warn!(source = self.settings.name, wait_ms = wait.as_millis() as u64, "{}", error.message);
-            self.intake.stats.state.set(format!("connecting: {}", error.message));
-            self.intake.stats.last_error.set(error.message);
-            crate::telemetry::count(&self.intake.stats.reconnects_total);
-            self.sleep(wait);
-        }
-        Ok(())
-    }
-
-    fn sleep(&self, wait: Duration) {
-        let until = Instant::now() + wait;
-        while !self.intake.stop.load(Relaxed) {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            std::thread::sleep(left.min(STOP_LOOK));
-        }
-    }
-
     /// The newest confirmed position, wherever it comes from.
     fn confirmed(&self) -> Option<Lsn> {
         let Some(Position::Postgres(lsn)) = *self.intake.confirmed.borrow() else { return self.floor };
@@ -127,7 +94,7 @@ impl Run {
     }
 
     /// One connection, from its start to its end. `Ok` only when stopped.
-    fn session(&mut self) -> Result<(), Trouble> {
+    fn connection(&mut self) -> Result<(), Trouble> {
         self.floor = self.confirmed();
         let stop = self.intake.stop.clone();
         let mut sql = Link::open(&self.settings, Purpose::Sql, &stop)?;

@@ -2,6 +2,7 @@
 
 use crate::fault::Fault;
 use crate::source::SourceError;
+use crate::source::socket::Obstacle;
 use std::fmt;
 use std::io;
 
@@ -62,6 +63,15 @@ pub(super) enum Trouble {
 impl Trouble {
     pub(super) fn io(doing: &'static str) -> impl Fn(io::Error) -> Trouble {
         move |error| Trouble::Io { doing, error }
+    }
+}
+
+impl From<Obstacle> for Trouble {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Io { doing, error } => Trouble::Io { doing, error },
+            Obstacle::Refused(sentence) => Trouble::Refused(sentence),
+        }
     }
 }
 

@@ -4,24 +4,8 @@
 //! `postgres://user@%2Frun%2Fpostgresql/database`. No message repeats the URL: it may hold a password.
 
 use crate::source::SslMode;
+use crate::source::socket::{Place, percent_decoded};
 use std::path::PathBuf;
-
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    Tcp { host: String, port: u16 },
-    Unix { path: PathBuf },
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Place::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Place::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Place::Unix { path } => write!(f, "{}", path.display()),
-        }
-    }
-}
 
 /// A connection URL that was understood. Has no `Debug`: it holds the password.
 #[derive(Clone)]
@@ -60,17 +44,17 @@ impl Address {
         };
         let (host, port) = split_port(host)?;
         let mut parts = Parts {
-            host: decode(host)?,
+            host: percent_decoded(host)?,
             port,
-            user: decode(user)?,
-            password: password.map(decode).transpose()?,
-            database: decode(path)?,
+            user: percent_decoded(user)?,
+            password: password.map(percent_decoded).transpose()?,
+            database: percent_decoded(path)?,
             sslmode: None,
             sslrootcert: None,
         };
         for pair in query.split('&').filter(|p| !p.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            parts.set(&decode(name)?, decode(value)?)?;
+            parts.set(&percent_decoded(name)?, percent_decoded(value)?)?;
         }
         parts.finish()
     }
@@ -152,22 +136,6 @@ fn port(text: &str) -> Result<u16, String> {
         "" => Ok(PORT_DEFAULT),
         _ => text.parse().map_err(|_| "the URL's port is not a number from 1 to 65535".to_owned()),
     }
-}
-
-fn decode(text: &str) -> Result<String, String> {
-    let wrong =
-        || "the URL has a % that is not followed by two hexadecimal digits of UTF-8; write % itself as %25".to_owned();
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16)).ok_or_else(wrong);
-        out.push((digit()? << 4 | digit()?) as u8);
-    }
-    String::from_utf8(out).map_err(|_| wrong())
 }
 
 #[cfg(test)]

