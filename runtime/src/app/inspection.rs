@@ -99,7 +99,10 @@ impl Inspection {
         let targets = plan.pipelines.iter().flat_map(|p| p.targets.iter().map(move |t| (p, t)));
         for (pipeline, target) in targets {
             for member in target.members.iter().take(DOORS_MAX) {
-                let name = format!("{}/{}", target.name, member.name);
+                let name = match member.name.as_str() {
+                    "" => target.name.clone(),
+                    member => format!("{}/{member}", target.name),
+                };
                 for finding in door(pipeline, target, member).await {
                     self.say(finding.ok, format!("pipeline {}: {name}: {}", pipeline.name, finding.text));
                 }
