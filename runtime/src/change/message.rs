@@ -3,6 +3,7 @@
 use super::{Op, RowMark, Schema};
 use bytes::Bytes;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// The same on every attempt and after every restart: made from source, position and index, never drawn.
@@ -80,6 +81,18 @@ pub struct Origin {
     pub mark: RowMark,
     /// Counts the messages that one route made of the row.
     pub index: u32,
+    /// Counts the messages that the row's pipeline made of it, whatever their route.
+    pub nth: u32,
+}
+
+/// Where a message stands among all that its source sends through its pipeline; the later one is the greater one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    pub epoch: u32,
+    pub commit: u64,
+    pub change: u64,
+    pub sub: u32,
+    pub nth: u32,
 }
 
 /// Orders what one source says of one thing: the newer change is the greater one.
@@ -95,7 +108,7 @@ pub struct RowVersion {
 impl Default for Origin {
     fn default() -> Self {
         let mark = RowMark { commit: 0, change: 0, sub: 0, transaction: 0 };
-        Self { schema: Arc::default(), op: Op::Insert, mark, index: 0 }
+        Self { schema: Arc::default(), op: Op::Insert, mark, index: 0, nth: 0 }
     }
 }
 
@@ -104,11 +117,21 @@ impl Origin {
         let RowMark { commit, change, sub, .. } = self.mark;
         RowVersion { epoch: self.schema.database.epoch, commit, change, sub, index: self.index }
     }
+
+    pub fn place(&self) -> Place {
+        let RowMark { commit, change, sub, .. } = self.mark;
+        Place { epoch: self.schema.database.epoch, commit, change, sub, nth: self.nth }
+    }
 }
 
-/// One message to one lane.
+/// One message to one lane. A handle: moving it moves a pointer and a clone shares the content, because a message is moved from
+/// room to room many times, and is in flight and on its way to the disk at the same time.
 #[derive(Clone, Debug)]
-pub struct Message {
+pub struct Message(Arc<Content>);
+
+/// What a message says.
+#[derive(Clone, Debug)]
+pub struct Content {
     pub id: MessageId,
     /// Messages of one lane with equal keys are delivered in order.
     pub key: Bytes,
@@ -123,7 +146,21 @@ pub struct Message {
     pub committed_at_us: i64,
 }
 
-impl Message {
+impl From<Content> for Message {
+    fn from(content: Content) -> Self {
+        Self(Arc::new(content))
+    }
+}
+
+impl Deref for Message {
+    type Target = Content;
+
+    fn deref(&self) -> &Content {
+        &self.0
+    }
+}
+
+impl Content {
     /// A message that says nothing yet but which one it is, in which order it goes and where it comes from.
     pub fn new(id: MessageId, key: Bytes, origin: Origin) -> Self {
         Self {

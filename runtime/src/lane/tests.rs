@@ -1,7 +1,7 @@
 //! A lane as its pushers see it, with sinks in memory and a paused clock.
 
 use super::*;
-use crate::change::{MessageId, Origin};
+use crate::change::{Content, MessageId, Origin};
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::sink::Refusal;
@@ -82,9 +82,9 @@ fn bench(settings: LaneSettings, budget: Budget, script: impl IntoIterator<Item 
 
 fn parcel(ledger: &Ledger, id: usize, key: &str) -> Parcel {
     let mut message =
-        Message::new(MessageId(id.to_string().into()), Bytes::copy_from_slice(key.as_bytes()), Origin::default());
+        Content::new(MessageId(id.to_string().into()), Bytes::copy_from_slice(key.as_bytes()), Origin::default());
     message.body = Bytes::from_static(b"{}");
-    Parcel { message, ticket: ledger.open(None, 1) }
+    Parcel { message: message.into(), ticket: ledger.open(None, 1) }
 }
 
 impl Bench {
@@ -380,20 +380,20 @@ fn speed_of_one_lane_with_a_sink_that_answers_at_once() {
             let (lane, task) = spawn(settings, Arc::new(Instantly), Budget::default(), stats.clone());
             let keys: Vec<Bytes> = (0..keys.min(MESSAGES)).map(|n| Bytes::from(n.to_string())).collect();
             let ids: Vec<Arc<str>> = (0..MESSAGES).map(|n| n.to_string().into()).collect();
-            let template = Message::new(MessageId("".into()), Bytes::new(), Origin::default());
+            let template = Content::new(MessageId("".into()), Bytes::new(), Origin::default());
             let began = std::time::Instant::now();
             for first in (0..MESSAGES).step_by(BATCH) {
                 let ticket = ledger.open(None, 1);
                 let last = (first + BATCH).min(MESSAGES);
                 ticket.owe((last - first) as u64);
                 for n in first..last {
-                    let message = Message {
+                    let content = Content {
                         id: MessageId(ids[n].clone()),
                         key: keys[n % keys.len()].clone(),
                         body: Bytes::from_static(b"{\"small\":\"body\"}"),
                         ..template.clone()
                     };
-                    lane.push(Parcel { message, ticket: ticket.clone() }).await;
+                    lane.push(Parcel { message: content.into(), ticket: ticket.clone() }).await;
                 }
                 ticket.settle();
             }

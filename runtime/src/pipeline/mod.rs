@@ -158,7 +158,7 @@ impl Corridor {
         match outcome {
             Outcome::Drop => {}
             Outcome::Pass(edits) => {
-                let routed = Routed { batch, row, shown: shown(edits.as_deref()) };
+                let routed = Routed { batch, row, shown: shown(edits.as_deref()), first: out.len() };
                 for route in &self.settings.routes {
                     if route.takes(schema, routed.shown.row.head.op) {
                         let made = route.messages(&routed, None, &mut 0, out);
@@ -167,7 +167,7 @@ impl Corridor {
                 }
             }
             Outcome::Emit { edits, messages } => {
-                let routed = Routed { batch, row, shown: shown(edits.as_deref()) };
+                let routed = Routed { batch, row, shown: shown(edits.as_deref()), first: out.len() };
                 let mut made: HashMap<&str, u32> = HashMap::new();
                 for emitted in &messages {
                     let index = made.entry(&emitted.route).or_default();

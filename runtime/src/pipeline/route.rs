@@ -4,7 +4,7 @@
 use super::ids::{RouteTag, message_id};
 use super::render::{Escape, RenderError, render};
 use super::shape::{Draft, Shape};
-use crate::change::{Batch, Message, Op, Origin, RowMark, Schema, Template};
+use crate::change::{Batch, Content, Message, Op, Origin, RowMark, Schema, Template};
 use crate::guest::Emitted;
 use crate::lane::Lane;
 use crate::sink::format::ShownRow;
@@ -69,6 +69,8 @@ pub struct Routed<'a> {
     pub batch: &'a Batch,
     pub row: usize,
     pub shown: ShownRow<'a>,
+    /// How many messages had been made before the row's first one.
+    pub first: usize,
 }
 
 impl<'a> Routed<'a> {
@@ -123,7 +125,7 @@ impl Route {
         let head = routed.shown.row.head;
         let batch = routed.batch;
         let mut finish = |draft: Draft, headers: Vec<(Arc<str>, String)>| {
-            let message = Message {
+            let message = Content {
                 id: message_id(&batch.source, routed.mark(), self.tag, *index),
                 key: draft.key,
                 body: draft.body,
@@ -136,11 +138,12 @@ impl Route {
                     op: head.op,
                     mark: *routed.mark(),
                     index: *index,
+                    nth: (out.len() - routed.first) as u32,
                 },
                 committed_at_us: head.committed_at.saturating_add(UNIX_EPOCH_TO_2000_US),
             };
             *index += 1;
-            out.push(Addressed { lane: lane.clone(), message });
+            out.push(Addressed { lane: lane.clone(), message: message.into() });
         };
         for mut draft in self.settings.shape.drafts(routed, emitted, self.settings.key.as_ref(), &filler)? {
             let mut all = headers.clone();

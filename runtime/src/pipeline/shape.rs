@@ -277,7 +277,7 @@ impl<'a> Making<'a> {
     }
 
     fn change(&self) -> Change<'a> {
-        let Routed { batch, row, shown } = self.routed;
+        let Routed { batch, row, shown, .. } = self.routed;
         let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64);
         Change {
             shown,

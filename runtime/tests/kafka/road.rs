@@ -1,7 +1,7 @@
 //! A broker, a sink, a lane before it, and numbered messages.
 
 use bytes::Bytes;
-use sluicegate::change::{Act, Message, MessageId, Op, Origin, RowMark, Schema};
+use sluicegate::change::{Act, Content, Message, MessageId, Op, Origin, RowMark, Schema};
 use sluicegate::lane::{self, Budget, Lane, LaneSettings, Parcel, RetrySettings};
 use sluicegate::ledger::{Ledger, Ticket};
 use sluicegate::sink::Sink;
@@ -108,15 +108,15 @@ impl Road {
 pub fn message(topic: &str, key: u32, number: u32, body_len: usize) -> Message {
     let schema = Schema { source: "erp".into(), namespace: "public".into(), table: "item".into(), ..Schema::default() };
     let mark = RowMark { commit: u64::from(number), change: u64::from(number), sub: 0, transaction: 1 };
-    let origin = Origin { schema: Arc::new(schema), op: Op::Update, mark, index: 0 };
+    let origin = Origin { schema: Arc::new(schema), op: Op::Update, mark, index: 0, nth: 0 };
     let key = Bytes::from(key.to_string());
-    let mut message = Message::new(MessageId(format!("erp-{number}").into()), key.clone(), origin);
+    let mut message = Content::new(MessageId(format!("erp-{number}").into()), key.clone(), origin);
     message.act = Act::Record { key: Some(key), tombstone: false };
     message.place = topic.into();
     message.body = Bytes::from(format!("{number:0body_len$}"));
     message.content_type = "application/json".into();
     message.committed_at_us = 1_700_000_000_000_000;
-    message
+    message.into()
 }
 
 pub fn number(record: &Record) -> u32 {

@@ -2,7 +2,7 @@
 
 use super::server::Server;
 use bytes::Bytes;
-use sluicegate::change::{Act, CacheValue, Database, Message, MessageId, Op, Origin, RowMark, Schema, put_pair};
+use sluicegate::change::{Act, CacheValue, Content, Database, Message, MessageId, Op, Origin, RowMark, Schema, put_pair};
 use sluicegate::fault::Fault;
 use sluicegate::lane::{Budget, Lane, LaneSettings, Parcel, RetrySettings};
 use sluicegate::ledger::Ledger;
@@ -54,14 +54,14 @@ pub fn message(at: At, act: Act, place: &str, body: &[u8]) -> Message {
     };
     let change = commit.saturating_sub(1);
     let mark = RowMark { commit, change, sub: 0, transaction: 7 };
-    let origin = Origin { schema: Arc::new(schema), op, mark, index: 0 };
+    let origin = Origin { schema: Arc::new(schema), op, mark, index: 0, nth: 0 };
     let id = MessageId(format!("erp-{commit:x}-{change:x}.0-8f3a11c2.0").into());
-    let mut message = Message::new(id, Bytes::copy_from_slice(place.as_bytes()), origin);
+    let mut message = Content::new(id, Bytes::copy_from_slice(place.as_bytes()), origin);
     message.body = Bytes::copy_from_slice(body);
     message.content_type = "application/json".into();
     message.place = place.to_owned();
     message.act = act;
-    message
+    message.into()
 }
 
 /// The body of a hash; a field without a value is null.

@@ -5,7 +5,7 @@ use crate::receiver::{Receiver, Road};
 use crate::world::{Event, Summary, World, message_id};
 use bytes::Bytes;
 use futures_util::future::{join_all, select_all};
-use sluicegate::change::{Lsn, Message, MessageId, Origin, Position};
+use sluicegate::change::{Content, Lsn, Message, MessageId, Origin, Position};
 use sluicegate::lane::{Budget, Lane, LaneSettings, Parcel, spawn};
 use sluicegate::ledger::{Ledger, Ticket};
 use sluicegate::telemetry::LaneStats;
@@ -221,7 +221,7 @@ impl Reader {
         let body = format!("{row} {}", "x".repeat(source.body_len));
         let id = MessageId(message_id(&self.plan, lane, row).into());
         let key = Bytes::copy_from_slice(&[source.key]);
-        Message { body: Bytes::from(body), ..Message::new(id, key, Origin::default()) }
+        Content { body: Bytes::from(body), ..Content::new(id, key, Origin::default()) }.into()
     }
 }
 

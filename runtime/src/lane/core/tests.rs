@@ -1,7 +1,7 @@
 //! Decisions of a lane without a task: time is whatever the test says it is.
 
 use super::*;
-use crate::change::{MessageId, Origin};
+use crate::change::{Content, MessageId, Origin};
 use crate::ledger::Ledger;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -35,7 +35,7 @@ fn bench_of_batches(concurrency: usize, batch_max: usize) -> Bench {
 
 impl Bench {
     fn admit(&mut self, id: &str, key: &'static str) {
-        let message = Message::new(MessageId(id.into()), Bytes::from_static(key.as_bytes()), Origin::default());
+        let message = Content::new(MessageId(id.into()), Bytes::from_static(key.as_bytes()), Origin::default()).into();
         self.arrived_us += 1;
         self.core.admit(Parcel { message, ticket: self.ledger.open(None, 1) }, self.now, self.arrived_us);
     }

@@ -191,7 +191,7 @@ fn poison(reason: String) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{MessageId, Origin};
+    use crate::change::{Content, MessageId, Origin};
     use bytes::Bytes;
     use std::time::Duration;
 
@@ -202,14 +202,15 @@ mod tests {
     }
 
     fn message(place: &str, headers: &[(&str, &str)]) -> Message {
-        Message {
+        let content = Content {
             body: Bytes::from_static(b"{}"),
             content_type: "application/json".into(),
             headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).to_owned())).collect(),
             place: place.into(),
             act: Act::Request { method: "PUT".into() },
-            ..Message::new(MessageId("m-1".into()), Bytes::new(), Origin::default())
-        }
+            ..Content::new(MessageId("m-1".into()), Bytes::new(), Origin::default())
+        };
+        content.into()
     }
 
     #[test]

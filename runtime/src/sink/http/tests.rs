@@ -3,7 +3,7 @@
 mod tls;
 
 use super::*;
-use crate::change::{MessageId, Origin};
+use crate::change::{Content, MessageId, Origin};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -75,11 +75,15 @@ fn sink(address: SocketAddr, timeout: Duration) -> HttpSink {
 }
 
 fn message(id: &str) -> Message {
-    Message {
+    content(id).into()
+}
+
+fn content(id: &str) -> Content {
+    Content {
         body: Bytes::from_static(b"{\"n\":1}"),
         content_type: "application/json".into(),
         place: "/7".into(),
-        ..Message::new(MessageId(id.into()), Bytes::new(), Origin::default())
+        ..Content::new(MessageId(id.into()), Bytes::new(), Origin::default())
     }
 }
 
@@ -216,7 +220,7 @@ async fn server_that_never_reads_is_left_at_the_deadline() {
         std::future::pending().await
     })
     .await;
-    let large = Message { body: Bytes::from(vec![b'x'; 32 << 20]), ..message("m-1") };
+    let large = Message::from(Content { body: Bytes::from(vec![b'x'; 32 << 20]), ..content("m-1") });
     let began = Instant::now();
     let refusal = sink(address, SHORT).deliver(&large).await.expect_err("a refusal");
     assert!(began.elapsed() <= SHORT + GRACE && refusal.fault == Fault::Passing, "{refusal}");

@@ -5,7 +5,7 @@ mod outages;
 mod setup;
 
 use super::*;
-use crate::change::{Act, Database, MessageId, Op, Origin, RowMark, Schema};
+use crate::change::{Act, Content, Database, MessageId, Op, Origin, RowMark, Schema};
 use bytes::Bytes;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
@@ -51,14 +51,14 @@ fn message(topic: &str, key: &str, number: u32) -> Message {
         ..Schema::default()
     };
     let mark = RowMark { commit: 0x16_b374_d848, change: 0x16_b374_d800, sub: 0, transaction: 77 };
-    let origin = Origin { schema: Arc::new(schema), op: Op::Update, mark, index: 0 };
-    let mut message = Message::new(MessageId(format!("id-{number}").into()), Bytes::from(key.to_owned()), origin);
+    let origin = Origin { schema: Arc::new(schema), op: Op::Update, mark, index: 0, nth: 0 };
+    let mut message = Content::new(MessageId(format!("id-{number}").into()), Bytes::from(key.to_owned()), origin);
     message.act = Act::Record { key: Some(Bytes::from(key.to_owned())), tombstone: false };
     message.place = topic.into();
     message.body = Bytes::from(number.to_string());
     message.content_type = "application/json".into();
     message.committed_at_us = 1_700_000_000_123_456;
-    message
+    message.into()
 }
 
 /// One key, numbered bodies.

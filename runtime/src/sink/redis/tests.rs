@@ -4,7 +4,7 @@ use super::address::Address;
 use super::call::{self, Call, Kind, Shape, Way, Writer};
 use super::flight::{Doubt, Next, Tally};
 use super::*;
-use crate::change::{Act, CacheValue, MessageId, Op, Origin, put_pair};
+use crate::change::{Act, CacheValue, Content, MessageId, Op, Origin, put_pair};
 use bytes::Bytes;
 use redis::Value;
 
@@ -14,11 +14,11 @@ const CLUSTER: Shape = Shape { cluster: true, ..GUARDED };
 
 fn message(act: Act, place: &str, op: Op, body: &[u8]) -> Message {
     let origin = Origin { op, ..Origin::default() };
-    let mut message = Message::new(MessageId("erp-1-0.0-8f3a11c2.0".into()), Bytes::new(), origin);
+    let mut message = Content::new(MessageId("erp-1-0.0-8f3a11c2.0".into()), Bytes::new(), origin);
     message.act = act;
     message.place = place.to_owned();
     message.body = Bytes::copy_from_slice(body);
-    message
+    message.into()
 }
 
 fn text(place: &str) -> Message {
