@@ -1,0 +1,79 @@
+//! What waits on disk for a lane.
+
+use super::DeadLetter;
+use crate::change::{Message, Place};
+use std::sync::Arc;
+
+/// Names a lane, the same after every restart and edit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LaneName {
+    pub pipeline: Arc<str>,
+    pub target: Arc<str>,
+    /// Empty for a target without members.
+    pub member: Arc<str>,
+}
+
+/// A lane's number in the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LaneId(pub i64);
+
+/// The number of a parked message. What was parked later has the greater one, and none is given twice. Zero is before all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Seq(pub i64);
+
+/// What the state knows of a lane at its start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneRecord {
+    pub id: LaneId,
+    /// What waits.
+    pub parked: u64,
+    pub parked_bytes: u64,
+    /// The youngest of what waits; zero if nothing does.
+    pub last: Seq,
+    /// By source: up to this place everything was delivered, is dead, or waits in here.
+    pub marks: Vec<(Arc<str>, Place)>,
+    /// Its dead letters.
+    pub dead: u64,
+}
+
+/// A message with what its lane knows of it.
+#[derive(Clone, Debug)]
+pub struct Carried {
+    pub message: Message,
+    pub attempts: u32,
+    /// When it came into the lane: microseconds since the Unix epoch.
+    pub arrived_us: i64,
+}
+
+/// What a lane puts on disk at once.
+#[derive(Clone, Debug, Default)]
+pub struct Park {
+    /// In the order of the log.
+    pub messages: Vec<Carried>,
+    /// By source, as in [`LaneRecord::marks`]; a mark never goes back.
+    pub marks: Vec<(Arc<str>, Place)>,
+}
+
+/// A parked message that came back.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub seq: Seq,
+    pub carried: Carried,
+}
+
+/// How much is loaded at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub messages: usize,
+    /// By `Content::byte_len`.
+    pub bytes: usize,
+}
+
+/// What became of a lane's messages.
+#[derive(Clone, Debug, Default)]
+pub struct Settlement {
+    /// Parked messages that need not wait any more: delivered, or dead, or given up to make room.
+    pub over: Vec<Seq>,
+    /// In the same transaction.
+    pub dead: Vec<DeadLetter>,
+}
