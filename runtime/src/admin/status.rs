@@ -84,13 +84,21 @@ pub struct LaneStatus {
     pub in_flight: u64,
     pub waiting: u64,
     pub waiting_bytes: u64,
-    /// Room for messages on disk; none are put there by this version.
+    /// What waits on disk, a part of it in memory too.
     pub parked: u64,
     pub parked_bytes: u64,
     pub oldest_ms: u64,
     pub delivered_total: u64,
     pub attempts_total: u64,
+    /// Messages that went to disk since the start.
+    pub parked_total: u64,
     pub dead_total: u64,
+    /// Messages that came again with the log and were taken care of already.
+    pub known_total: u64,
+    /// Messages given up to make room on disk.
+    pub dropped_total: u64,
+    /// How often the receiver was found to be away.
+    pub opened_total: u64,
     /// Commit to answer.
     pub p50_ms: Option<f64>,
     pub p95_ms: Option<f64>,
@@ -205,12 +213,16 @@ fn lane(entry: &LaneEntry) -> LaneStatus {
         in_flight: get(&s.in_flight),
         waiting: get(&s.waiting),
         waiting_bytes: get(&s.waiting_bytes),
-        parked: 0,
-        parked_bytes: 0,
+        parked: get(&s.parked),
+        parked_bytes: get(&s.parked_bytes),
         oldest_ms,
         delivered_total: get(&s.delivered_total),
         attempts_total: get(&s.attempts_total),
+        parked_total: get(&s.parked_total),
         dead_total: get(&s.dead_total),
+        known_total: get(&s.known_total),
+        dropped_total: get(&s.dropped_total),
+        opened_total: get(&s.opened_total),
         p50_ms: ms(0.5),
         p95_ms: ms(0.95),
         p99_ms: ms(0.99),

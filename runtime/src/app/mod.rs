@@ -151,7 +151,7 @@ impl App {
     pub async fn start(ground: &Ground, plan: Plan) -> Result<Self, Ending> {
         let mut registry = Registry::empty(plan.host.memory, ground.complaint.clone());
         let (closing, closes) = watch::channel(false);
-        let mut roads = mapping::Roads::new(&plan);
+        let mut roads = mapping::Roads::new(&plan, ground.store.clone());
         let mut hosts = Vec::new();
         let mut corridors = Vec::new();
         let mut readers: HashMap<String, Readers> = HashMap::new();

@@ -2,13 +2,14 @@
 
 use crate::change::{Batch, BinlogPosition, Message};
 use crate::guest::{Engine, GuestHost, GuestSettings, HostSettings, bench::measure, this_program};
-use crate::lane::{self, Budget, Lane, LaneSettings, MESSAGES_MAX, RetrySettings};
+use crate::lane::{self, Ground, Lane, LaneSettings, RetrySettings};
 use crate::ledger::Ledger;
 use crate::pipeline::{Body, Corridor, INBOX_LEN_MAX, OnError, PipelineSettings, Road, Route, RouteSettings, Shape};
 use crate::sink::{Refusal, Sink};
 use crate::source::mysql::{self, Mysql, MysqlSettings};
 use crate::source::postgres::{DrainPlan, DrainUntil, DrainWork, Postgres, PostgresSettings, RhythmMode, drain_bare};
 use crate::source::{Intake, Source, SslMode};
+use crate::store::{LaneName, MemoryStore};
 use crate::telemetry::{LaneStats, PipelineStats, SourceStats};
 use clap::{Args, Subcommand, ValueEnum};
 use futures_util::future::BoxFuture;
@@ -208,18 +209,12 @@ async fn ours(source: Box<dyn Source>, wanted: u64, wasm: Option<&Path>) -> Outc
 /// The pipeline, and its lane: a lane whose last handle is dropped stops at once.
 fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
     let second = Duration::from_secs(1);
-    let lane = LaneSettings {
-        pipeline: "bench".into(),
-        target: "discard".into(),
-        member: "".into(),
-        concurrency: 64,
-        batch_max: 1,
-        memory_bytes: 8 << 20,
-        messages_max: MESSAGES_MAX,
-        retry: RetrySettings { first: second, max: second, give_up_after: second },
-    };
-    let (lane, _task) = lane::spawn(lane, Arc::new(Discard), Budget::default(), Arc::new(LaneStats::default()));
-    let road = Arc::new(Road { target: "discard".into(), lanes: HashMap::from([(String::new(), lane.clone())]) });
+    let name = LaneName::new("bench", "discard", "");
+    let ground = Ground::alone(Arc::new(MemoryStore::default()), &name).expect("memory can be read");
+    let retry = RetrySettings { first: second, max: second, give_up_after: second };
+    let lane = LaneSettings { concurrency: 64, retry, ..LaneSettings::new(name) };
+    let (lane, _task) = lane::spawn(lane, Arc::new(Discard), ground, Arc::new(LaneStats::default()));
+    let road = Arc::new(Road::new("discard", [(String::new(), lane.clone())]));
     let route = RouteSettings {
         name: "all".into(),
         road,

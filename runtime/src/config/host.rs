@@ -49,6 +49,8 @@ fn read_host(section: Option<Section<'_>>, folder: &Path) -> Host {
         token: None,
         drain: Duration::from_secs(10),
         memory: 256 << 20,
+        disk: 10 << 30,
+        in_flight: 2048,
     };
     let Some(section) = section else { return host };
     if let Some(state) = section.text("state") {
@@ -61,6 +63,8 @@ fn read_host(section: Option<Section<'_>>, folder: &Path) -> Host {
     }
     host.drain = section.duration("drain", Duration::ZERO..=DRAIN_MAX).unwrap_or(host.drain);
     host.memory = section.size("memory", 1 << 20..=1 << 40).unwrap_or(host.memory);
+    host.disk = section.size("disk", 1 << 20..=1 << 50).unwrap_or(host.disk);
+    host.in_flight = section.integer("in_flight", 1..=1_000_000).unwrap_or(host.in_flight);
     section.finish();
     host
 }

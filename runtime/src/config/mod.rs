@@ -46,7 +46,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use plan::{
     BodyPlan, CacheForm, DebeziumPlan, Door, GuestPlan, Host, HttpPlan, KafkaPlan, LimitsPlan, MemberPlan, MysqlPlan,
     OnError, PipelinePlan, Plan, PostgresPlan, RedisPlan, RetryPlan, RoutePlan, ShapePlan, SourceKind, SourcePlan,
-    SslMode, TargetKind, TargetPlan, TopicsPlan,
+    SslMode, TargetKind, TargetPlan, TopicsPlan, WhenFull,
 };
 pub use secret::Secret;
 

@@ -32,6 +32,10 @@ pub struct Host {
     pub drain: Duration,
     /// What all lanes together may hold in memory, in bytes.
     pub memory: u64,
+    /// What all lanes together may park on disk, in bytes.
+    pub disk: u64,
+    /// Attempts that all lanes together may have under way, beside one of each.
+    pub in_flight: u32,
 }
 
 /// `[source.NAME]`.
@@ -214,9 +218,25 @@ pub struct MemberPlan {
     pub retry: RetryPlan,
     /// Flights at the same time: requests to an HTTP API, batches of messages to Redis and Kafka.
     pub concurrency: u32,
+    /// Messages per second; `None`: as many as the receiver takes.
+    pub rate: Option<u32>,
     /// What may wait in memory for this lane, in bytes.
     pub memory: u64,
+    /// A message that is not delivered by then goes to disk, and its source is free of it.
+    pub hold: Duration,
+    /// What may wait on disk for this lane, in bytes.
+    pub disk: u64,
+    pub when_full: WhenFull,
     pub door: Door,
+}
+
+/// What gives way when a lane has no more room on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    #[default]
+    PauseSource,
+    DeadLetter,
+    DropOldest,
 }
 
 /// What only one kind of target needs to be reached; of the target's kind for all of its members.

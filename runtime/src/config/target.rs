@@ -7,7 +7,7 @@ use super::kafka::{KafkaTerms, read_prefix};
 use super::page::MEMBERS_LEN_MAX;
 use super::redis::RedisTerms;
 use super::section::Section;
-use super::{Door, MemberPlan, RetryPlan, TargetKind, TargetPlan};
+use super::{Door, MemberPlan, RetryPlan, TargetKind, TargetPlan, WhenFull};
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -16,9 +16,24 @@ const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::f
 const PAUSE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
 const AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
 const MEMORY: RangeInclusive<u64> = 64 << 10..=4 << 30;
-/// Keys of lanes that park on disk.
-const LATER_KEYS: [&str; 3] = ["hold", "breaker", "quota"];
-const LATER_REMEDY: &str = "remove it; what waits stays in memory up to `memory`, then the source waits";
+const HOLD: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(3600);
+const DISK: RangeInclusive<u64> = 1 << 20..=1 << 50;
+const RATE: RangeInclusive<u32> = 1..=1_000_000;
+/// By their spelling in the configuration.
+const WHEN_FULL: [(&str, WhenFull); 3] = [
+    ("pause-source", WhenFull::PauseSource),
+    ("dead-letter", WhenFull::DeadLetter),
+    ("drop-oldest", WhenFull::DropOldest),
+];
+/// Keys that other programs have for what needs no setting, or another one, here.
+const FOREIGN_KEYS: [(&str, &str, &str); 2] = [
+    ("breaker", "is no setting", "remove it: after five failures in a row a lane only tries its receiver now and then"),
+    (
+        "quota",
+        "is not known here",
+        "write disk = \"1 GiB\" for what may wait on disk, and when_full for what happens then",
+    ),
+];
 const KINDS: [(&str, TargetKind); 3] =
     [("http", TargetKind::Http), ("kafka", TargetKind::Kafka), ("redis", TargetKind::Redis)];
 
@@ -117,7 +132,11 @@ struct Terms {
     timeout: Duration,
     retry: RetryPlan,
     concurrency: u32,
+    rate: Option<u32>,
     memory: u64,
+    hold: Duration,
+    disk: u64,
+    when_full: WhenFull,
     door: DoorTerms,
 }
 
@@ -193,10 +212,12 @@ impl Terms {
         };
         let (timeout_s, retry, concurrency, memory, door) = match kind {
             TargetKind::Http => (10, customers, 16, 8 << 20, DoorTerms::Http(HttpTerms::default())),
-            TargetKind::Kafka => (30, own, 8, 64 << 20, DoorTerms::Kafka(KafkaTerms::default())),
-            TargetKind::Redis => (5, own, 4, 64 << 20, DoorTerms::Redis(RedisTerms::default())),
+            TargetKind::Kafka => (30, own, 8, 24 << 20, DoorTerms::Kafka(KafkaTerms::default())),
+            TargetKind::Redis => (5, own, 4, 24 << 20, DoorTerms::Redis(RedisTerms::default())),
         };
-        Self { kind, timeout: Duration::from_secs(timeout_s), retry, concurrency, memory, door }
+        let (timeout, hold) = (Duration::from_secs(timeout_s), Duration::from_millis(500));
+        let (disk, when_full) = (1 << 30, WhenFull::default());
+        Self { kind, timeout, retry, concurrency, rate: None, memory, hold, disk, when_full, door }
     }
 
     fn overridden_by(&self, section: &Section<'_>) -> Self {
@@ -206,14 +227,21 @@ impl Terms {
             terms.retry = read_retry(&retry, terms.retry);
         }
         terms.concurrency = section.integer("concurrency", concurrency(self.kind)).unwrap_or(terms.concurrency);
+        terms.rate = section.integer("rate", RATE).or(terms.rate);
         terms.memory = section.size("memory", MEMORY).unwrap_or(terms.memory);
+        terms.hold = section.duration("hold", HOLD).unwrap_or(terms.hold);
+        terms.disk = section.size("disk", DISK).unwrap_or(terms.disk);
+        terms.when_full =
+            section.entry("when_full").and_then(|entry| entry.choice(&WHEN_FULL, &[])).unwrap_or(terms.when_full);
         terms.door = terms.door.overridden_by(section);
         terms
     }
 
     /// Ends the reading of a target or member.
     fn finish(&self, section: &Section<'_>) {
-        section.explain(&LATER_KEYS, "is not in this version", LATER_REMEDY);
+        for (key, rule, remedy) in FOREIGN_KEYS {
+            section.explain(&[key], rule, remedy);
+        }
         let remedy = format!(
             "remove it; this is a {} target, and its address is `{}`",
             self.kind.name(),
@@ -226,8 +254,9 @@ impl Terms {
     }
 
     fn member(self, name: String, address: &Entry<'_>) -> Option<MemberPlan> {
-        let Self { kind: _, timeout, retry, concurrency, memory, door } = self;
-        Some(MemberPlan { name, timeout, retry, concurrency, memory, door: door.door(address)? })
+        let Self { kind: _, timeout, retry, concurrency, rate, memory, hold, disk, when_full, door } = self;
+        let door = door.door(address)?;
+        Some(MemberPlan { name, timeout, retry, concurrency, rate, memory, hold, disk, when_full, door })
     }
 }
 

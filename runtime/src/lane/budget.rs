@@ -19,6 +19,7 @@ struct Purse {
     /// Pushers that wait; without any, giving back is one addition.
     waiting: AtomicUsize,
     freed: Notify,
+    pressed: Notify,
 }
 
 impl Default for Budget {
@@ -30,7 +31,7 @@ impl Default for Budget {
 impl Budget {
     pub fn new(limit_bytes: usize) -> Self {
         let (taken, waiting) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self(Arc::new(Purse { limit: limit_bytes, taken, waiting, freed: Notify::new() }))
+        Self(Arc::new(Purse { limit: limit_bytes, taken, waiting, freed: Notify::new(), pressed: Notify::new() }))
     }
 
     /// Bytes that lanes hold now.
@@ -55,6 +56,21 @@ impl Budget {
         if self.0.waiting.load(SeqCst) > 0 {
             self.0.freed.notify_waiters();
         }
+    }
+
+    /// Whether somebody waits for bytes: who holds messages that are safe on disk, lets go of them.
+    pub(super) fn is_short(&self) -> bool {
+        self.0.waiting.load(SeqCst) > 0
+    }
+
+    /// Asks the lanes to let go.
+    pub(super) fn press(&self) {
+        self.0.pressed.notify_waiters();
+    }
+
+    /// Resolves when lanes are asked to let go.
+    pub(super) fn pressed(&self) -> Notified<'_> {
+        self.0.pressed.notified()
     }
 
     /// Announces a pusher that will wait for [`Waiting::freed`]; until the result is dropped it is woken.

@@ -1,58 +1,83 @@
-//! The task around a lane's core: carries messages to the sink, brings outcomes back, settles, counts and reports.
+//! The task around a lane's core: carries messages to the sink, brings outcomes back, settles, counts and reports. What concerns
+//! the disk stands in `parking`.
 
-use super::core::{Core, Finish, Flight};
-use super::inbox::{Inbox, Visit};
-use super::{Held, LaneSettings, Parcel};
+use super::core::{Core, Finish, Flight, Leaver};
+use super::disk::{Disk, Event};
+use super::gate::Shut;
+use super::inbox::{Inbox, Orders, Renewal, Standing, Visit};
+use super::table::{Arrival, Owed};
+use super::{Ground, Held, LaneSettings, Parcel};
+use crate::change::Message;
 use crate::ledger::Ticket;
 use crate::sink::{Refusal, Sink};
+use crate::store::{Buried, DeadLetter};
 use crate::telemetry::{LaneStats, count};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 
 /// Outcomes that are taken up before the next visit to the inbox; above any sensible concurrency.
 const LANDINGS_PER_TURN: usize = 256;
+/// How long a lane that ends may take to put away what it has.
+const PUT_AWAY_MAX: Duration = Duration::from_secs(2);
 
 type Landing = (Flight, Vec<Result<(), Refusal>>);
 
-struct Driver {
-    settings: LaneSettings,
+pub(super) struct Driver {
+    pub(super) settings: LaneSettings,
     sink: Arc<dyn Sink>,
-    inbox: Arc<Inbox>,
-    stats: Arc<LaneStats>,
-    core: Core,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) stats: Arc<LaneStats>,
+    pub(super) core: Core,
+    pub(super) disk: Disk,
     flights: FuturesUnordered<BoxFuture<'static, Landing>>,
     arrivals: Vec<Parcel>,
     finishes: Vec<Finish>,
     /// Paid at the next visit, all at once.
-    paid: Vec<Ticket>,
-    settled: Held,
+    pub(super) paid: Vec<Ticket>,
+    pub(super) settled: Held,
+    /// Nothing more is sent: it only waits for what is in flight.
+    retires: bool,
+    /// The store refuses, and that was said.
+    pub(super) complains: bool,
 }
 
 /// Runs a lane until it is closed.
-pub(super) async fn run(settings: LaneSettings, sink: Arc<dyn Sink>, inbox: Arc<Inbox>, stats: Arc<LaneStats>) {
-    let core = Core::new(&settings);
+pub(super) async fn run(
+    settings: LaneSettings,
+    sink: Arc<dyn Sink>,
+    ground: Ground,
+    inbox: Arc<Inbox>,
+    stats: Arc<LaneStats>,
+) {
+    let core = Core::new(&settings, &ground.slots);
+    let share = ground.quota.share(settings.disk_bytes, ground.record.parked_bytes);
+    let disk = Disk::new(ground.store, ground.record, share);
     let mut driver = Driver {
         settings,
         sink,
         inbox,
         stats,
         core,
+        disk,
         flights: FuturesUnordered::new(),
         arrivals: Vec::new(),
         finishes: Vec::new(),
         paid: Vec::new(),
         settled: Held::default(),
+        retires: false,
+        complains: false,
     };
     while let Some(wake_at) = driver.turn() {
         driver.wait(wake_at).await;
         // A sink that answers at once never lets the select wait, and the task would never yield.
         tokio::task::consume_budget().await;
     }
+    driver.put_away().await;
 }
 
 /// When the driver has to act by itself, if at all.
@@ -62,45 +87,89 @@ impl Driver {
     /// Everything that can be done now. `None` when the lane has ended.
     fn turn(&mut self) -> Option<WakeAt> {
         Ticket::settle_all(&mut self.paid);
-        let visit = self.inbox.visit(std::mem::take(&mut self.settled), &mut self.arrivals);
+        let mut visit = self.inbox.visit(std::mem::take(&mut self.settled), &mut self.arrivals);
         let now = Instant::now();
-        if !self.arrivals.is_empty() {
-            let arrived_us = unix_us();
-            for parcel in self.arrivals.drain(..) {
-                self.core.admit(parcel, now, arrived_us);
-            }
-        }
+        self.obey(std::mem::take(&mut visit.orders));
+        self.take_in(now);
         if self.has_ended(&visit, now) {
             return None;
         }
-        while let Some(flight) = self.core.next(now) {
+        while !self.retires
+            && let Some(flight) = self.core.next(now)
+        {
             self.send(flight);
         }
+        let keep_at = self.keep_house(now, visit.closes_at.is_some());
         self.publish(&visit);
         if self.core.is_empty() {
-            self.core.shrink();
-            self.arrivals.shrink_to(0);
-            self.finishes.shrink_to(0);
-            self.paid.shrink_to(0);
+            self.shrink();
         }
-        Some(WakeAt([self.core.wake_at(), visit.closes_at].into_iter().flatten().min()))
+        let send_at = if self.retires { None } else { self.core.wake_at() };
+        Some(WakeAt([send_at, visit.closes_at, keep_at].into_iter().flatten().min()))
+    }
+
+    fn obey(&mut self, orders: Orders) {
+        if let Some(Renewal { settings, sink }) = orders.renewal {
+            self.core.renew(&settings);
+            self.disk.share.set_limit(settings.disk_bytes);
+            (self.settings, self.sink) = (settings, sink);
+        }
+        self.disk.revivals.extend(orders.revivals);
+        self.retires |= orders.retires;
+    }
+
+    /// Arrivals go into the core, or behind what waits on disk; those that were here before are paid.
+    fn take_in(&mut self, now: Instant) {
+        let arrived_us = if self.arrivals.is_empty() { 0 } else { unix_us() };
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        for parcel in arrivals.drain(..) {
+            if self.disk.knows(&parcel.message) {
+                count(&self.stats.known_total);
+                self.settle(parcel.message.byte_len(), parcel.ticket);
+            } else if self.disk.diverts() {
+                self.disk.divert(parcel);
+            } else {
+                self.admit(parcel, now, arrived_us);
+            }
+        }
+        self.arrivals = arrivals;
+    }
+
+    pub(super) fn admit(&mut self, parcel: Parcel, now: Instant, arrived_us: i64) {
+        let Parcel { message, ticket } = parcel;
+        self.core.admit(Arrival { message, owed: Owed::Source(ticket), attempts: 0, arrived_at: now, arrived_us });
     }
 
     fn has_ended(&self, visit: &Visit, now: Instant) -> bool {
-        visit.closes_at.is_some_and(|deadline| now >= deadline || !self.core.busy_until(deadline))
+        let Some(deadline) = visit.closes_at else { return false };
+        let busy = if self.retires { self.core.in_flight().messages > 0 } else { self.core.busy_until(deadline) };
+        now >= deadline || !busy
     }
 
-    /// Waits for one of the three things that can happen to a lane.
+    fn shrink(&mut self) {
+        self.core.shrink();
+        self.disk.shrink();
+        self.arrivals.shrink_to(0);
+        self.finishes.shrink_to(0);
+        self.paid.shrink_to(0);
+    }
+
+    /// Waits for one of the things that can happen to a lane.
     async fn wait(&mut self, WakeAt(wake_at): WakeAt) {
+        let can_let_go = self.core.held().messages > self.core.in_flight().messages;
         tokio::select! {
             biased;
             // 1. Outcomes first: they free slots and pay what the source waits for. They can not starve the rest, for the
             //    next are only sent after a visit to the inbox and a look at the clock.
             Some(landing) = self.flights.next() => self.land_all(landing),
-            // 2. New messages, or the order to close.
+            // 2. The store: what is on disk is paid, what was loaded can be sent.
+            event = self.disk.event() => self.hear(event),
+            // 3. New messages, or an order.
             () = self.inbox.arrived() => {}
-            // 3. The clock: a retry or a probe is due, or the deadline of a drain. It is read at every turn, so it needs
-            //    to be heard only when nothing else happens.
+            // 4. Somebody waits for memory that this lane could do without.
+            () = self.inbox.budget().pressed(), if can_let_go => {}
+            // 5. The clock: a retry, a probe or the hold is due, or the deadline of a drain. It is read at every turn, so it
+            //    needs to be heard only when nothing else happens.
             () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {}
         }
     }
@@ -124,86 +193,163 @@ impl Driver {
     }
 
     fn land(&mut self, (flight, outcomes): Landing, now: Instant, now_us: i64) {
-        let halted = self.core.halted();
+        let before = self.core.shut();
         let mut finishes = std::mem::take(&mut self.finishes);
         self.core.finish(flight, outcomes, now, &mut finishes);
         for finish in finishes.drain(..) {
-            self.conclude(finish, halted, now_us);
+            self.conclude(finish, now_us);
         }
         self.finishes = finishes;
-        if halted && !self.core.halted() {
-            let Names { pipeline, target, member } = self.names();
-            info!(pipeline, target, member, "lane goes on");
-            self.inbox.show_halted(false);
+        self.say_gate(before);
+    }
+
+    /// One line when the gate opens or shuts.
+    fn say_gate(&self, before: Option<Shut>) {
+        let after = self.core.shut();
+        if before == after {
+            return;
+        }
+        let Names { pipeline, target, member } = self.names();
+        let reason = self.stats.last_error.get().unwrap_or_default();
+        match after {
+            None => info!(pipeline, target, member, "lane goes on"),
+            Some(Shut::Away) => {
+                count(&self.stats.opened_total);
+                warn!(
+                    pipeline,
+                    target, member, reason, "receiver is away; its messages wait, one is tried now and then"
+                );
+            }
+            Some(Shut::Halted) => {
+                error!(
+                    pipeline,
+                    target, member, reason, "lane is halted; its messages wait, one is tried every minute"
+                );
+            }
         }
     }
 
-    fn conclude(&mut self, finish: Finish, halted: bool, now_us: i64) {
+    fn conclude(&mut self, finish: Finish, now_us: i64) {
         match finish {
-            Finish::Delivered(parcel) => {
-                let latency_us = now_us.saturating_sub(parcel.message.committed_at_us).max(0);
+            Finish::Delivered(leaver) => {
+                let latency_us = now_us.saturating_sub(leaver.message.committed_at_us).max(0);
                 self.stats.latency.record(Duration::from_micros(latency_us as u64));
                 count(&self.stats.delivered_total);
-                self.settle(parcel);
+                match leaver.owed {
+                    Owed::Source(ticket) => self.settle(leaver.bytes, ticket),
+                    Owed::Disk(seq) => {
+                        self.disk.forget(seq, leaver.bytes);
+                        self.give_back(leaver.bytes);
+                    }
+                }
             }
-            Finish::Dead { parcel, attempts, refusal } => {
-                self.report_dead(&parcel, attempts, &refusal);
-                count(&self.stats.dead_total);
-                self.settle(parcel);
-            }
+            Finish::Dead { leaver, refusal } => self.bury(leaver, refusal, now_us),
             Finish::Waits { attempts, delay, refusal } => {
                 let Names { pipeline, target, member } = self.names();
                 let (delay_ms, reason) = (delay.as_millis() as u64, &refusal.reason);
                 debug!(pipeline, target, member, attempts, delay_ms, reason, "message is tried again");
                 self.stats.last_error.set(refusal.reason);
             }
-            Finish::Halts { refusal } => {
-                if !halted && !self.inbox.shows_halted() {
-                    let Names { pipeline, target, member } = self.names();
-                    let reason = &refusal.reason;
-                    error!(
-                        pipeline,
-                        target, member, reason, "lane is halted; its messages wait, one is tried every minute"
-                    );
-                    self.inbox.show_halted(true);
-                }
-                self.stats.last_error.set(refusal.reason);
-            }
+            Finish::Halts { refusal } => self.stats.last_error.set(refusal.reason),
         }
     }
 
-    fn settle(&mut self, parcel: Parcel) {
-        self.settled.messages += 1;
-        self.settled.bytes += parcel.message.byte_len();
-        self.paid.push(parcel.ticket);
+    fn bury(&mut self, leaver: Leaver, refusal: Refusal, now_us: i64) {
+        let Names { pipeline, target, member } = self.names();
+        let (id, reason, attempts) = (&*leaver.message.id.0, &refusal.reason, leaver.attempts);
+        warn!(id, pipeline, target, member, reason, attempts, "message is refused for good and set aside");
+        self.stats.last_error.set(refusal.reason.clone());
+        count(&self.stats.dead_total);
+        let arrived_us = leaver.arrived_us;
+        let letter = self.letter(leaver.message.clone(), refusal.reason, (attempts, arrived_us, now_us));
+        self.disk.bury(letter, leaver);
     }
 
-    fn report_dead(&self, parcel: &Parcel, attempts: u32, refusal: &Refusal) {
-        let Names { pipeline, target, member } = self.names();
-        let (id, reason) = (&*parcel.message.id.0, &refusal.reason);
-        warn!(id, pipeline, target, member, reason, attempts, "message is refused for good");
-        self.stats.last_error.set(reason.clone());
+    /// A dead letter; the times are those of its arrival and its death.
+    pub(super) fn letter(
+        &self,
+        message: Message,
+        reason: String,
+        (attempts, arrived_us, died_us): (u32, i64, i64),
+    ) -> DeadLetter {
+        let LaneSettings { name, .. } = &self.settings;
+        DeadLetter {
+            pipeline: name.pipeline.clone(),
+            target: name.target.clone(),
+            member: name.member.clone(),
+            buried: Buried::Message(message),
+            reason,
+            attempts,
+            last_answer: None,
+            guest: None,
+            generation: None,
+            backtrace: None,
+            arrived_us,
+            died_us,
+        }
+    }
+
+    pub(super) fn settle(&mut self, bytes: usize, ticket: Ticket) {
+        self.give_back(bytes);
+        self.paid.push(ticket);
+    }
+
+    pub(super) fn give_back(&mut self, bytes: usize) {
+        self.settled.messages += 1;
+        self.settled.bytes += bytes;
     }
 
     fn publish(&self, visit: &Visit) {
-        let (held, in_flight) = (visit.held, self.core.in_flight());
-        self.stats.in_flight.store(in_flight.messages as u64, Relaxed);
-        self.stats.waiting.store((held.messages - in_flight.messages) as u64, Relaxed);
-        self.stats.waiting_bytes.store((held.bytes - in_flight.bytes) as u64, Relaxed);
-        self.stats.oldest_at_us.store(self.core.oldest_us().unwrap_or(0).max(0) as u64, Relaxed);
+        let (held, in_flight, stats) = (visit.held, self.core.in_flight(), &self.stats);
+        stats.in_flight.store(in_flight.messages as u64, Relaxed);
+        stats.waiting.store(held.messages.saturating_sub(in_flight.messages) as u64, Relaxed);
+        stats.waiting_bytes.store(held.bytes.saturating_sub(in_flight.bytes) as u64, Relaxed);
+        stats.oldest_at_us.store(self.core.oldest_us().unwrap_or(0).max(0) as u64, Relaxed);
+        stats.parked.store(self.disk.parked(), Relaxed);
+        stats.parked_bytes.store(self.disk.share.used(), Relaxed);
+        self.inbox.show(match self.core.shut() {
+            Some(Shut::Halted) => Standing::Halted,
+            Some(Shut::Away) => Standing::Open,
+            None if self.disk.parked() > 0 => Standing::Parked,
+            None => Standing::Flowing,
+        });
     }
 
-    fn names(&self) -> Names<'_> {
-        let LaneSettings { pipeline, target, member, .. } = &self.settings;
-        Names { pipeline, target, member }
+    /// The last thing: what is not delivered goes to disk, so that neither a source nor a member that is gone is waited for. If
+    /// that fails, tickets stay unpaid, and the log is read again.
+    async fn put_away(&mut self) {
+        self.flights.clear();
+        let put_away = async {
+            while self.begins_to_put_away() {
+                let event = self.disk.event().await;
+                if !self.hear_last(event) {
+                    return;
+                }
+                Ticket::settle_all(&mut self.paid);
+            }
+        };
+        let _late = timeout(PUT_AWAY_MAX, put_away).await;
+    }
+
+    pub(super) fn hear(&mut self, event: Event) {
+        match event {
+            Event::Written(end) => self.hear_write(end),
+            Event::Loaded(outcome) => self.hear_load(outcome),
+            Event::Settled(outcome) => self.hear_settled(outcome),
+        }
+    }
+
+    pub(super) fn names(&self) -> Names<'_> {
+        let name = &self.settings.name;
+        Names { pipeline: &name.pipeline, target: &name.target, member: &name.member }
     }
 }
 
 /// What every line about a lane carries.
-struct Names<'a> {
-    pipeline: &'a str,
-    target: &'a str,
-    member: &'a str,
+pub(super) struct Names<'a> {
+    pub(super) pipeline: &'a str,
+    pub(super) target: &'a str,
+    pub(super) member: &'a str,
 }
 
 impl Drop for Driver {
@@ -222,6 +368,6 @@ impl Drop for Driver {
 }
 
 /// The wall clock: microseconds since the Unix epoch, which is how the database says when it committed.
-fn unix_us() -> i64 {
+pub(super) fn unix_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
 }

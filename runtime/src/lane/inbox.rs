@@ -3,13 +3,21 @@
 //! A list under a mutex instead of a channel: the task takes everything at once, giving room back is part of the same visit,
 //! and an idle lane owns no buffer.
 
-use super::{Budget, LaneSettings, Parcel};
+use super::{Budget, LaneSettings, Parcel, Turned};
+use crate::sink::Sink;
+use crate::store::DeadId;
 use crate::telemetry::LaneStats;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::sync::Notify;
+use std::time::Duration;
 use tokio::sync::futures::Notified;
-use tokio::time::Instant;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, sleep};
+
+/// How often a pusher that waits for memory asks the other lanes to let go of some.
+const PRESS_EVERY: Duration = Duration::from_millis(100);
+/// What a lane that is taken away has under way may take so long.
+const RETIRE_MAX: Duration = Duration::from_secs(10);
 
 /// What a lane holds: every message that was taken and is not settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,8 +44,43 @@ struct Desk {
     held: Held,
     closes_at: Option<Instant>,
     pushers_waiting: usize,
-    halted: bool,
+    orders: Orders,
+    is_retired: bool,
+    standing: Standing,
     shown: Option<&'static str>,
+}
+
+/// How a lane stands, for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Standing {
+    #[default]
+    Flowing,
+    /// Messages wait on disk.
+    Parked,
+    /// The receiver is away: probes only.
+    Open,
+    /// The receiver wants nothing more: probes only.
+    Halted,
+}
+
+/// What the lane's task was told and has not done yet.
+#[derive(Default)]
+pub(super) struct Orders {
+    pub(super) renewal: Option<Renewal>,
+    pub(super) retires: bool,
+    pub(super) revivals: Vec<Revival>,
+}
+
+/// Other settings, another sink.
+pub(super) struct Renewal {
+    pub(super) settings: LaneSettings,
+    pub(super) sink: Arc<dyn Sink>,
+}
+
+/// A dead letter that is to be sent again, and who wants to know when it stands in line.
+pub(super) struct Revival {
+    pub(super) id: DeadId,
+    pub(super) done: oneshot::Sender<Result<bool, String>>,
 }
 
 /// What a visit of the lane's task found.
@@ -45,19 +88,13 @@ pub(super) struct Visit {
     pub(super) held: Held,
     /// Set once the lane takes nothing more: when it must have ended.
     pub(super) closes_at: Option<Instant>,
+    pub(super) orders: Orders,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for one turn of a loop; a box would cost an allocation per wait"
-)]
 enum Offer {
-    /// Taken, or dropped because the lane is closed.
-    Over,
-    Full {
-        parcel: Parcel,
-        lacks: Lacks,
-    },
+    Taken,
+    Closed(Turned),
+    Full { parcel: Parcel, lacks: Lacks },
 }
 
 enum Lacks {
@@ -73,21 +110,24 @@ impl Inbox {
         inbox
     }
 
-    pub(super) async fn push(&self, parcel: Parcel) {
+    pub(super) async fn push(&self, parcel: Parcel) -> Result<(), Turned> {
         let bytes = parcel.message.byte_len();
-        if let Offer::Full { parcel, .. } = self.offer(parcel, bytes) {
-            self.push_when_there_is_room(parcel, bytes).await;
+        match self.offer(parcel, bytes) {
+            Offer::Taken => Ok(()),
+            Offer::Closed(turned) => Err(turned),
+            Offer::Full { parcel, .. } => self.push_when_there_is_room(parcel, bytes).await,
         }
     }
 
-    async fn push_when_there_is_room(&self, mut parcel: Parcel, bytes: usize) {
+    async fn push_when_there_is_room(&self, mut parcel: Parcel, bytes: usize) -> Result<(), Turned> {
         let _counted = Pusher::counted(self);
         loop {
             // Listening begins before the look, or a wake-up between the two is lost.
             let mut room = pin!(self.room.notified());
             room.as_mut().enable();
             parcel = match self.offer(parcel, bytes) {
-                Offer::Over => return,
+                Offer::Taken => return Ok(()),
+                Offer::Closed(turned) => return Err(turned),
                 Offer::Full { parcel, lacks: Lacks::Room } => {
                     room.await;
                     parcel
@@ -96,13 +136,20 @@ impl Inbox {
                     let waiting = self.budget.wait();
                     let mut freed = pin!(waiting.freed());
                     freed.as_mut().enable();
-                    let Offer::Full { parcel, .. } = self.offer(parcel, bytes) else { return };
+                    let parcel = match self.offer(parcel, bytes) {
+                        Offer::Taken => return Ok(()),
+                        Offer::Closed(turned) => return Err(turned),
+                        Offer::Full { parcel, .. } => parcel,
+                    };
+                    self.budget.press();
                     tokio::select! {
                         biased;
                         // 1. The lane itself gave back: it may be empty, and then it needs no budget.
                         () = room => {}
                         // 2. Another lane did.
                         () = freed => {}
+                        // 3. A lane that was busy did not hear that it was asked.
+                        () = sleep(PRESS_EVERY) => {}
                     }
                     parcel
                 }
@@ -113,7 +160,7 @@ impl Inbox {
     fn offer(&self, parcel: Parcel, bytes: usize) -> Offer {
         let mut desk = self.desk();
         if desk.closes_at.is_some() {
-            return Offer::Over;
+            return Offer::Closed(Turned { parcel, is_retired: desk.is_retired });
         }
         let fits =
             desk.held.messages < self.limit.messages && desk.held.bytes.saturating_add(bytes) <= self.limit.bytes;
@@ -132,7 +179,7 @@ impl Inbox {
         if first {
             self.arrived.notify_one();
         }
-        Offer::Over
+        Offer::Taken
     }
 
     /// Gives back what was settled and takes what has arrived. `into` must be empty.
@@ -142,7 +189,7 @@ impl Inbox {
         desk.held.messages -= settled.messages;
         desk.held.bytes -= settled.bytes;
         let wanted = settled.messages > 0 && desk.pushers_waiting > 0;
-        let visit = Visit { held: desk.held, closes_at: desk.closes_at };
+        let visit = Visit { held: desk.held, closes_at: desk.closes_at, orders: std::mem::take(&mut desk.orders) };
         drop(desk);
         if settled.bytes > 0 {
             self.budget.give_back(settled.bytes);
@@ -151,6 +198,38 @@ impl Inbox {
             self.room.notify_waiters();
         }
         visit
+    }
+
+    /// Counts what the task brought in itself, from the disk. It asked before whether there was room.
+    pub(super) fn charge(&self, brought: Held) {
+        let mut desk = self.desk();
+        desk.held.messages += brought.messages;
+        desk.held.bytes += brought.bytes;
+        drop(desk);
+        self.budget.take_first(brought.bytes);
+    }
+
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Whether somebody waits to push.
+    pub(super) fn is_full(&self) -> bool {
+        self.desk().pushers_waiting > 0
+    }
+
+    pub(super) fn order(&self, give: impl FnOnce(&mut Orders)) {
+        give(&mut self.desk().orders);
+        self.arrived.notify_one();
+    }
+
+    /// Takes nothing more, for good: what is here goes to disk.
+    pub(super) fn retire(&self) {
+        let mut desk = self.desk();
+        desk.is_retired = true;
+        desk.orders.retires = true;
+        drop(desk);
+        self.close(Instant::now() + RETIRE_MAX);
     }
 
     /// Resolves when there is something to visit for.
@@ -183,14 +262,12 @@ impl Inbox {
         self.desk().held
     }
 
-    pub(super) fn show_halted(&self, halted: bool) {
+    pub(super) fn show(&self, standing: Standing) {
         let mut desk = self.desk();
-        desk.halted = halted;
-        desk.show(&self.stats);
-    }
-
-    pub(super) fn shows_halted(&self) -> bool {
-        self.desk().halted
+        if desk.standing != standing {
+            desk.standing = standing;
+            desk.show(&self.stats);
+        }
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
@@ -200,10 +277,12 @@ impl Inbox {
 
 impl Desk {
     fn show(&mut self, stats: &LaneStats) {
-        let state = match (self.halted, self.pushers_waiting) {
-            (true, _) => "halted",
-            (false, 0) => "flowing",
-            (false, _) => "full",
+        let state = match (self.standing, self.pushers_waiting) {
+            (Standing::Halted, _) => "halted",
+            (Standing::Open, _) => "open",
+            (Standing::Parked, _) => "parked",
+            (Standing::Flowing, 0) => "flowing",
+            (Standing::Flowing, _) => "full",
         };
         if self.shown.replace(state) != Some(state) {
             stats.state.set(state);

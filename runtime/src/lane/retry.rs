@@ -17,6 +17,14 @@ pub struct RetrySettings {
     pub give_up_after: Duration,
 }
 
+impl Default for RetrySettings {
+    /// As a customer's is unless set otherwise.
+    fn default() -> Self {
+        let (first, max) = (Duration::from_secs(1), Duration::from_secs(600));
+        Self { first, max, give_up_after: Duration::from_secs(3 * 86_400) }
+    }
+}
+
 /// One message that failed in passing.
 pub(super) struct Failure<'a> {
     pub(super) id: &'a MessageId,

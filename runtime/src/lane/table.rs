@@ -1,27 +1,64 @@
-//! The messages of a lane, each at a fixed slot until it is settled, chained from the oldest to the youngest.
+//! The messages of a lane, each at a fixed slot until it is over, chained from the oldest to the youngest.
 
-use super::Parcel;
+use super::Held;
 use crate::change::Message;
 use crate::ledger::Ticket;
+use crate::store::Seq;
 use tokio::time::Instant;
 
-/// Where a message stands in its lane's table. Used again after the message is settled.
+/// Where a message stands in its lane's table. Used again after the message is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Slot(u32);
 
+/// A message that was taken in; unlike its slot, never the name of another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Guest {
+    pub(super) slot: Slot,
+    number: u64,
+}
+
+/// Who answers for a message while it is not delivered.
+pub(super) enum Owed {
+    /// The source: the ticket keeps its position from being confirmed.
+    Source(Ticket),
+    /// The state: it is on disk under this number.
+    Disk(Seq),
+}
+
+/// What happens to a message now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// Behind another one of its key.
+    Behind,
+    Ready,
+    Asleep,
+    InFlight,
+}
+
 pub(super) struct Entry {
-    /// `None` while it is in flight.
-    pub(super) message: Option<Message>,
-    pub(super) ticket: Ticket,
-    /// The next message of the same key.
+    pub(super) message: Message,
+    pub(super) owed: Owed,
+    pub(super) stand: Stand,
+    /// The neighbours of the same key.
+    pub(super) ahead: Option<Slot>,
     pub(super) behind: Option<Slot>,
     pub(super) arrived_at: Instant,
     /// Microseconds since the Unix epoch.
     pub(super) arrived_us: i64,
     pub(super) attempts: u32,
     pub(super) bytes: usize,
+    number: u64,
     older: Option<Slot>,
     younger: Option<Slot>,
+}
+
+/// A message on its way into the table.
+pub(super) struct Arrival {
+    pub(super) message: Message,
+    pub(super) owed: Owed,
+    pub(super) attempts: u32,
+    pub(super) arrived_at: Instant,
+    pub(super) arrived_us: i64,
 }
 
 #[derive(Default)]
@@ -30,21 +67,37 @@ pub(super) struct Table {
     free: Vec<Slot>,
     oldest: Option<Slot>,
     youngest: Option<Slot>,
+    admitted: u64,
+    held: Held,
 }
 
 impl Table {
-    pub(super) fn insert(&mut self, parcel: Parcel, arrived_at: Instant, arrived_us: i64) -> Slot {
-        let Parcel { message, ticket } = parcel;
+    pub(super) fn insert(&mut self, arrival: Arrival) -> Slot {
+        let Arrival { message, owed, attempts, arrived_at, arrived_us } = arrival;
+        self.admitted += 1;
         let (older, bytes) = (self.youngest, message.byte_len());
-        let message = Some(message);
-        let entry =
-            Entry { message, ticket, behind: None, arrived_at, arrived_us, attempts: 0, bytes, older, younger: None };
+        let entry = Entry {
+            message,
+            owed,
+            stand: Stand::Behind,
+            ahead: None,
+            behind: None,
+            arrived_at,
+            arrived_us,
+            attempts,
+            bytes,
+            number: self.admitted,
+            older,
+            younger: None,
+        };
         let slot = self.place(entry);
         match older {
             Some(older) => self.entry(older).younger = Some(slot),
             None => self.oldest = Some(slot),
         }
         self.youngest = Some(slot);
+        self.held.messages += 1;
+        self.held.bytes += bytes;
         slot
     }
 
@@ -52,13 +105,38 @@ impl Table {
         self.entries[slot.0 as usize].as_mut().expect("a slot is known only while its message is in the table")
     }
 
-    pub(super) fn oldest(&self) -> Option<&Entry> {
-        self.entries[self.oldest?.0 as usize].as_ref()
+    pub(super) fn look(&self, slot: Slot) -> &Entry {
+        self.entries[slot.0 as usize].as_ref().expect("a slot is known only while its message is in the table")
+    }
+
+    /// The message at a slot, under a name that stays its own.
+    pub(super) fn guest(&self, slot: Slot) -> Guest {
+        Guest { slot, number: self.look(slot).number }
+    }
+
+    /// The message of this name, unless it is over.
+    pub(super) fn find(&mut self, guest: Guest) -> Option<&mut Entry> {
+        self.entries.get_mut(guest.slot.0 as usize)?.as_mut().filter(|entry| entry.number == guest.number)
+    }
+
+    pub(super) fn oldest(&self) -> Option<Slot> {
+        self.oldest
+    }
+
+    pub(super) fn youngest(&self) -> Option<Slot> {
+        self.youngest
+    }
+
+    /// The slots from the oldest to the youngest.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+        std::iter::successors(self.oldest, |slot| self.look(*slot).younger)
     }
 
     pub(super) fn remove(&mut self, slot: Slot) -> Entry {
         let entry = self.entries[slot.0 as usize].take().expect("a message leaves the table once");
         self.free.push(slot);
+        self.held.messages -= 1;
+        self.held.bytes -= entry.bytes;
         match entry.older {
             Some(older) => self.entry(older).younger = entry.younger,
             None => self.oldest = entry.younger,
@@ -68,6 +146,11 @@ impl Table {
             None => self.youngest = entry.older,
         }
         entry
+    }
+
+    /// What is in the table, messages in flight included.
+    pub(super) fn held(&self) -> Held {
+        self.held
     }
 
     pub(super) fn is_empty(&self) -> bool {

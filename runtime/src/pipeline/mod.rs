@@ -25,7 +25,7 @@ pub use shape::{Body, CacheForm, Shape};
 
 use crate::change::{Batch, Schema};
 use crate::guest::Transform;
-use crate::lane::Parcel;
+use crate::lane::{Parcel, Turned};
 use crate::ledger::Ticket;
 use crate::sink::format::ShownRow;
 use crate::telemetry::{PipelineStats, count};
@@ -105,8 +105,25 @@ impl Corridor {
         stats.messages_total.fetch_add(addressed.len() as u64, Relaxed);
         ticket.owe(addressed.len() as u64);
         for Addressed { lane, message } in addressed {
-            lane.push(Parcel { message, ticket: ticket.clone() }).await;
+            if let Err(turned) = lane.push(Parcel { message, ticket: ticket.clone() }).await {
+                self.take_back(turned);
+            }
         }
+    }
+
+    /// A lane did not take a message. While the house closes the row will be read again; a member that was taken out meanwhile has
+    /// become no receiver.
+    fn take_back(&mut self, turned: Turned) {
+        if !turned.is_retired {
+            return;
+        }
+        count(&self.settings.stats.unroutable_total);
+        let Parcel { message, ticket } = turned.parcel;
+        let reason = "its member was taken out of the configuration";
+        if let Some(held_back) = self.complaints.due(reason) {
+            warn!(pipeline = self.settings.name, id = %message.id, held_back, "message has no receiver and is set aside: {reason}");
+        }
+        ticket.settle();
     }
 
     fn wanted_rows(&self, batch: &Batch) -> Vec<u32> {

@@ -10,15 +10,35 @@ use crate::lane::Lane;
 use crate::sink::format::ShownRow;
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 /// Decides by a table's full name.
 pub type TableFilter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// A target's lanes, by member. A target without members has one, whose name is empty.
+/// A target's lanes, by member. A target without members has one, whose name is empty. Members come and go while messages
+/// are made.
 pub struct Road {
-    pub target: String,
-    pub lanes: HashMap<String, Lane>,
+    target: String,
+    lanes: RwLock<HashMap<String, Lane>>,
+}
+
+impl Road {
+    pub fn new(target: &str, lanes: impl IntoIterator<Item = (String, Lane)>) -> Self {
+        Self { target: target.to_owned(), lanes: RwLock::new(lanes.into_iter().collect()) }
+    }
+
+    pub fn lane(&self, member: &str) -> Option<Lane> {
+        self.lanes.read().expect("no panic while members change").get(member).cloned()
+    }
+
+    pub fn add(&self, member: &str, lane: Lane) {
+        self.lanes.write().expect("no panic while members change").insert(member.to_owned(), lane);
+    }
+
+    /// Takes a member out; what is made for it from now on has no receiver.
+    pub fn remove(&self, member: &str) -> Option<Lane> {
+        self.lanes.write().expect("no panic while members change").remove(member)
+    }
 }
 
 /// One `[[route]]`, checked.
@@ -154,7 +174,7 @@ impl Route {
     }
 
     fn lane(&self, member: &str) -> Result<Lane, Unroutable> {
-        self.settings.road.lanes.get(member).cloned().ok_or_else(|| Unroutable::NoMember {
+        self.settings.road.lane(member).ok_or_else(|| Unroutable::NoMember {
             route: self.settings.name.clone(),
             target: self.settings.road.target.clone(),
             member: member.to_owned(),

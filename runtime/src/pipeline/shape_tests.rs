@@ -95,7 +95,7 @@ fn made(shape: Shape, batch: &Batch) -> Result<Vec<crate::change::Message>, Unro
         "p",
         RouteSettings {
             name: "r".into(),
-            road: Arc::new(Road { target: "t".into(), lanes: HashMap::from([(String::new(), lane)]) }),
+            road: Arc::new(Road::new("t", [(String::new(), lane)])),
             tables: None,
             ops: None,
             only_named: false,

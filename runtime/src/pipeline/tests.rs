@@ -123,7 +123,7 @@ fn house(guests: Vec<Arc<dyn Transform>>, on_error: OnError) -> House {
     }
     let settings = RouteSettings {
         name: "customer".into(),
-        road: Arc::new(Road { target: "customers".into(), lanes }),
+        road: Arc::new(Road::new("customers", lanes)),
         tables: None,
         ops: None,
         only_named: false,

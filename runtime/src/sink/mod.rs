@@ -22,6 +22,13 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
 }
 
+impl Refusal {
+    /// Try again.
+    pub fn passing(reason: impl Into<String>) -> Self {
+        Self { fault: Fault::Passing, reason: reason.into(), retry_after: None }
+    }
+}
+
 /// One receiver. Each lane has one of its own; what lanes can share (connections) they share inside.
 pub trait Sink: Send + Sync + 'static {
     /// One attempt, over within the sink's own timeout.

@@ -11,10 +11,12 @@
 //! start instead of losing changes in silence.
 
 mod dead;
+mod memory;
 mod parked;
 mod sqlite;
 
 pub use dead::{Buried, DeadFilter, DeadId, DeadLetter, DeadRow, DeadSummary};
+pub use memory::MemoryStore;
 pub use parked::{Carried, LaneId, LaneName, LaneRecord, Loaded, Park, Seq, Settlement, Window};
 pub use sqlite::SqliteStore;
 

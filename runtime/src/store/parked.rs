@@ -13,6 +13,12 @@ pub struct LaneName {
     pub member: Arc<str>,
 }
 
+impl LaneName {
+    pub fn new(pipeline: &str, target: &str, member: &str) -> Self {
+        Self { pipeline: pipeline.into(), target: target.into(), member: member.into() }
+    }
+}
+
 /// A lane's number in the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LaneId(pub i64);

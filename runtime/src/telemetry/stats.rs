@@ -89,12 +89,24 @@ pub struct LaneStats {
     pub waiting_bytes: AtomicU64,
     pub delivered_total: AtomicU64,
     pub attempts_total: AtomicU64,
+    /// Set aside, never delivered.
     pub dead_total: AtomicU64,
+    /// What waits on disk.
+    pub parked: AtomicU64,
+    pub parked_bytes: AtomicU64,
+    /// Messages that went to disk.
+    pub parked_total: AtomicU64,
+    /// Messages that came again with the log and were delivered, or on disk, already.
+    pub known_total: AtomicU64,
+    /// Messages given up to make room on disk.
+    pub dropped_total: AtomicU64,
+    /// How often the receiver was found to be away.
+    pub opened_total: AtomicU64,
     /// Unix time in microseconds of the oldest undelivered message's arrival; 0 if there is none.
     pub oldest_at_us: AtomicU64,
     /// Commit to answer.
     pub latency: Latency,
-    /// `flowing`, `full`, `halted`.
+    /// `flowing`, `parked`, `full` (pushers wait), `open` (the receiver is away), `halted`.
     pub state: Note,
     pub last_error: Note,
 }

@@ -1,13 +1,14 @@
 //! Targets, as lanes and their sinks.
 
 use crate::admin::{LaneEntry, Registry};
-use crate::config::{Door, HttpPlan, KafkaPlan, MemberPlan, PipelinePlan, Plan, RedisPlan, TargetPlan};
-use crate::lane::{self, Budget, Lane, LaneSettings, RetrySettings};
+use crate::config::{self, Door, HttpPlan, KafkaPlan, MemberPlan, PipelinePlan, Plan, RedisPlan, TargetPlan};
+use crate::lane::{self, Budget, Ground, Lane, LaneSettings, Quota, RetrySettings, Slots, WhenFull};
 use crate::pipeline::Road;
 use crate::sink::Sink;
 use crate::sink::http::{Clients, HttpSettings, HttpSink, SigningSecret};
 use crate::sink::kafka::{self, KafkaSettings, KafkaSink, TopicSettings};
 use crate::sink::redis::{self, RedisSettings, RedisSink, SentinelSettings};
+use crate::store::{LaneName, Store};
 use crate::telemetry::LaneStats;
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,16 +16,26 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// Builds lanes, target by target, under one budget.
+/// Builds lanes, target by target, under limits that they share.
 pub struct Roads {
+    store: Arc<dyn Store>,
     budget: Budget,
+    slots: Slots,
+    quota: Quota,
     clients: Clients,
     lanes: Vec<(Lane, JoinHandle<()>)>,
 }
 
 impl Roads {
-    pub fn new(plan: &Plan) -> Self {
-        Self { budget: Budget::new(plan.host.memory as usize), clients: Clients::default(), lanes: Vec::new() }
+    pub fn new(plan: &Plan, store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            budget: Budget::new(plan.host.memory as usize),
+            slots: Slots::new(plan.host.in_flight as usize),
+            quota: Quota::new(plan.host.disk),
+            clients: Clients::default(),
+            lanes: Vec::new(),
+        }
     }
 
     /// Every lane that was started, with its task.
@@ -47,7 +58,7 @@ impl Roads {
             for member in &target.members {
                 lanes.insert(member.name.clone(), self.lane(pipeline, target, member, registry)?);
             }
-            roads.insert(target.name.clone(), Arc::new(Road { target: target.name.clone(), lanes }));
+            roads.insert(target.name.clone(), Arc::new(Road::new(&target.name, lanes)));
         }
         Ok(roads)
     }
@@ -59,18 +70,26 @@ impl Roads {
         member: &MemberPlan,
         registry: &mut Registry,
     ) -> Result<Lane, String> {
+        let name = LaneName::new(&pipeline.name, &target.name, &member.name);
+        let record = self.store.lane(&name).map_err(|e| e.to_string())?;
         let settings = LaneSettings {
-            pipeline: pipeline.name.as_str().into(),
-            target: target.name.as_str().into(),
-            member: member.name.as_str().into(),
+            name,
             concurrency: member.concurrency as usize,
             batch_max: match member.door {
                 Door::Http(_) => 1,
                 Door::Kafka(_) => kafka::BATCH_MAX,
                 Door::Redis(_) => redis::BATCH_MAX,
             },
+            rate: member.rate.map(f64::from),
             memory_bytes: member.memory as usize,
             messages_max: lane::MESSAGES_MAX,
+            hold: member.hold,
+            disk_bytes: member.disk,
+            when_full: match member.when_full {
+                config::WhenFull::PauseSource => WhenFull::PauseSource,
+                config::WhenFull::DeadLetter => WhenFull::DeadLetter,
+                config::WhenFull::DropOldest => WhenFull::DropOldest,
+            },
             retry: RetrySettings {
                 first: member.retry.first,
                 max: member.retry.max,
@@ -91,7 +110,9 @@ impl Roads {
                 move || sink.complaint()
             }),
         });
-        let (lane, task) = lane::spawn(settings, sink, self.budget.clone(), stats);
+        let (store, budget) = (self.store.clone(), self.budget.clone());
+        let ground = Ground { store, record, budget, slots: self.slots.clone(), quota: self.quota.clone() };
+        let (lane, task) = lane::spawn(settings, sink, ground, stats);
         self.lanes.push((lane.clone(), task));
         Ok(lane)
     }
