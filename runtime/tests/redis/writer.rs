@@ -2,7 +2,9 @@
 
 use super::server::Server;
 use bytes::Bytes;
-use sluicegate::change::{Act, CacheValue, Content, Database, Message, MessageId, Op, Origin, RowMark, Schema, put_pair};
+use sluicegate::change::{
+    Act, CacheValue, Content, Database, Message, MessageId, Op, Origin, RowMark, Schema, put_pair,
+};
 use sluicegate::fault::Fault;
 use sluicegate::lane::{Budget, Lane, LaneSettings, Parcel, RetrySettings};
 use sluicegate::ledger::Ledger;
