@@ -3,7 +3,7 @@
 use super::{Op, RowMark, Schema};
 use bytes::Bytes;
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 /// The same on every attempt and after every restart: made from source, position and index, never drawn.
@@ -157,6 +157,13 @@ impl Deref for Message {
 
     fn deref(&self) -> &Content {
         &self.0
+    }
+}
+
+/// A clone that shares the content keeps what it had.
+impl DerefMut for Message {
+    fn deref_mut(&mut self) -> &mut Content {
+        Arc::make_mut(&mut self.0)
     }
 }
 
