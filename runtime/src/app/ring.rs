@@ -88,9 +88,7 @@ pub async fn checkpoint(
         let Stream { source, stream } = stream.clone();
         let checkpoint = Checkpoint { source, stream, position: position.to_string() };
         loop {
-            let (store, checkpoint) = (store.clone(), checkpoint.clone());
-            let saved = tokio::task::spawn_blocking(move || store.save(&checkpoint)).await;
-            match saved.expect("saving a checkpoint does not panic") {
+            match store.save(checkpoint.clone()).await {
                 Ok(()) => break,
                 Err(reason) => error!(%reason, "checkpoint not written; nothing is confirmed until it is"),
             }
@@ -105,8 +103,14 @@ pub async fn checkpoint(
 mod tests {
     use super::*;
     use crate::change::Lsn;
-    use crate::store::StoreError;
+    use crate::store::{
+        DeadFilter, DeadId, DeadLetter, DeadSummary, LaneId, LaneName, LaneRecord, Loaded, Park, Seq, Settlement,
+        StoreError, Window,
+    };
+    use futures_util::future::BoxFuture;
     use std::sync::Mutex;
+
+    const ONLY_SAVES: &str = "the ring only saves";
 
     /// Fails the first time, as a full disk that is cleared would.
     #[derive(Default)]
@@ -117,10 +121,63 @@ mod tests {
             Ok(None)
         }
 
-        fn save(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        fn save(&self, checkpoint: Checkpoint) -> BoxFuture<'_, Result<(), StoreError>> {
             let mut saved = self.0.lock().expect("no panic here");
-            saved.push(checkpoint.position.clone());
-            if saved.len() == 1 { Err(StoreError::Owned { path: "state".into() }) } else { Ok(()) }
+            saved.push(checkpoint.position);
+            let first = if saved.len() == 1 { Err(StoreError::Owned { path: "state".into() }) } else { Ok(()) };
+            Box::pin(async move { first })
+        }
+
+        fn forget_marks(&self, _: &str) -> Result<(), StoreError> {
+            unreachable!("{ONLY_SAVES}")
+        }
+
+        fn lane(&self, _: &LaneName) -> Result<LaneRecord, StoreError> {
+            unreachable!("{ONLY_SAVES}")
+        }
+
+        fn lanes(&self) -> Result<Vec<(LaneName, LaneRecord)>, StoreError> {
+            unreachable!("{ONLY_SAVES}")
+        }
+
+        fn park(&self, _: LaneId, _: Park) -> BoxFuture<'_, Result<Seq, StoreError>> {
+            unreachable!("{ONLY_SAVES}")
+        }
+
+        fn load(&self, _: LaneId, _: Seq, _: Window) -> BoxFuture<'_, Result<Vec<Loaded>, StoreError>> {
+            unreachable!("{ONLY_SAVES}")
+        }
+
+        fn settle(&self, _: LaneId, _: Settlement) -> BoxFuture<'_, Result<(), StoreError>> {
+            unreachable!("{ONLY_SAVES}")
+        }
+
+        fn bury(&self, _: Vec<DeadLetter>) -> BoxFuture<'_, Result<(), StoreError>> {
+            unreachable!("{ONLY_SAVES}")
+        }
+
+        fn dead(&self, _: DeadFilter) -> BoxFuture<'_, Result<Vec<DeadSummary>, StoreError>> {
+            unreachable!("{ONLY_SAVES}")
+        }
+
+        fn dead_letter(&self, _: DeadId) -> BoxFuture<'_, Result<Option<DeadLetter>, StoreError>> {
+            unreachable!("{ONLY_SAVES}")
+        }
+
+        fn drop_dead(&self, _: Vec<DeadId>) -> BoxFuture<'_, Result<u64, StoreError>> {
+            unreachable!("{ONLY_SAVES}")
+        }
+
+        fn revive(&self, _: DeadId) -> BoxFuture<'_, Result<Option<(LaneId, Seq)>, StoreError>> {
+            unreachable!("{ONLY_SAVES}")
+        }
+
+        fn clear_lane(&self, _: LaneId, _: Option<String>) -> BoxFuture<'_, Result<u64, StoreError>> {
+            unreachable!("{ONLY_SAVES}")
+        }
+
+        fn disk_bytes(&self) -> u64 {
+            0
         }
     }
 

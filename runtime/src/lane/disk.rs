@@ -18,9 +18,9 @@ use super::table::{Guest, Owed};
 use super::{Held, Parcel};
 use crate::change::{Message, Place};
 use crate::ledger::Ticket;
-use crate::store::{Carried, DeadLetter, LaneId, LaneRecord, Loaded, Park, Seq, Settlement, Store, StoreError, Window};
+use crate::store::{Carried, DeadLetter, KeyHash, LaneId, LaneRecord, Loaded, Park, Seq, Settlement, Store, StoreError, Window};
 use futures_util::future::BoxFuture;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -48,6 +48,10 @@ pub(super) struct Disk {
     settling: Option<Settling>,
     over: Vec<Seq>,
     burials: Vec<Burial>,
+    /// Keys that have dead letters which nothing newer was delivered after.
+    dead_keys: HashSet<KeyHash>,
+    /// Messages that were delivered after such a letter.
+    superseded: Vec<Message>,
     pub(super) revivals: VecDeque<Revival>,
     retry_at: Option<Instant>,
 }
@@ -107,7 +111,7 @@ pub(super) enum WriteEnd {
 
 impl Disk {
     pub(super) fn new(store: Arc<dyn Store>, record: LaneRecord, share: Share) -> Self {
-        let LaneRecord { id, parked, last, marks, .. } = record;
+        let LaneRecord { id, parked, last, marks, dead_keys, .. } = record;
         Self {
             store,
             lane: id,
@@ -122,6 +126,8 @@ impl Disk {
             settling: None,
             over: Vec::new(),
             burials: Vec::new(),
+            dead_keys: dead_keys.into_iter().collect(),
+            superseded: Vec::new(),
             revivals: VecDeque::new(),
             retry_at: None,
         }
@@ -294,9 +300,16 @@ impl Disk {
         self.share.give_back(bytes as u64);
     }
 
+    /// A message was delivered. A dead letter of its key that is older would put an older state over it, and has to say so.
+    pub(super) fn supersede(&mut self, message: &Message) {
+        if !self.dead_keys.is_empty() && self.dead_keys.remove(&KeyHash::of(&message.key)) {
+            self.superseded.push(message.clone());
+        }
+    }
+
     /// Sets a message aside; its ticket is settled, or its place on disk given up, with it.
     pub(super) fn bury(&mut self, letter: DeadLetter, leaver: Leaver) {
-        let Leaver { owed, bytes, .. } = leaver;
+        let Leaver { message, owed, bytes, .. } = leaver;
         let ticket = match owed {
             Owed::Source(ticket) => Some(ticket),
             Owed::Disk(seq) => {
@@ -304,24 +317,26 @@ impl Disk {
                 None
             }
         };
+        self.dead_keys.insert(KeyHash::of(&message.key));
         self.burials.push(Burial { letter, ticket, held: Held { messages: 1, bytes } });
     }
 
     /// Sets aside what never came into the core.
     pub(super) fn bury_arrival(&mut self, letter: DeadLetter, parcel: Parcel) {
         let held = Held { messages: 1, bytes: parcel.message.byte_len() };
+        self.dead_keys.insert(KeyHash::of(&parcel.message.key));
         self.burials.push(Burial { letter, ticket: Some(parcel.ticket), held });
     }
 
     /// Tells the store what is over, unless it is still busy with what it was told before.
     pub(super) fn settle(&mut self, now: Instant) {
         let idle = self.settling.is_none() && self.retry_at.is_none_or(|at| now >= at);
-        if !idle || self.over.is_empty() && self.burials.is_empty() {
+        if !idle || self.over.is_empty() && self.burials.is_empty() && self.superseded.is_empty() {
             return;
         }
         let (over, burials) = (std::mem::take(&mut self.over), std::mem::take(&mut self.burials));
         let dead = burials.iter().map(|burial| burial.letter.clone()).collect();
-        let settlement = Settlement { over: over.clone(), dead };
+        let settlement = Settlement { over: over.clone(), dead, superseded: std::mem::take(&mut self.superseded) };
         let (store, lane) = (self.store.clone(), self.lane);
         let future = Box::pin(async move { store.settle(lane, settlement).await });
         self.settling = Some(Settling { future, over, burials });

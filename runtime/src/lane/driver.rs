@@ -235,6 +235,7 @@ impl Driver {
                 let latency_us = now_us.saturating_sub(leaver.message.committed_at_us).max(0);
                 self.stats.latency.record(Duration::from_micros(latency_us as u64));
                 count(&self.stats.delivered_total);
+                self.disk.supersede(&leaver.message);
                 match leaver.owed {
                     Owed::Source(ticket) => self.settle(leaver.bytes, ticket),
                     Owed::Disk(seq) => {

@@ -1,7 +1,7 @@
 //! The state without a disk: for benches and tests. It keeps what it is told for as long as it lives.
 
 use super::{
-    Buried, Carried, Checkpoint, DeadFilter, DeadId, DeadLetter, DeadSummary, LaneId, LaneName, LaneRecord, Loaded,
+    Buried, Carried, Checkpoint, DeadFilter, DeadId, DeadLetter, DeadSummary, KeyHash, LaneId, LaneName, LaneRecord, Loaded,
     Park, Seq, Settlement, Store, StoreError, Window,
 };
 use crate::change::Place;
@@ -58,6 +58,7 @@ impl Books {
             last: parked.keys().next_back().map_or(Seq(0), |seq| Seq(*seq)),
             marks: marks.iter().map(|(source, place)| (source.clone(), *place)).collect(),
             dead: self.dead.values().filter(is_of).count() as u64,
+            dead_keys: self.dead.values().filter(is_of).filter_map(key_of).collect(),
         }
     }
 
@@ -81,6 +82,13 @@ impl Books {
         };
         self.dead.retain(|_, other| !is_same(other));
         self.dead.insert(self.dead_last, letter);
+    }
+}
+
+fn key_of(letter: &DeadLetter) -> Option<KeyHash> {
+    match &letter.buried {
+        Buried::Message(message) => Some(KeyHash::of(&message.key)),
+        Buried::Row(_) => None,
     }
 }
 

@@ -17,7 +17,7 @@ mod sqlite;
 
 pub use dead::{Buried, DeadFilter, DeadId, DeadLetter, DeadRow, DeadSummary};
 pub use memory::MemoryStore;
-pub use parked::{Carried, LaneId, LaneName, LaneRecord, Loaded, Park, Seq, Settlement, Window};
+pub use parked::{Carried, KeyHash, LaneId, LaneName, LaneRecord, Loaded, Park, Seq, Settlement, Window};
 pub use sqlite::SqliteStore;
 
 use futures_util::future::BoxFuture;
@@ -143,8 +143,22 @@ pub enum StoreError {
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error(
-        "{path} can not be read or written: {source}; if the disk is full make room, if the file is damaged restore it or \
-         remove it (sources then go on from what their database remembers)"
+        "the disk that holds {path} is full, and so nothing more can be parked or confirmed; make room, it goes on by itself"
+    )]
+    Full { path: PathBuf },
+    #[error(
+        "{path} is damaged: {}; nothing was changed: restore the state folder from a copy, or let `sluicegate salvage` move the \
+         damaged files aside and keep all that is whole", findings.join("; ")
+    )]
+    Damaged {
+        path: PathBuf,
+        /// A sentence for each thing that is gone.
+        findings: Vec<String>,
+    },
+    #[error("the thread that writes {path} has stopped; restart")]
+    Stopped { path: PathBuf },
+    #[error(
+        "{path} can not be read or written: {source}; if a quota or a file size limit is reached make room, else look at the disk"
     )]
     Database { path: PathBuf, source: rusqlite::Error },
 }

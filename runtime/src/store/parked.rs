@@ -2,6 +2,7 @@
 
 use super::DeadLetter;
 use crate::change::{Message, Place};
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 /// Names a lane, the same after every restart and edit.
@@ -40,6 +41,20 @@ pub struct LaneRecord {
     pub marks: Vec<(Arc<str>, Place)>,
     /// Its dead letters.
     pub dead: u64,
+    /// The keys of those among them that are messages and not superseded, each once: see [`Settlement::superseded`].
+    pub dead_keys: Vec<KeyHash>,
+}
+
+/// Stands for a key where the keys of many dead letters are remembered: only within the process, and two keys may have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyHash(u64);
+
+impl KeyHash {
+    pub fn of(key: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(key);
+        Self(hasher.finish())
+    }
 }
 
 /// A message with what its lane knows of it.
@@ -82,4 +97,7 @@ pub struct Settlement {
     pub over: Vec<Seq>,
     /// In the same transaction.
     pub dead: Vec<DeadLetter>,
+    /// Messages that were delivered though their key has dead letters: those that are older, by their place in the same source, are
+    /// superseded. One whose key has none does no harm.
+    pub superseded: Vec<Message>,
 }
