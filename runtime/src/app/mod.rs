@@ -290,6 +290,10 @@ fn start_ring(
 ) -> Result<Ring, Ending> {
     let stream = Stream { source: source.name.clone(), stream: mapping::stream(source).to_owned() };
     let known = store.checkpoint(&stream.source, &stream.stream).map_err(Ending::failed)?;
+    if known.is_none() {
+        // It begins anew, perhaps on another server: what lanes had of it before must not make them drop what comes now.
+        store.forget_marks(&stream.source).map_err(Ending::failed)?;
+    }
     let adapter = mapping::source(plan, source, known).map_err(usage)?;
     let ledger = Ledger::new();
     let (safe_in, safe) = watch::channel(None);

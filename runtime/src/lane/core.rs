@@ -72,6 +72,17 @@ pub(super) struct Leaver {
     pub(super) arrived_us: i64,
 }
 
+/// What became of messages that were put on disk.
+#[derive(Default)]
+pub(super) struct HandedOver {
+    /// To be settled.
+    pub(super) tickets: Vec<Ticket>,
+    /// What those held.
+    pub(super) held: Held,
+    /// Those that were over before they were on disk, with their sizes: they need not wait.
+    pub(super) over: Vec<(Seq, usize)>,
+}
+
 /// What an attempt's outcome means.
 pub(super) enum Finish {
     /// Over: settle it.
@@ -188,8 +199,7 @@ impl Core {
         for slot in slots {
             let outcome = outcomes.next().unwrap_or_else(|| Err(Refusal::passing("no outcome")));
             let entry = self.table.entry(slot);
-            self.in_flight.messages -= 1;
-            self.in_flight.bytes -= entry.bytes;
+            self.in_flight -= Held::one(entry.bytes);
             entry.stand = Stand::Behind;
             let behind = entry.behind;
             if held == Some(slot) {
@@ -226,8 +236,7 @@ impl Core {
         entry.stand = Stand::InFlight;
         flight.slots.push(slot);
         flight.messages.push(entry.message.clone());
-        self.in_flight.messages += 1;
-        self.in_flight.bytes += entry.bytes;
+        self.in_flight += Held::one(entry.bytes);
         entry.behind
     }
 
@@ -365,6 +374,11 @@ impl Core {
         self.ready.len()
     }
 
+    /// Messages that wait for their next attempt.
+    pub(super) fn asleep(&self) -> usize {
+        self.asleep.len()
+    }
+
     /// When the oldest message arrived: microseconds since the Unix epoch.
     pub(super) fn oldest_us(&self) -> Option<i64> {
         self.table.oldest().map(|slot| self.table.look(slot).arrived_us)
@@ -400,27 +414,24 @@ impl Core {
         (guests, carried)
     }
 
-    /// The state answers for these messages from now on, numbered from `first`. Their tickets go to `paid`, to be settled; returned
-    /// are those that were over before they were on disk, with their sizes.
-    pub(super) fn hand_over(
-        &mut self,
-        guests: &[(Guest, usize)],
-        first: Seq,
-        paid: &mut Vec<Ticket>,
-    ) -> Vec<(Seq, usize)> {
-        let mut over = Vec::new();
+    /// The state answers for these messages from now on, numbered from `first`.
+    pub(super) fn hand_over(&mut self, guests: &[(Guest, usize)], first: Seq) -> HandedOver {
+        let mut handed = HandedOver::default();
         for ((guest, bytes), seq) in guests.iter().zip(first.0..) {
             match self.table.find(*guest) {
                 Some(entry) => match std::mem::replace(&mut entry.owed, Owed::Disk(Seq(seq))) {
-                    Owed::Source(ticket) => paid.push(ticket),
+                    Owed::Source(ticket) => {
+                        handed.tickets.push(ticket);
+                        handed.held += Held::one(*bytes);
+                    }
                     Owed::Disk(_) => unreachable!("a message is put on disk once"),
                 },
-                None => over.push((Seq(seq), *bytes)),
+                None => handed.over.push((Seq(seq), *bytes)),
             }
         }
         // What came meanwhile stands behind them.
         self.unpaid.retain(|guest| self.table.find(*guest).is_some_and(|entry| matches!(entry.owed, Owed::Source(_))));
-        over
+        handed
     }
 
     /// Forgets the youngest messages down to `kept`, as long as they are on disk and were not tried yet. The number of the last
@@ -438,11 +449,23 @@ impl Core {
                 let place = self.ready.iter().rposition(|slot| *slot == youngest);
                 self.ready.remove(place.expect("a message that is ready stands in line"));
             }
-            evicted.messages += 1;
-            evicted.bytes += self.remove(youngest).bytes;
+            evicted += Held::one(self.remove(youngest).bytes);
             first = Some(Seq(seq.0 - 1));
         }
         (evicted, first)
+    }
+
+    /// Takes out the youngest messages that the source answers for, as long as they were not tried yet.
+    pub(super) fn shed(&mut self) -> Vec<Leaver> {
+        let mut shed = Vec::new();
+        while let Some(youngest) = self.table.youngest() {
+            let entry = self.table.look(youngest);
+            let (Owed::Source(_), Stand::Behind | Stand::Ready) = (&entry.owed, entry.stand) else { break };
+            self.ready.retain(|slot| *slot != youngest);
+            shed.push(self.remove(youngest));
+        }
+        shed.reverse();
+        shed
     }
 
     /// Gives up the oldest messages on disk that are not in flight, until `bytes` are freed or none is left; what they were.

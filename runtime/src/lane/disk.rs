@@ -12,13 +12,15 @@
 //! is a tail, whatever arrives goes behind it.
 
 use super::core::Leaver;
-use super::inbox::Revival;
+use super::inbox::{Returned, Revival};
 use super::quota::Share;
 use super::table::{Guest, Owed};
 use super::{Held, Parcel};
 use crate::change::{Message, Place};
 use crate::ledger::Ticket;
-use crate::store::{Carried, DeadLetter, KeyHash, LaneId, LaneRecord, Loaded, Park, Seq, Settlement, Store, StoreError, Window};
+use crate::store::{
+    Carried, DeadLetter, KeyHash, LaneId, LaneRecord, Loaded, Park, Seq, Settlement, Store, StoreError, Window,
+};
 use futures_util::future::BoxFuture;
 use std::collections::{HashSet, VecDeque};
 use std::future::poll_fn;
@@ -53,6 +55,7 @@ pub(super) struct Disk {
     /// Messages that were delivered after such a letter.
     superseded: Vec<Message>,
     pub(super) revivals: VecDeque<Revival>,
+    revival_is_next: bool,
     retry_at: Option<Instant>,
 }
 
@@ -83,6 +86,7 @@ struct Settling {
     future: BoxFuture<'static, Result<(), StoreError>>,
     over: Vec<Seq>,
     burials: Vec<Burial>,
+    superseded: Vec<Message>,
 }
 
 /// Something that the store has done, or could not do.
@@ -96,7 +100,7 @@ pub(super) enum Event {
 #[derive(Default)]
 pub(super) struct Buried {
     pub(super) tickets: Vec<Ticket>,
-    pub(super) held: Held,
+    pub(super) returned: Returned,
 }
 
 /// What came of a write.
@@ -129,6 +133,7 @@ impl Disk {
             dead_keys: dead_keys.into_iter().collect(),
             superseded: Vec::new(),
             revivals: VecDeque::new(),
+            revival_is_next: false,
             retry_at: None,
         }
     }
@@ -205,6 +210,13 @@ impl Disk {
         let park = Park { messages, marks: marks.clone() };
         let future = Box::pin(async move { store.park(lane, park).await });
         self.writing = Some(Writing { future, what, bytes, marks });
+    }
+
+    /// What came before it is written first; what comes after it waits for it.
+    pub(super) fn revival_that_is_next(&mut self) -> Option<Revival> {
+        let is_next = self.backlog.is_empty() || self.revival_is_next;
+        self.revival_is_next = !self.revival_is_next && !self.revivals.is_empty();
+        if is_next { self.revivals.pop_front() } else { None }
     }
 
     /// Sends a dead letter back to the end of what waits.
@@ -318,14 +330,7 @@ impl Disk {
             }
         };
         self.dead_keys.insert(KeyHash::of(&message.key));
-        self.burials.push(Burial { letter, ticket, held: Held { messages: 1, bytes } });
-    }
-
-    /// Sets aside what never came into the core.
-    pub(super) fn bury_arrival(&mut self, letter: DeadLetter, parcel: Parcel) {
-        let held = Held { messages: 1, bytes: parcel.message.byte_len() };
-        self.dead_keys.insert(KeyHash::of(&parcel.message.key));
-        self.burials.push(Burial { letter, ticket: Some(parcel.ticket), held });
+        self.burials.push(Burial { letter, ticket, held: Held::one(bytes) });
     }
 
     /// Tells the store what is over, unless it is still busy with what it was told before.
@@ -336,25 +341,30 @@ impl Disk {
         }
         let (over, burials) = (std::mem::take(&mut self.over), std::mem::take(&mut self.burials));
         let dead = burials.iter().map(|burial| burial.letter.clone()).collect();
-        let settlement = Settlement { over: over.clone(), dead, superseded: std::mem::take(&mut self.superseded) };
+        let superseded = std::mem::take(&mut self.superseded);
+        let settlement = Settlement { over: over.clone(), dead, superseded: superseded.clone() };
         let (store, lane) = (self.store.clone(), self.lane);
         let future = Box::pin(async move { store.settle(lane, settlement).await });
-        self.settling = Some(Settling { future, over, burials });
+        self.settling = Some(Settling { future, over, burials, superseded });
     }
 
     fn end_settle(&mut self, outcome: Result<(), StoreError>, now: Instant) -> Result<Buried, StoreError> {
-        let Settling { over, burials, .. } = self.settling.take().expect("a settlement that ended was under way");
+        let Settling { over, burials, superseded, .. } =
+            self.settling.take().expect("a settlement that ended was under way");
         if let Err(error) = outcome {
             self.retry_at = Some(now + RETRY);
             self.over.splice(0..0, over);
             self.burials.splice(0..0, burials);
+            self.superseded.extend(superseded);
             return Err(error);
         }
         let mut buried = Buried::default();
         for Burial { ticket, held, .. } in burials {
-            buried.tickets.extend(ticket);
-            buried.held.messages += held.messages;
-            buried.held.bytes += held.bytes;
+            buried.returned.held += held;
+            if let Some(ticket) = ticket {
+                buried.returned.unpaid += held;
+                buried.tickets.push(ticket);
+            }
         }
         Ok(buried)
     }

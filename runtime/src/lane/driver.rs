@@ -4,7 +4,7 @@
 use super::core::{Core, Finish, Flight, Leaver};
 use super::disk::{Disk, Event};
 use super::gate::Shut;
-use super::inbox::{Inbox, Orders, Renewal, Standing, Visit};
+use super::inbox::{Inbox, Orders, Renewal, Returned, Standing, Visit};
 use super::table::{Arrival, Owed};
 use super::{Ground, Held, LaneSettings, Parcel};
 use crate::change::Message;
@@ -39,11 +39,13 @@ pub(super) struct Driver {
     finishes: Vec<Finish>,
     /// Paid at the next visit, all at once.
     pub(super) paid: Vec<Ticket>,
-    pub(super) settled: Held,
+    pub(super) returned: Returned,
     /// Nothing more is sent: it only waits for what is in flight.
     retires: bool,
     /// The store refuses, and that was said.
     pub(super) complains: bool,
+    /// There is no room on disk, and the oldest that would give way are not in memory.
+    pub(super) wants_to_drop: bool,
 }
 
 /// Runs a lane until it is closed.
@@ -68,9 +70,10 @@ pub(super) async fn run(
         arrivals: Vec::new(),
         finishes: Vec::new(),
         paid: Vec::new(),
-        settled: Held::default(),
+        returned: Returned::default(),
         retires: false,
         complains: false,
+        wants_to_drop: false,
     };
     while let Some(wake_at) = driver.turn() {
         driver.wait(wake_at).await;
@@ -87,10 +90,11 @@ impl Driver {
     /// Everything that can be done now. `None` when the lane has ended.
     fn turn(&mut self) -> Option<WakeAt> {
         Ticket::settle_all(&mut self.paid);
-        let mut visit = self.inbox.visit(std::mem::take(&mut self.settled), &mut self.arrivals);
+        let mut visit = self.inbox.visit(std::mem::take(&mut self.returned), &mut self.arrivals);
         let now = Instant::now();
-        self.obey(std::mem::take(&mut visit.orders));
+        // Orders came after the arrivals, or among them: what waits already goes before a dead letter that goes again.
         self.take_in(now);
+        self.obey(std::mem::take(&mut visit.orders));
         if self.has_ended(&visit, now) {
             return None;
         }
@@ -240,7 +244,7 @@ impl Driver {
                     Owed::Source(ticket) => self.settle(leaver.bytes, ticket),
                     Owed::Disk(seq) => {
                         self.disk.forget(seq, leaver.bytes);
-                        self.give_back(leaver.bytes);
+                        self.returned.held += Held::one(leaver.bytes);
                     }
                 }
             }
@@ -291,13 +295,9 @@ impl Driver {
     }
 
     pub(super) fn settle(&mut self, bytes: usize, ticket: Ticket) {
-        self.give_back(bytes);
+        self.returned.held += Held::one(bytes);
+        self.returned.unpaid += Held::one(bytes);
         self.paid.push(ticket);
-    }
-
-    pub(super) fn give_back(&mut self, bytes: usize) {
-        self.settled.messages += 1;
-        self.settled.bytes += bytes;
     }
 
     fn publish(&self, visit: &Visit) {

@@ -7,6 +7,7 @@ use super::{Budget, LaneSettings, Parcel, Turned};
 use crate::sink::Sink;
 use crate::store::DeadId;
 use crate::telemetry::LaneStats;
+use std::ops::{AddAssign, SubAssign};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -19,12 +20,41 @@ const PRESS_EVERY: Duration = Duration::from_millis(100);
 /// What a lane that is taken away has under way may take so long.
 const RETIRE_MAX: Duration = Duration::from_secs(10);
 
-/// What a lane holds: every message that was taken and is not settled.
+/// Messages, and what they take of memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     pub messages: usize,
     /// By `Message::byte_len`.
     pub bytes: usize,
+}
+
+impl Held {
+    pub(super) fn one(bytes: usize) -> Self {
+        Self { messages: 1, bytes }
+    }
+}
+
+impl AddAssign for Held {
+    fn add_assign(&mut self, more: Self) {
+        self.messages += more.messages;
+        self.bytes += more.bytes;
+    }
+}
+
+impl SubAssign for Held {
+    fn sub_assign(&mut self, less: Self) {
+        self.messages -= less.messages;
+        self.bytes -= less.bytes;
+    }
+}
+
+/// What the lane's task gives back.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Returned {
+    /// Memory.
+    pub(super) held: Held,
+    /// Room for pushers: the source does not answer for these any more.
+    pub(super) unpaid: Held,
 }
 
 pub(super) struct Inbox {
@@ -41,7 +71,10 @@ pub(super) struct Inbox {
 #[derive(Default)]
 struct Desk {
     arrivals: Vec<Parcel>,
+    /// Everything in memory.
     held: Held,
+    /// What the source answers for: only that makes pushers wait. The rest is bounded by the window and by what is in flight.
+    unpaid: Held,
     closes_at: Option<Instant>,
     pushers_waiting: usize,
     orders: Orders,
@@ -163,16 +196,16 @@ impl Inbox {
             return Offer::Closed(Turned { parcel, is_retired: desk.is_retired });
         }
         let fits =
-            desk.held.messages < self.limit.messages && desk.held.bytes.saturating_add(bytes) <= self.limit.bytes;
-        match desk.held.messages {
+            desk.unpaid.messages < self.limit.messages && desk.unpaid.bytes.saturating_add(bytes) <= self.limit.bytes;
+        match desk.unpaid.messages {
             // Whatever its size, and whatever others hold: or it could wait for ever.
             0 => self.budget.take_first(bytes),
             _ if !fits => return Offer::Full { parcel, lacks: Lacks::Room },
             _ if !self.budget.take(bytes) => return Offer::Full { parcel, lacks: Lacks::Budget },
             _ => {}
         }
-        desk.held.messages += 1;
-        desk.held.bytes += bytes;
+        desk.held += Held::one(bytes);
+        desk.unpaid += Held::one(bytes);
         desk.arrivals.push(parcel);
         let first = desk.arrivals.len() == 1;
         drop(desk);
@@ -182,17 +215,17 @@ impl Inbox {
         Offer::Taken
     }
 
-    /// Gives back what was settled and takes what has arrived. `into` must be empty.
-    pub(super) fn visit(&self, settled: Held, into: &mut Vec<Parcel>) -> Visit {
+    /// Gives back and takes what has arrived. `into` must be empty.
+    pub(super) fn visit(&self, returned: Returned, into: &mut Vec<Parcel>) -> Visit {
         let mut desk = self.desk();
         std::mem::swap(&mut desk.arrivals, into);
-        desk.held.messages -= settled.messages;
-        desk.held.bytes -= settled.bytes;
-        let wanted = settled.messages > 0 && desk.pushers_waiting > 0;
+        desk.held -= returned.held;
+        desk.unpaid -= returned.unpaid;
+        let wanted = returned.unpaid.messages > 0 && desk.pushers_waiting > 0;
         let visit = Visit { held: desk.held, closes_at: desk.closes_at, orders: std::mem::take(&mut desk.orders) };
         drop(desk);
-        if settled.bytes > 0 {
-            self.budget.give_back(settled.bytes);
+        if returned.held.bytes > 0 {
+            self.budget.give_back(returned.held.bytes);
         }
         if wanted {
             self.room.notify_waiters();
@@ -203,19 +236,13 @@ impl Inbox {
     /// Counts what the task brought in itself, from the disk. It asked before whether there was room.
     pub(super) fn charge(&self, brought: Held) {
         let mut desk = self.desk();
-        desk.held.messages += brought.messages;
-        desk.held.bytes += brought.bytes;
+        desk.held += brought;
         drop(desk);
         self.budget.take_first(brought.bytes);
     }
 
     pub(super) fn budget(&self) -> &Budget {
         &self.budget
-    }
-
-    /// Whether somebody waits to push.
-    pub(super) fn is_full(&self) -> bool {
-        self.desk().pushers_waiting > 0
     }
 
     pub(super) fn order(&self, give: impl FnOnce(&mut Orders)) {
@@ -251,6 +278,7 @@ impl Inbox {
         let mut desk = self.desk();
         desk.closes_at = Some(Instant::now());
         let held = std::mem::take(&mut desk.held);
+        desk.unpaid = Held::default();
         let arrivals = std::mem::take(&mut desk.arrivals);
         drop(desk);
         drop(arrivals);

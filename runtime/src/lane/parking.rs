@@ -3,13 +3,13 @@
 //! A lane *flows* while its messages are delivered within `hold`; the disk is not touched then. What is older goes to disk, all that
 //! the source answers for at once, and the source is free of it. A lane that is behind keeps a window of what waits in memory.
 
+use super::core::Leaver;
 use super::disk::{Event, WriteEnd, Written};
 use super::driver::{Driver, Names, unix_us};
 use super::quota::{NoRoom, WhenFull};
 use super::table::{Arrival, Owed};
 use super::{Held, Parcel};
 use crate::store::{Loaded, StoreError, Window};
-use crate::telemetry::count;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -58,10 +58,10 @@ impl Driver {
             return if self.write_core() { None } else { Some(now + ROOM_RETRY) };
         }
         if hold_at.is_none() {
-            if let Some(revival) = self.disk.revivals.pop_front() {
-                self.disk.write_revival(revival);
-            } else if self.disk.backlog_len() > 0 {
-                self.write_backlog();
+            match self.disk.revival_that_is_next() {
+                Some(revival) => self.disk.write_revival(revival),
+                None if self.disk.backlog_len() > 0 => self.write_backlog(),
+                None => {}
             }
         }
         hold_at
@@ -70,18 +70,33 @@ impl Driver {
     fn write_core(&mut self) -> bool {
         let (guests, messages) = self.core.unpaid();
         let bytes = messages.iter().map(|carried| carried.message.byte_len() as u64).sum();
-        let fits = self.makes_room(bytes);
-        if fits {
+        if self.makes_room(bytes) {
+            self.disk.write_core(guests, messages);
+            return true;
+        }
+        if self.settings.when_full != WhenFull::DeadLetter {
+            return false;
+        }
+        // Attempts that are under way are few, and can not be set aside: they go to disk over the limit, once the others are gone.
+        let shed = self.core.shed();
+        if shed.is_empty() {
             self.disk.write_core(guests, messages);
         }
-        fits
+        self.bury_for_want_of_room(shed);
+        true
     }
 
     fn write_backlog(&mut self) {
         if self.makes_room(self.disk.backlog_bytes()) {
             self.disk.write_backlog(unix_us());
         } else if self.settings.when_full == WhenFull::DeadLetter {
-            self.bury_backlog();
+            let now_us = unix_us();
+            let leaver = |Parcel { message, ticket }: Parcel| {
+                let bytes = message.byte_len();
+                Leaver { message, owed: Owed::Source(ticket), bytes, attempts: 0, arrived_us: now_us }
+            };
+            let backlog = self.disk.take_backlog().map(leaver).collect();
+            self.bury_for_want_of_room(backlog);
         }
     }
 
@@ -103,7 +118,10 @@ impl Driver {
     }
 
     fn drop_oldest(&mut self, bytes: u64) {
-        let dropped = self.core.drop_oldest(bytes);
+        let lacks = (self.disk.share.used() + bytes).saturating_sub(self.settings.disk_bytes);
+        let dropped = self.core.drop_oldest(lacks);
+        // The oldest may be on disk only: they are loaded to be given up.
+        self.wants_to_drop = self.disk.share.room_for(bytes).is_err();
         if dropped.is_empty() {
             return;
         }
@@ -121,64 +139,66 @@ impl Driver {
             if let Owed::Disk(seq) = leaver.owed {
                 self.disk.forget(seq, leaver.bytes);
             }
-            self.give_back(leaver.bytes);
+            self.returned.held += Held::one(leaver.bytes);
         }
     }
 
-    fn bury_backlog(&mut self) {
+    fn bury_for_want_of_room(&mut self, leavers: Vec<Leaver>) {
+        if leavers.is_empty() {
+            return;
+        }
         let now_us = unix_us();
-        let backlog: Vec<Parcel> = self.disk.take_backlog().collect();
         let Names { pipeline, target, member } = self.names();
+        let dead = leavers.len();
         warn!(
             pipeline,
-            target,
-            member,
-            dead = backlog.len(),
-            "messages are set aside: no room on disk, and when_full is \"dead-letter\""
+            target, member, dead, "messages are set aside: no room on disk, and when_full is \"dead-letter\""
         );
-        for Parcel { message, ticket } in backlog {
-            count(&self.stats.dead_total);
+        self.stats.dead_total.fetch_add(dead as u64, Relaxed);
+        for leaver in leavers {
             let reason = "no room to park it, and when_full is \"dead-letter\"".to_owned();
-            let letter = self.letter(message.clone(), reason, (0, now_us, now_us));
-            self.disk.bury_arrival(letter, Parcel { message, ticket });
+            let letter = self.letter(leaver.message.clone(), reason, (leaver.attempts, leaver.arrived_us, now_us));
+            self.disk.bury(letter, leaver);
+        }
+        self.disk.settle(Instant::now());
+    }
+
+    /// Memory keeps nothing but the next probe of what is safe on disk while the receiver is away or others need it.
+    fn let_go(&mut self) {
+        if self.core.shut().is_some() || self.inbox.budget().is_short() {
+            self.keep_in_memory(1);
         }
     }
 
-    /// Memory keeps a window of what is safe on disk; nothing but the next probe while the receiver is away or others need it.
-    fn let_go(&mut self) {
-        if self.disk.is_loading() || self.core.is_empty() {
+    fn keep_in_memory(&mut self, messages: usize) {
+        if self.disk.is_loading() || self.core.held().messages <= messages {
             return;
         }
-        let is_pressed = self.core.shut().is_some() || self.inbox.budget().is_short();
-        let kept = if is_pressed { 1 } else { self.window_messages() };
-        // Twice: or what was just loaded for the next flights would go again.
-        if !is_pressed && self.core.held().messages <= 2 * kept && !self.inbox.is_full() {
-            return;
-        }
-        let (evicted, behind) = self.core.evict(kept);
+        let (evicted, behind) = self.core.evict(messages);
         if let Some(seq) = behind {
             self.disk.unload_to(seq);
-        }
-        self.settled.messages += evicted.messages;
-        self.settled.bytes += evicted.bytes;
-        if evicted.messages > 0 {
+            self.returned.held += evicted;
             // The next visit gives it back, at once.
             self.inbox.order(|_| {});
         }
     }
 
     fn load_what_is_wanted(&mut self, now: Instant) {
-        if !self.disk.may_load(now) {
+        /// A key that fails keeps its place, and so do some behind it; others are loaded past it.
+        const BEHIND_A_SLEEPER: usize = 16;
+        if !self.disk.may_load(now) || self.inbox.budget().is_short() && !self.core.is_empty() {
             return;
         }
         let shut = self.core.shut().is_some();
-        let wanted = self.core.is_empty() || !shut && self.core.ready() < self.window_messages() / 2;
+        let window = self.window_messages();
+        let wanted =
+            self.core.is_empty() || std::mem::take(&mut self.wants_to_drop) || !shut && self.core.ready() < window / 2;
         let held = self.core.held();
+        let most = 2 * window + BEHIND_A_SLEEPER * self.core.asleep();
         let room = self.settings.memory_bytes.saturating_sub(held.bytes).min(self.window_bytes());
-        // A key that fails keeps its place, and others are loaded past it, as long as there is memory.
-        let fits = held.messages < self.settings.messages_max && room > 0 && !self.inbox.budget().is_short();
+        let fits = held.messages < most.min(self.settings.messages_max) && room > 0;
         if wanted && (fits || self.core.is_empty()) {
-            let messages = if shut { 1 } else { self.window_messages() };
+            let messages = if shut && self.core.is_empty() { 1 } else { window };
             self.disk.load(Window { messages, bytes: room });
         }
     }
@@ -202,10 +222,13 @@ impl Driver {
         match what {
             Written::Core(guests) => {
                 self.stats.parked_total.fetch_add(guests.len() as u64, Relaxed);
-                // Those that were delivered while they were being written need not wait.
-                for (seq, bytes) in self.core.hand_over(&guests, first, &mut self.paid) {
+                let handed = self.core.hand_over(&guests, first);
+                self.paid.extend(handed.tickets);
+                self.returned.unpaid += handed.held;
+                for (seq, bytes) in handed.over {
                     self.disk.forget(seq, bytes);
                 }
+                self.keep_in_memory(self.window_messages());
             }
             Written::Arrivals(parcels) => {
                 self.stats.parked_total.fetch_add(parcels.len() as u64, Relaxed);
@@ -236,8 +259,7 @@ impl Driver {
         let mut brought = Held::default();
         for Loaded { seq, carried } in loaded {
             let age = Duration::from_micros(now_us.saturating_sub(carried.arrived_us).max(0) as u64);
-            brought.messages += 1;
-            brought.bytes += carried.message.byte_len();
+            brought += Held::one(carried.message.byte_len());
             self.core.admit(Arrival {
                 message: carried.message,
                 owed: Owed::Disk(seq),
@@ -254,8 +276,8 @@ impl Driver {
             Ok(buried) => {
                 self.is_well_again();
                 self.paid.extend(buried.tickets);
-                self.settled.messages += buried.held.messages;
-                self.settled.bytes += buried.held.bytes;
+                self.returned.held += buried.returned.held;
+                self.returned.unpaid += buried.returned.unpaid;
             }
             Err(error) => self.complain(&error),
         }

@@ -96,8 +96,7 @@ impl Table {
             None => self.oldest = Some(slot),
         }
         self.youngest = Some(slot);
-        self.held.messages += 1;
-        self.held.bytes += bytes;
+        self.held += Held::one(bytes);
         slot
     }
 
@@ -135,8 +134,7 @@ impl Table {
     pub(super) fn remove(&mut self, slot: Slot) -> Entry {
         let entry = self.entries[slot.0 as usize].take().expect("a message leaves the table once");
         self.free.push(slot);
-        self.held.messages -= 1;
-        self.held.bytes -= entry.bytes;
+        self.held -= Held::one(entry.bytes);
         match entry.older {
             Some(older) => self.entry(older).younger = entry.younger,
             None => self.oldest = entry.younger,

@@ -6,15 +6,15 @@ use crate::change::{
     Act, Batch, CacheValue, Cell, Column, FrameBuf, Lsn, Op, Position, RowHead, RowMark, Schema, SchemaId, Tag,
     Template, pairs,
 };
-use crate::lane::{self, Budget, LaneSettings, RetrySettings};
+use crate::lane::{self, Ground, LaneSettings};
 use crate::sink::format::ShownRow;
 use crate::sink::format::debezium::{Debezium, DebeziumOptions};
 use crate::sink::{Refusal, Sink};
+use crate::store::{LaneName, MemoryStore};
 use crate::telemetry::LaneStats;
 use futures_util::future::BoxFuture;
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 struct Nowhere;
 
@@ -79,18 +79,9 @@ fn row<'a>(id: i64, name: &'a str) -> Image<'a> {
 fn made(shape: Shape, batch: &Batch) -> Result<Vec<crate::change::Message>, Unroutable> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let _inside = runtime.enter();
-    let second = Duration::from_secs(1);
-    let settings = LaneSettings {
-        pipeline: "p".into(),
-        target: "t".into(),
-        member: "".into(),
-        concurrency: 1,
-        batch_max: 1,
-        memory_bytes: 1,
-        messages_max: 1,
-        retry: RetrySettings { first: second, max: second, give_up_after: second },
-    };
-    let (lane, _task) = lane::spawn(settings, Arc::new(Nowhere), Budget::default(), Arc::new(LaneStats::default()));
+    let settings = LaneSettings::new(LaneName::new("p", "t", ""));
+    let ground = Ground::alone(Arc::new(MemoryStore::default()), &settings.name).expect("a lane");
+    let (lane, _task) = lane::spawn(settings, Arc::new(Nowhere), ground, Arc::new(LaneStats::default()));
     let route = Route::new(
         "p",
         RouteSettings {

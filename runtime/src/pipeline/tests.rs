@@ -5,9 +5,10 @@ use crate::change::{
     Cell, Column, Edits, FrameBuf, Lsn, Message, Op, Position, RowHead, RowMark, SchemaId, Tag, Template, Value,
 };
 use crate::guest::{Emission, Emitted, Generation, Judged, Judgement, OfferedRow, Rejection};
-use crate::lane::{self, Budget, LaneSettings, RetrySettings};
+use crate::lane::{self, Ground, LaneSettings};
 use crate::ledger::Ledger;
 use crate::sink::{Refusal, Sink};
+use crate::store::{LaneName, MemoryStore};
 use crate::telemetry::LaneStats;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -105,19 +106,10 @@ fn house(guests: Vec<Arc<dyn Transform>>, on_error: OnError) -> House {
     let mut lanes = HashMap::new();
     for member in ["0", "1"] {
         let receiver = Receiver::default();
-        let second = std::time::Duration::from_secs(1);
-        let settings = LaneSettings {
-            pipeline: "p".into(),
-            target: "t".into(),
-            member: member.into(),
-            concurrency: 4,
-            batch_max: 1,
-            memory_bytes: 1 << 20,
-            messages_max: 1000,
-            retry: RetrySettings { first: second, max: second, give_up_after: second * 60 },
-        };
+        let settings = LaneSettings { concurrency: 4, ..LaneSettings::new(LaneName::new("p", "t", member)) };
+        let ground = Ground::alone(Arc::new(MemoryStore::default()), &settings.name).expect("a lane");
         let sink = Arc::new(receiver.clone());
-        let (lane, _task) = lane::spawn(settings, sink, Budget::new(1 << 20), Arc::new(LaneStats::default()));
+        let (lane, _task) = lane::spawn(settings, sink, ground, Arc::new(LaneStats::default()));
         lanes.insert(member.to_owned(), lane);
         receivers.insert(member.to_owned(), receiver);
     }

@@ -1,8 +1,8 @@
 //! The state without a disk: for benches and tests. It keeps what it is told for as long as it lives.
 
 use super::{
-    Buried, Carried, Checkpoint, DeadFilter, DeadId, DeadLetter, DeadSummary, KeyHash, LaneId, LaneName, LaneRecord, Loaded,
-    Park, Seq, Settlement, Store, StoreError, Window,
+    Buried, Carried, Checkpoint, DeadFilter, DeadId, DeadLetter, DeadSummary, KeyHash, LaneId, LaneName, LaneRecord,
+    Loaded, Park, Seq, Settlement, Store, StoreError, Window,
 };
 use crate::change::Place;
 use futures_util::future::{BoxFuture, ready};

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use sluicegate::change::{Act, Content, Message, MessageId, Op, Origin, RowMark, Schema};
-use sluicegate::lane::{self, Budget, Lane, LaneSettings, Parcel, RetrySettings};
+use sluicegate::lane::{self, Ground, Lane, LaneSettings, Parcel, RetrySettings};
 use sluicegate::ledger::{Ledger, Ticket};
 use sluicegate::sink::Sink;
 use sluicegate::sink::kafka::{BATCH_MAX, FLIGHTS, KafkaSettings, KafkaSink, TopicSettings};
+use sluicegate::store::{LaneName, MemoryStore};
 use sluicegate::telemetry::LaneStats;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -57,16 +58,15 @@ pub fn road(settings: KafkaSettings) -> Road {
         give_up_after: Duration::from_secs(3600),
     };
     let settings = LaneSettings {
-        pipeline: "p".into(),
-        target: "events".into(),
-        member: "".into(),
         concurrency: FLIGHTS,
         batch_max: BATCH_MAX,
         memory_bytes: 64 << 20,
         messages_max: lane::MESSAGES_MAX,
         retry,
+        ..LaneSettings::new(LaneName::new("p", "events", ""))
     };
-    let (lane, _task) = lane::spawn(settings, sink.clone(), Budget::default(), stats.clone());
+    let ground = Ground::alone(Arc::new(MemoryStore::default()), &settings.name).expect("a lane");
+    let (lane, _task) = lane::spawn(settings, sink.clone(), ground, stats.clone());
     Road { lane, sink, stats, ledger: Ledger::new() }
 }
 
@@ -78,7 +78,7 @@ impl Road {
 
     pub async fn push(&self, ticket: &Ticket, message: Message) {
         ticket.owe(1);
-        self.lane.push(Parcel { message, ticket: ticket.clone() }).await;
+        assert!(self.lane.push(Parcel { message, ticket: ticket.clone() }).await.is_ok());
     }
 
     pub async fn paid(&self) {

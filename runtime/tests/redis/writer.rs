@@ -6,10 +6,11 @@ use sluicegate::change::{
     Act, CacheValue, Content, Database, Message, MessageId, Op, Origin, RowMark, Schema, put_pair,
 };
 use sluicegate::fault::Fault;
-use sluicegate::lane::{Budget, Lane, LaneSettings, Parcel, RetrySettings};
+use sluicegate::lane::{Ground, Lane, LaneSettings, Parcel, RetrySettings};
 use sluicegate::ledger::Ledger;
 use sluicegate::sink::redis::{BATCH_MAX, FLIGHTS, RedisSettings, RedisSink};
 use sluicegate::sink::{Refusal, Sink};
+use sluicegate::store::{LaneName, MemoryStore};
 use sluicegate::telemetry::LaneStats;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,9 +106,6 @@ pub struct Road {
 impl Road {
     pub fn new(settings: RedisSettings) -> Self {
         let lane = LaneSettings {
-            pipeline: "cache".into(),
-            target: "redis".into(),
-            member: "redis".into(),
             concurrency: FLIGHTS,
             batch_max: BATCH_MAX,
             memory_bytes: 64 << 20,
@@ -117,16 +115,18 @@ impl Road {
                 max: Duration::from_millis(500),
                 give_up_after: Duration::from_secs(600),
             },
+            ..LaneSettings::new(LaneName::new("cache", "redis", "redis"))
         };
+        let ground = Ground::alone(Arc::new(MemoryStore::default()), &lane.name).expect("a lane");
         let stats = Arc::new(LaneStats::default());
         let sink = Arc::new(RedisSink::new(settings).expect("good settings"));
-        let (lane, task) = sluicegate::lane::spawn(lane, sink, Budget::new(256 << 20), stats.clone());
+        let (lane, task) = sluicegate::lane::spawn(lane, sink, ground, stats.clone());
         Self { lane, _task: task, stats, ledger: Ledger::new() }
     }
 
     pub async fn push(&self, message: Message) {
         let ticket = self.ledger.open(None, 1);
-        self.lane.push(Parcel { message, ticket }).await;
+        assert!(self.lane.push(Parcel { message, ticket }).await.is_ok());
     }
 
     /// Until everything that was pushed is settled.
