@@ -17,7 +17,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info, warn};
 
 /// Outcomes that are taken up before the next visit to the inbox; above any sensible concurrency.
@@ -76,7 +76,10 @@ pub(super) async fn run(
         wants_to_drop: false,
     };
     while let Some(wake_at) = driver.turn() {
-        driver.wait(wake_at).await;
+        // What a turn itself gives back is given at the next visit, and somebody may wait for it.
+        if !driver.owes_a_visit() {
+            driver.wait(wake_at).await;
+        }
         // A sink that answers at once never lets the select wait, and the task would never yield.
         tokio::task::consume_budget().await;
     }
@@ -110,6 +113,10 @@ impl Driver {
         }
         let send_at = if self.retires { None } else { self.core.wake_at() };
         Some(WakeAt([send_at, visit.closes_at, keep_at].into_iter().flatten().min()))
+    }
+
+    fn owes_a_visit(&self) -> bool {
+        !self.paid.is_empty() || self.returned.held.messages > 0
     }
 
     fn obey(&mut self, orders: Orders) {
@@ -317,19 +324,25 @@ impl Driver {
     }
 
     /// The last thing: what is not delivered goes to disk, so that neither a source nor a member that is gone is waited for. If
-    /// that fails, tickets stay unpaid, and the log is read again.
+    /// that fails when the house closes, tickets stay unpaid, and the log is read again. A lane that is taken out while the house
+    /// goes on tries for ever: one of the same name may come after it, and would raise the marks over what this one lost.
     async fn put_away(&mut self) {
         self.flights.clear();
-        let put_away = async {
-            while self.begins_to_put_away() {
-                let event = self.disk.event().await;
-                if !self.hear_last(event) {
-                    return;
-                }
-                Ticket::settle_all(&mut self.paid);
+        let ends_at = (!self.retires).then(|| Instant::now() + PUT_AWAY_MAX);
+        while self.begins_to_put_away() {
+            let wake_at = [ends_at, self.disk.retry_at()].into_iter().flatten().min();
+            tokio::select! {
+                biased;
+                // 1. The store has done something.
+                event = self.disk.event() => self.hear(event),
+                // 2. It is time to try again, or to give up.
+                () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {}
             }
-        };
-        let _late = timeout(PUT_AWAY_MAX, put_away).await;
+            Ticket::settle_all(&mut self.paid);
+            if ends_at.is_some_and(|ends_at| Instant::now() >= ends_at) {
+                return;
+            }
+        }
     }
 
     pub(super) fn hear(&mut self, event: Event) {

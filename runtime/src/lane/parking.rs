@@ -178,8 +178,6 @@ impl Driver {
         if let Some(seq) = behind {
             self.disk.unload_to(seq);
             self.returned.held += evicted;
-            // The next visit gives it back, at once.
-            self.inbox.order(|_| {});
         }
     }
 
@@ -300,23 +298,20 @@ impl Driver {
         }
     }
 
-    /// For a lane that ends: whether there is something to wait for until all it has is on disk.
+    /// For a lane that ends: whether there is something to wait for until all it has is on disk. There is no room for less than all.
     pub(super) fn begins_to_put_away(&mut self) -> bool {
         let now = Instant::now();
+        self.disk.try_again(now);
         self.disk.settle(now);
+        let holds = self.core.oldest_unpaid().is_some();
         if self.disk.may_write(now) {
-            if self.core.oldest_unpaid().is_some() {
-                self.write_core();
+            if holds {
+                let (guests, messages) = self.core.unpaid();
+                self.disk.write_core(guests, messages);
             } else if self.disk.backlog_len() > 0 {
-                self.write_backlog();
+                self.disk.write_backlog(unix_us());
             }
         }
-        self.disk.is_busy()
-    }
-
-    /// Whether the store still does what it is asked.
-    pub(super) fn hear_last(&mut self, event: Event) -> bool {
-        self.hear(event);
-        !self.complains
+        holds || self.disk.is_busy()
     }
 }

@@ -3,15 +3,18 @@
 //!
 //! ```text
 //!   log ─▶ source ─▶ lane ─▶ receiver (fails, hangs, accepts late, accepts and says nothing, refuses)
-//!           ▲  crash!  │ settle
+//!           ▲  crash!  │ ╲ settle
+//!           │          │  disk (slow, full, cut off)
 //!           └─ durable ◀┘ confirmed
 //! ```
 //!
 //! After each journey: nothing is lost, order holds per lane and key, a repeat has the same id, nothing was confirmed that was
-//! not delivered, memory stayed within its bounds, every ticket was settled once.
+//! neither delivered nor on disk, memory stayed within its bounds, every ticket was settled once. Members are given other addresses
+//! meanwhile, and are taken out and put back.
 //!
 //! `SLUICEGATE_SEEDS=100000` runs more journeys, `SLUICEGATE_SEED=17` runs one and prints what happened in it.
 
+mod disk;
 mod journey;
 mod plan;
 mod receiver;
@@ -23,7 +26,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use world::Summary;
 
-const JOURNEYS: u64 = 2_000;
+const JOURNEYS: u64 = 10_000;
 
 fn from_environment(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -69,7 +72,8 @@ fn journeys_lose_nothing_and_keep_order() {
         // A simulation in which nothing goes wrong proves nothing.
         assert!(total.crashes > 1000 && total.drains > 200, "{total:?}");
         assert!(total.repeats > 10_000 && total.failures > 50_000 && total.refused > 1000, "{total:?}");
-        assert!(total.halts > 100 && total.full > 1000, "{total:?}");
+        assert!(total.halts > 100 && total.full > 1000 && total.parked > 50_000, "{total:?}");
+        assert!(total.disk_failures > 1000 && total.renewals > 1000 && total.retirements > 1000, "{total:?}");
     }
 }
 
@@ -90,6 +94,10 @@ const PINNED_SUMMARY: Summary = Summary {
     refused: 5,
     halts: 1,
     full: 87,
+    parked: 0,
+    disk_failures: 0,
+    renewals: 0,
+    retirements: 0,
     took_ms: 2_431_072,
     trace: 0,
 };

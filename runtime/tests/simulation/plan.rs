@@ -1,8 +1,9 @@
 //! What a seed decides before a journey begins: the log, the lanes, and how each receiver behaves.
 
+use crate::disk::Temper;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use sluicegate::lane::RetrySettings;
+use sluicegate::lane::{RetrySettings, WhenFull};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -23,6 +24,11 @@ pub struct Plan {
     pub batches: Vec<Batch>,
     pub lanes: Vec<LanePlan>,
     pub budget_bytes: usize,
+    pub slots: usize,
+    pub disk: Temper,
+    /// When a lane is given other settings and its member another address, in every life; and when one is taken out and put back.
+    pub renewals: Vec<(usize, Duration)>,
+    pub retirements: Vec<(usize, Duration)>,
     /// How each life before the last one ends, and after which virtual time.
     pub ends: Vec<(End, Duration)>,
 }
@@ -60,6 +66,9 @@ pub struct LanePlan {
     pub batch_max: usize,
     pub memory_bytes: usize,
     pub messages_max: usize,
+    pub hold: Duration,
+    pub disk_bytes: u64,
+    pub when_full: WhenFull,
     pub retry: RetrySettings,
     pub timeout: Duration,
     pub answers_within: Duration,
@@ -81,7 +90,16 @@ impl Plan {
         let batches = draw_batches(rng, &rows);
         let budget_bytes = if rng.random_bool(0.3) { rng.random_range(500..5000) } else { 1 << 20 };
         let ends = (0..rng.random_range(0..4)).map(|_| draw_end(rng)).collect();
-        Self { seed, honesty, rows, batches, lanes, budget_bytes, ends }
+        let disk = draw_disk(rng);
+        let mut changes = |odds: f64| {
+            let count = if rng.random_bool(odds) { rng.random_range(1..4) } else { 0 };
+            let scale_ms = [200, 5_000, 60_000][rng.random_range(0..3)];
+            let change = |_| (rng.random_range(0..lanes.len()), Duration::from_millis(rng.random_range(0..scale_ms)));
+            (0..count).map(change).collect()
+        };
+        let (renewals, retirements) = (changes(0.3), changes(0.2));
+        let slots = [1, 5, 1_000][rng.random_range(0..3)];
+        Self { seed, honesty, rows, batches, lanes, budget_bytes, slots, disk, renewals, retirements, ends }
     }
 }
 
@@ -97,6 +115,9 @@ impl LanePlan {
             batch_max: [1, 1, 3, 32][rng.random_range(0..4)],
             memory_bytes: if small { rng.random_range(1..4000) } else { 1 << 20 },
             messages_max: if rng.random_bool(0.2) { rng.random_range(1..8) } else { 65_536 },
+            hold: Duration::from_millis([10, 500, 500, 100_000][rng.random_range(0..4)]),
+            disk_bytes: if rng.random_bool(0.1) { 10_000 } else { 1 << 30 },
+            when_full: if rng.random_bool(0.5) { WhenFull::PauseSource } else { WhenFull::DeadLetter },
             retry: RetrySettings {
                 first: Duration::from_millis(rng.random_range(1..2000)),
                 max: Duration::from_secs(rng.random_range(2..60)),
@@ -147,6 +168,14 @@ fn draw_batches(rng: &mut SmallRng, rows: &[Row]) -> Vec<Batch> {
         first = last;
     }
     batches
+}
+
+fn draw_disk(rng: &mut SmallRng) -> Temper {
+    let takes = Duration::from_millis([0, 5, 200][rng.random_range(0..3)]);
+    let fails = if rng.random_bool(0.3) { 0.2 } else { 0.0 };
+    let full_from = Duration::from_millis(rng.random_range(0..20_000));
+    let full_for = if rng.random_bool(0.2) { Duration::from_secs(rng.random_range(1..60)) } else { Duration::ZERO };
+    Temper { takes, fails, full: (full_from, full_from + full_for) }
 }
 
 fn draw_end(rng: &mut SmallRng) -> (End, Duration) {

@@ -1,7 +1,9 @@
 //! What is true outside of the process and outlives its crashes: what receivers have, what is durable, and what was broken.
 
+use crate::disk::Disk;
 use crate::plan::Plan;
 use sluicegate::change::Message;
+use sluicegate::store::LaneName;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
@@ -18,6 +20,10 @@ pub struct Summary {
     pub refused: u64,
     pub halts: u64,
     pub full: u64,
+    pub parked: u64,
+    pub disk_failures: u64,
+    pub renewals: u64,
+    pub retirements: u64,
     /// Virtual time.
     pub took_ms: u128,
     /// Of every event with its time.
@@ -34,6 +40,10 @@ impl Summary {
         self.refused += other.refused;
         self.halts += other.halts;
         self.full += other.full;
+        self.parked += other.parked;
+        self.disk_failures += other.disk_failures;
+        self.renewals += other.renewals;
+        self.retirements += other.retirements;
         self.took_ms += other.took_ms;
         self.trace ^= other.trace;
     }
@@ -49,7 +59,7 @@ pub struct World {
 struct State {
     /// Per lane: rows in the order in which they were first accepted.
     accepted: Vec<Vec<usize>>,
-    /// Per lane: rows that are accepted or refused for good, so that nothing more is owed for them.
+    /// Per lane: rows that are accepted, so that nothing more is owed for them.
     over: Vec<HashSet<usize>>,
     broken: Vec<String>,
     summary: Summary,
@@ -65,6 +75,10 @@ pub enum Event {
     Refuses { lane: usize, row: usize },
     Halts { lane: usize, row: usize },
     Full { lane: usize },
+    Parks { lane: i64, messages: usize },
+    DiskFails,
+    Renews { lane: usize },
+    Retires { lane: usize },
     Confirms { commit: u64 },
     Durable { commit: u64 },
     Crashes,
@@ -74,6 +88,11 @@ pub enum Event {
 /// The same for a row and a lane in every life.
 pub fn message_id(plan: &Plan, lane: usize, row: usize) -> String {
     format!("{:x}-{row}-{lane}", plan.rows[row].commit)
+}
+
+/// The name under which the disk knows a lane.
+pub fn lane_name(lane: usize) -> LaneName {
+    LaneName::new("simulation", "receivers", &lane.to_string())
 }
 
 /// Which row a message is made of, by its body.
@@ -114,10 +133,11 @@ impl World {
                 state.accepted[lane].push(row);
                 state.over[lane].insert(row);
             }
-            Event::Refuses { lane, row } => {
-                summary.refused += 1;
-                state.over[lane].insert(row);
-            }
+            Event::Refuses { .. } => summary.refused += 1,
+            Event::Parks { messages, .. } => summary.parked += messages as u64,
+            Event::DiskFails => summary.disk_failures += 1,
+            Event::Renews { .. } => summary.renewals += 1,
+            Event::Retires { .. } => summary.retirements += 1,
             Event::Fails { .. } => summary.failures += 1,
             Event::Halts { .. } => summary.halts += 1,
             Event::Full { .. } => summary.full += 1,
@@ -135,19 +155,23 @@ impl World {
         !self.state().broken.is_empty()
     }
 
-    /// Everything up to `commit` may be forgotten by the database from now on.
-    pub fn check_confirmed(&self, plan: &Plan, commit: u64) {
+    /// Everything up to `commit` may be forgotten by the database from now on: receivers have it, or the disk.
+    pub fn check_confirmed(&self, plan: &Plan, commit: u64, disk: &Disk) {
         let state = &mut *self.state();
         while let Some(row) = plan.rows.get(state.checked).filter(|row| row.commit <= commit) {
             for lane in row.lanes.iter().filter(|lane| !state.over[**lane].contains(&state.checked)) {
-                state.broken.push(format!("{commit} is confirmed, but lane {lane} has not got row {}", state.checked));
+                if !disk.holds(&lane_name(*lane), &message_id(plan, *lane, state.checked)) {
+                    state
+                        .broken
+                        .push(format!("{commit} is confirmed, but nobody has row {} for lane {lane}", state.checked));
+                }
             }
             state.checked += 1;
         }
     }
 
     /// The end of a journey in which nothing else broke.
-    pub fn finish(&self, plan: &Plan) -> Result<Summary, String> {
+    pub fn finish(&self, plan: &Plan, disk: &Disk) -> Result<Summary, String> {
         let state = &mut *self.state();
         for (lane, accepted) in state.accepted.iter().enumerate() {
             for key in 0..=u8::MAX {
@@ -159,7 +183,9 @@ impl World {
         }
         for (number, row) in plan.rows.iter().enumerate() {
             for lane in row.lanes.iter().filter(|lane| !state.over[**lane].contains(&number)) {
-                state.broken.push(format!("lane {lane} never got row {number}"));
+                if !disk.is_dead(&lane_name(*lane), &message_id(plan, *lane, number)) {
+                    state.broken.push(format!("lane {lane} never got row {number}, and it is no dead letter"));
+                }
             }
         }
         if state.broken.is_empty() {
