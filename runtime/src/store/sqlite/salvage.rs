@@ -96,9 +96,9 @@ fn build(files: &Files, sealed: Option<i64>, report: &mut Salvage) -> Result<boo
     let mended = first_page::mended(files)?;
     let damaged = match (&mended, fs::metadata(&files.database)) {
         (Some(copy), _) => look(&copy.database)?,
-        (None, Ok(_)) => look(&files.database)?,
-        // Nothing to read from.
-        (None, Err(_)) => Connection::open_in_memory()?,
+        (None, Ok(file)) if file.len() > 0 => look(&files.database)?,
+        // Nothing to read from; and beside an empty file SQLite would delete the log.
+        (None, _) => Connection::open_in_memory()?,
     };
     let inspection = inspect(&damaged, sealed);
     report.findings = mended.iter().map(|copy| copy.finding.clone()).collect();

@@ -416,3 +416,68 @@ async fn cleared_lane_is_dead_or_gone() {
     assert_eq!(dead.len(), 1_200);
     assert_eq!((dead[0].name.as_str(), dead[0].table.as_str()), ("a1199", "shop.item"));
 }
+
+/// With the page limit that SQLite has for it: it says the same as on a full disk.
+#[tokio::test]
+async fn full_disk_takes_nothing_half_and_goes_on_when_there_is_room() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(&folder);
+    let lane = store.lane(&name("a")).expect("a lane").id;
+    let limit = |pages: i64| {
+        let wish = Wish::new(Outlives::Process, 0);
+        store
+            .write_now(&wish, move |desk| {
+                desk.connection.pragma_update(None, "max_page_count", pages)?;
+                Ok(())
+            })
+            .expect("limited");
+    };
+    limit(60);
+    let many: Vec<String> = (0..40).map(|n| format!("m{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let mut parked = 0;
+    let refused = loop {
+        // Two in one group: the small one has room still, or has not, but it is never taken for the large one.
+        let (large, small) = (store.park(lane, park(&many)), store.park(lane, park(&["small"])));
+        let (large, small) = (large.await, small.await);
+        parked += if large.is_ok() { 40 } else { 0 } + u64::from(small.is_ok());
+        assert!(parked < 10_000, "no limit was met");
+        if let Err(refused) = large {
+            break refused;
+        }
+    };
+    let said = refused.to_string();
+    assert!(
+        matches!(refused, StoreError::Full { .. }) && said.contains("full") && said.contains("make room"),
+        "{said}"
+    );
+    assert_eq!(store.lane(&name("a")).expect("a lane").parked, parked);
+    assert_eq!(store.load(lane, Seq(0), ALL).await.expect("loaded").len() as u64, parked);
+    store.settle(lane, Settlement { over: vec![Seq(1)], ..Settlement::default() }).await.expect("room is made");
+    limit(1 << 30);
+    store.park(lane, park(&many)).await.expect("there is room again");
+    drop(store);
+    let store = open(&folder);
+    assert_eq!(store.lane(&name("a")).expect("a lane").parked, parked - 1 + 40);
+}
+
+/// The first page of a new file can stand in for that of any other.
+#[test]
+fn tables_lie_in_every_file_where_they_lie_in_a_new_one() {
+    let places = |connection: &Connection| {
+        let mut select = connection.prepare("SELECT name, rootpage FROM sqlite_schema ORDER BY name").expect("tables");
+        let found = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("tables");
+        found.collect::<Result<Vec<(String, i64)>, _>>().expect("tables")
+    };
+    let file = |folder: &tempfile::TempDir| Connection::open(folder.path().join("state.db")).expect("open");
+    let new = tempfile::tempdir().expect("a folder");
+    drop(open(&new));
+    let older = tempfile::tempdir().expect("a folder");
+    let format_1 = "CREATE TABLE checkpoint (source TEXT NOT NULL, stream TEXT NOT NULL, position TEXT NOT NULL,
+        written_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (source, stream)); PRAGMA user_version = 1;";
+    file(&older).execute_batch(format_1).expect("write");
+    drop(open(&older));
+    assert_eq!(places(&file(&new)), places(&file(&older)));
+    file(&new).execute_batch("INSERT INTO tally VALUES ('x', 0, 0, 0, 0); VACUUM").expect("vacuumed");
+    assert_eq!(places(&file(&new)), places(&file(&older)));
+}

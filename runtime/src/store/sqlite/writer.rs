@@ -115,7 +115,8 @@ impl Writer {
                 order.work.answer(committed.as_ref().copied().map_err(Trouble::again));
             }
             self.answered.send_replace(number);
-            if self.wal.help(&self.connection) {
+            // A log that can not grow can be moved, and begun anew.
+            if self.wal.help(&self.connection) || committed.is_err() {
                 // A reader that is gone is a store that closes.
                 let _ = self.wake.send(Question::Move);
             }
