@@ -5,6 +5,8 @@ mod history;
 
 #[path = "store/damage.rs"]
 mod damage;
+#[path = "store/kill.rs"]
+mod kill;
 #[path = "store/room.rs"]
 mod room;
 #[path = "store/speed.rs"]

@@ -7,11 +7,17 @@ use super::rows::{self, Dead, Mark, Parked};
 use super::tally::Tally;
 use crate::store::LaneName;
 use rusqlite::{Connection, Row};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Lines of SQLite's own check that are shown; the first ones say where.
 const STRUCTURE_LINES: usize = 3;
+
+/// A prime, so that sums of numbers stay small and still tell numbers apart.
+const SEQ_MODULUS: i64 = 1_000_003;
+
+/// By lane: how many rows, and the sum of their numbers by [`SEQ_MODULUS`].
+type Groups = BTreeMap<i64, (i64, i64)>;
 
 /// What was found.
 pub(super) struct Inspection {
@@ -45,8 +51,8 @@ pub(super) fn inspect(connection: &Connection, seal: Option<i64>) -> Inspection 
     inspection.checkpoints(connection);
     inspection.lanes(connection);
     inspection.marks(connection);
-    inspection.parked(connection);
-    inspection.index(connection);
+    let by_row = inspection.parked(connection);
+    inspection.index(connection, &by_row);
     inspection.dead(connection);
     inspection.seal(connection, seal);
     inspection
@@ -219,10 +225,15 @@ impl Inspection {
         self.compare_table(Table::Mark, "marks (up to where a lane has what a source sent)", found);
     }
 
-    fn parked(&mut self, connection: &Connection) {
+    /// Gives what the index of the rows should say.
+    fn parked(&mut self, connection: &Connection) -> Groups {
+        let mut groups = Groups::new();
         let (lanes, mut strays) = (&mut self.lanes, 0);
         let sql = format!("SELECT {} FROM parked NOT INDEXED ORDER BY seq", rows::PARKED);
         let error = scan(connection, &sql, |row| {
+            let (Some(seq), Some(lane)) = (rows::number(row, 0), rows::number(row, 1)) else { return };
+            let group = groups.entry(lane).or_default();
+            *group = (group.0 + 1, group.1 + seq % SEQ_MODULUS);
             let Some((at, parked)) = Parked::read(row) else { return };
             let Some(lane) = lanes.get_mut(&at.lane) else {
                 strays += 1;
@@ -250,15 +261,20 @@ impl Inspection {
             }
         }
         self.lanes = lanes.into_iter().collect();
+        groups
     }
 
     /// Messages are found by this index: one that is not in it would wait for ever.
-    fn index(&mut self, connection: &Connection) {
+    fn index(&mut self, connection: &Connection, by_row: &Groups) {
         let sql =
-            |by| format!("SELECT lane, count(*), sum(seq % 1000003) FROM parked {by} GROUP BY lane ORDER BY lane");
-        let by_index = groups(connection, &sql("INDEXED BY parked_lane"));
-        let by_row = groups(connection, &sql("NOT INDEXED"));
-        if by_index != by_row {
+            format!("SELECT lane, count(*), sum(seq % {SEQ_MODULUS}) FROM parked INDEXED BY parked_lane GROUP BY lane");
+        let mut by_index = Groups::new();
+        let error = scan(connection, &sql, |row| {
+            if let [Some(lane), Some(count), Some(sum)] = [0, 1, 2].map(|at| rows::number(row, at)) {
+                by_index.insert(lane, (count, sum));
+            }
+        });
+        if error.is_some() || by_index != *by_row {
             self.find("the index of parked messages does not fit them");
         }
     }
@@ -294,12 +310,6 @@ impl Inspection {
             sealed.saturating_sub(commits)
         ));
     }
-}
-
-fn groups(connection: &Connection, sql: &str) -> Option<Vec<[Option<i64>; 3]>> {
-    let mut groups = Vec::new();
-    let error = scan(connection, sql, |row| groups.push([0, 1, 2].map(|at| rows::number(row, at))));
-    error.is_none().then_some(groups)
 }
 
 const LANE: &str = "id, pipeline, target, member, name_sum, parked, parked_bytes, sum, checksum";

@@ -27,6 +27,10 @@ mod walk;
 mod writer;
 
 #[cfg(test)]
+mod dead_tests;
+#[cfg(test)]
+mod file_tests;
+#[cfg(test)]
 mod tests;
 
 use super::{

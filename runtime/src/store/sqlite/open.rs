@@ -14,7 +14,8 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rustix::fs::{FlockOperation, flock};
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -27,6 +28,8 @@ use tracing::{info, warn};
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// More than there are statements.
 const STATEMENTS_MAX: usize = 64;
+/// Pages that the writer keeps in memory: with fewer it reads the ends of lanes and indexes again in each transaction.
+const CACHE_KIB: u32 = 16 << 10;
 /// Looking at everything is said when it takes longer.
 const QUIET: Duration = Duration::from_secs(1);
 /// A file of which three quarters are free is made small if it is larger than this: 64 MiB.
@@ -53,7 +56,9 @@ impl Files {
 
     /// Makes the folder, and holds it until the file is closed.
     pub(super) fn own(&self) -> Result<File, StoreError> {
-        fs::create_dir_all(&self.folder).map_err(|e| self.unusable(&e))?;
+        // What waits in it are somebody's rows.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
+        made.map_err(|e| self.unusable(&e))?;
         let owner = File::create(self.folder.join("lock")).map_err(|e| self.unusable(&e))?;
         flock(&owner, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| StoreError::Owned { path: self.folder.clone() })?;
@@ -148,15 +153,15 @@ fn check(files: &Files, mut connection: Connection, sealed: Option<i64>) -> Resu
         info!(took = ?begun.elapsed(), "looked at everything that the state holds; it is whole");
     }
     prepare(&connection).map_err(at)?;
-    shrink(&connection).map_err(at)?;
+    shrink(&connection, PAGES_KEPT).map_err(at)?;
     Ok((connection, books))
 }
 
 /// What was taken away leaves room in the file, which is used again but not given back by itself.
-fn shrink(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn shrink(connection: &Connection, pages_kept: i64) -> rusqlite::Result<()> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (pages, free) = (number("page_count")?, number("freelist_count")?);
-    if pages > PAGES_KEPT && free > pages / 4 * 3 {
+    if pages > pages_kept && free > pages / 4 * 3 {
         // It needs room for what stays; without it the file stays large.
         match connection.execute_batch("VACUUM") {
             Ok(()) => info!(pages, free, "gave back what was free in the state's file"),
@@ -172,6 +177,7 @@ fn start(path: &Path, connection: Connection, books: Books, seal: Seal) -> Resul
     let reading = look(path)?;
     prepare(&reading)?;
     reading.execute_batch("PRAGMA query_only=ON")?;
+    connection.execute_batch(&format!("PRAGMA cache_size=-{CACHE_KIB}"))?;
     let (orders, queue) = channel();
     let (ask, questions) = channel();
     let wal = Arc::new(Wal::default());
