@@ -18,7 +18,7 @@ mod sqlite;
 pub use dead::{Buried, DeadFilter, DeadId, DeadLetter, DeadRow, DeadSummary};
 pub use memory::MemoryStore;
 pub use parked::{Carried, KeyHash, LaneId, LaneName, LaneRecord, Loaded, Park, Seq, Settlement, Window};
-pub use sqlite::SqliteStore;
+pub use sqlite::{Salvage, SqliteStore};
 
 use futures_util::future::BoxFuture;
 use std::path::PathBuf;

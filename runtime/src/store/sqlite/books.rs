@@ -80,6 +80,13 @@ pub(super) struct Books {
     command: Before,
 }
 
+/// What a transaction did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wrote {
+    Nothing,
+    Something,
+}
+
 #[derive(Debug, Default)]
 struct Before {
     totals: [Total; 6],
@@ -145,8 +152,8 @@ impl Books {
         restore(&mut self.lanes, &mut self.group.lanes);
     }
 
-    /// Writes what changed; false if nothing did.
-    pub(super) fn close(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
+    /// Writes what changed.
+    pub(super) fn close(&mut self, connection: &Connection) -> rusqlite::Result<Wrote> {
         let sql = "UPDATE lane SET parked = ?2, parked_bytes = ?3, sum = ?4, checksum = ?5 WHERE id = ?1";
         let mut update = connection.prepare_cached(sql)?;
         for id in self.group.lanes.keys() {
@@ -159,7 +166,7 @@ impl Books {
             }
         }
         if self.totals == self.group.totals {
-            return Ok(false);
+            return Ok(Wrote::Nothing);
         }
         self.total_mut(Table::Commit).last += 1;
         for table in Table::ALL {
@@ -167,7 +174,7 @@ impl Books {
                 write_total(connection, table, self.total(table))?;
             }
         }
-        Ok(true)
+        Ok(Wrote::Something)
     }
 }
 

@@ -22,19 +22,19 @@ struct MessageText<'a> {
     table: TableText<'a>,
     op: u8,
     mark: MarkText,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     index: u32,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     nth: u32,
     #[serde(borrow)]
     act: ActText<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "is_default")]
     place: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "is_default")]
     content_type: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     committed_at_us: i64,
 }
 
@@ -55,9 +55,9 @@ struct TableText<'a> {
 struct MarkText {
     commit: u64,
     change: u64,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     sub: u32,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     transaction: u32,
 }
 
@@ -71,7 +71,7 @@ enum ActText<'a> {
     Record {
         #[serde(borrow)]
         key: Option<KeyText<'a>>,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_default")]
         tombstone: bool,
     },
     PutText,
@@ -101,6 +101,11 @@ struct RowText<'a> {
     mark: MarkText,
     #[serde(borrow)]
     schema: SchemaText<'a>,
+}
+
+/// Left out: most messages have most of them.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl From<RowMark> for MarkText {

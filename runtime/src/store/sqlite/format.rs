@@ -1,6 +1,7 @@
 //! The tables, and how older files become this version's.
 
 use super::books::{Table, Total, write_total};
+use super::inspect::structure;
 use super::rows;
 use crate::store::Checkpoint;
 use rusqlite::{Connection, TransactionBehavior};
@@ -65,6 +66,18 @@ pub(super) fn found(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
+/// Whether a file of this format, which is not the current one, can be brought up; what is wrong if not.
+pub(super) fn is_older(connection: &Connection, found: i64) -> rusqlite::Result<Vec<String>> {
+    let mut findings = structure(connection, &["integrity_check"]);
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))?;
+    // Format 1 had one table, and before it there was none.
+    if !(found == 0 && tables == 0 || found == 1 && tables == 1) {
+        findings.push(format!("it says that it is of format {found}, and has {tables} tables"));
+    }
+    Ok(findings)
+}
+
 /// Makes a file without tables, or one of format 1, into this format's; all of it or nothing.
 pub(super) fn bring_up(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -82,7 +95,12 @@ pub(super) fn bring_up(connection: &mut Connection, found: i64) -> rusqlite::Res
         };
         write_total(&transaction, table, &total)?;
     }
-    transaction.commit()
+    transaction.commit()?;
+    if found == 1 {
+        // So that the tables lie where they lie in a new file: see `first_page`.
+        connection.execute_batch("VACUUM")?;
+    }
+    Ok(())
 }
 
 /// Tables without rows.
@@ -98,6 +116,12 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Format 1 had checkpoints only, and no checksums.
 fn take_format_1(connection: &Connection) -> rusqlite::Result<Vec<(Checkpoint, i64)>> {
+    let known = checkpoints_of_1(connection)?;
+    connection.execute_batch("DROP TABLE checkpoint")?;
+    Ok(known)
+}
+
+pub(super) fn checkpoints_of_1(connection: &Connection) -> rusqlite::Result<Vec<(Checkpoint, i64)>> {
     let mut select = connection.prepare(
         "SELECT source, stream, position, 1000000 * CAST(strftime('%s', written_at) AS INTEGER) FROM checkpoint",
     )?;
@@ -107,7 +131,5 @@ fn take_format_1(connection: &Connection) -> rusqlite::Result<Vec<(Checkpoint, i
             Ok((checkpoint, row.get::<_, Option<i64>>(3)?.unwrap_or(0)))
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    drop(select);
-    connection.execute_batch("DROP TABLE checkpoint")?;
     Ok(known)
 }

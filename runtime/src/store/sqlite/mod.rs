@@ -10,18 +10,26 @@
 mod books;
 mod codec;
 mod desk;
+mod first_page;
 mod format;
+mod inspect;
 mod letter;
 mod open;
 mod reader;
 mod rows;
+mod salvage;
 mod schema;
 mod seal;
 mod tally;
 mod trouble;
 mod wal;
+mod walk;
 mod writer;
 
+#[cfg(test)]
+mod dead_tests;
+#[cfg(test)]
+mod file_tests;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +41,7 @@ use desk::Desk;
 use futures_util::future::BoxFuture;
 use letter::{Letter, Parcel};
 use reader::{Question, Reader};
+pub use salvage::Salvage;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -90,6 +99,15 @@ impl SqliteStore {
     /// If the folder is not usable, another process owns it, or the file is damaged or from a newer version.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         open::open(folder)
+    }
+
+    /// Makes a new state of everything in a damaged one that is readable and whole, and moves the damaged files aside. What
+    /// [`SqliteStore::open`] calls damaged can be opened after it.
+    ///
+    /// # Errors
+    /// If the folder is not usable, another process owns it, or there is no room for the new state; the damaged one is then as it was.
+    pub fn salvage(folder: &Path) -> Result<Salvage, StoreError> {
+        salvage::salvage(folder)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -1,39 +1,95 @@
-//! How the state is opened: who owns it, which format it has, and the two threads.
+//! How the state is opened: who owns it, which format it has, whether it is whole, and the two threads.
 
-use super::books::{Books, LaneBook, Table, Total};
+use super::books::Books;
 use super::format;
+use super::inspect::inspect;
 use super::reader::Reader;
-use super::seal::Seal;
-use super::tally::Tally;
+use super::seal::{self, Seal};
 use super::trouble::Trouble;
 use super::wal::Wal;
 use super::writer::Writer;
 use super::{Queue, SqliteStore};
 use crate::store::StoreError;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use rustix::fs::{FlockOperation, flock};
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use tracing::{info, warn};
 
 /// How long a write waits for somebody who looks into the file with `sqlite3`.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// More than there are statements.
 const STATEMENTS_MAX: usize = 64;
+/// Pages that the writer keeps in memory: with fewer it reads the ends of lanes and indexes again in each transaction.
+const CACHE_KIB: u32 = 16 << 10;
+/// Looking at everything is said when it takes longer.
+const QUIET: Duration = Duration::from_secs(1);
+/// A file of which three quarters are free is made small if it is larger than this: 64 MiB.
+const PAGES_KEPT: i64 = 16_384;
 
-/// Makes the folder, and holds it until the file is closed.
-pub(super) fn own(folder: &Path) -> Result<File, StoreError> {
-    let unusable = |e: std::io::Error| StoreError::Folder { path: folder.to_owned(), reason: e.to_string() };
-    fs::create_dir_all(folder).map_err(unusable)?;
-    let owner = File::create(folder.join("lock")).map_err(unusable)?;
-    flock(&owner, FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| StoreError::Owned { path: folder.to_owned() })?;
-    Ok(owner)
+/// The files of a state.
+pub(super) struct Files {
+    pub(super) folder: PathBuf,
+    pub(super) database: PathBuf,
+    pub(super) seal: PathBuf,
+    /// What a salvage made, complete, before it took the database's place.
+    pub(super) salvaged: PathBuf,
+}
+
+impl Files {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            database: folder.join("state.db"),
+            seal: folder.join("state.seal"),
+            salvaged: folder.join("salvaged.db"),
+        }
+    }
+
+    /// Makes the folder, and holds it until the file is closed.
+    pub(super) fn own(&self) -> Result<File, StoreError> {
+        // What waits in it are somebody's rows.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
+        made.map_err(|e| self.unusable(&e))?;
+        let owner = File::create(self.folder.join("lock")).map_err(|e| self.unusable(&e))?;
+        flock(&owner, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| StoreError::Owned { path: self.folder.clone() })?;
+        Ok(owner)
+    }
+
+    pub(super) fn unusable(&self, error: &std::io::Error) -> StoreError {
+        StoreError::Folder { path: self.folder.clone(), reason: error.to_string() }
+    }
+
+    fn damaged(&self, findings: Vec<String>) -> StoreError {
+        StoreError::Damaged { path: self.database.clone(), findings }
+    }
+
+    /// What can be said of the files before the database is opened.
+    pub(super) fn check(&self, sealed: Option<i64>) -> Result<(), StoreError> {
+        if self.salvaged.exists() {
+            return Err(
+                self.damaged(vec!["a salvage of it was interrupted, and goes on when it is asked for again".into()])
+            );
+        }
+        let is_empty = fs::metadata(&self.database).map_or(true, |file| file.len() == 0);
+        match sealed {
+            Some(sealed) if is_empty => {
+                let finding =
+                    format!("it is gone or empty, though transaction {sealed} was on the disk: all of it is lost");
+                Err(self.damaged(vec![finding]))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The write-ahead log of a database.
@@ -42,47 +98,102 @@ pub(super) fn log_of(database: &Path) -> PathBuf {
 }
 
 pub(super) fn open(folder: &Path) -> Result<SqliteStore, StoreError> {
-    let owner = own(folder)?;
-    let path = folder.join("state.db");
-    let at = |trouble: Trouble| trouble.at(&path);
-    let mut connection = connect(&path).map_err(|e| at(e.into()))?;
-    let found = format::found(&connection).map_err(|e| at(e.into()))?;
-    if found > format::FORMAT {
-        return Err(StoreError::Newer { path, found, known: format::FORMAT });
-    }
-    if found < format::FORMAT {
-        format::bring_up(&mut connection, found).map_err(|e| at(e.into()))?;
-    }
-    let books = load_books(&connection).map_err(at)?;
-    let unusable = |e: std::io::Error| StoreError::Folder { path: folder.to_owned(), reason: e.to_string() };
-    let seal = Seal::open(&folder.join("state.seal")).map_err(unusable)?;
-    let (threads, queue, answered) = start(&path, connection, books, seal).map_err(at)?;
+    let files = Files::new(folder);
+    let owner = files.own()?;
+    let sealed = seal::read(&files.seal);
+    files.check(sealed)?;
+    let path = files.database.clone();
+    let connection = look(&path).map_err(|e| Trouble::from(e).at(&path))?;
+    let (connection, books) = check(&files, connection, sealed)?;
+    let seal = Seal::open(&files.seal).map_err(|e| files.unusable(&e))?;
+    let (threads, queue, answered) = start(&path, connection, books, seal).map_err(|trouble| trouble.at(&path))?;
     Ok(SqliteStore { path, queue: Mutex::new(queue), answered, threads, _owner: owner })
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+/// A connection that changes nothing: to close it leaves the log as it is, in which a damaged file may have what can be saved.
+pub(super) fn look(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(BUSY_WAIT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    // The log is moved by the reader's thread; see wal.rs.
-    connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY;")?;
     Ok(connection)
+}
+
+/// From now on it may be written.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    // The log is moved by the reader's thread; see wal.rs.
+    connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY;")
+}
+
+fn check(files: &Files, mut connection: Connection, sealed: Option<i64>) -> Result<(Connection, Books), StoreError> {
+    let at = |error: rusqlite::Error| Trouble::from(error).at(&files.database);
+    let found = format::found(&connection).map_err(at)?;
+    let known = format::FORMAT;
+    if found > known && sealed.is_none() {
+        return Err(StoreError::Newer { path: files.database.clone(), found, known });
+    }
+    if found != known {
+        let findings = match sealed {
+            Some(_) => vec![format!("it says that it is of format {found}, and it was of {known}")],
+            None => format::is_older(&connection, found).map_err(at)?,
+        };
+        if !findings.is_empty() {
+            return Err(files.damaged(findings));
+        }
+        prepare(&connection).map_err(at)?;
+        format::bring_up(&mut connection, found).map_err(at)?;
+        // The file itself must be there before a seal says what is in it.
+        let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all());
+        sync(&files.database).and_then(|()| sync(&files.folder)).map_err(|e| files.unusable(&e))?;
+    }
+    let begun = Instant::now();
+    let books = inspect(&connection, sealed).into_books().map_err(|findings| files.damaged(findings))?;
+    if begun.elapsed() > QUIET {
+        info!(took = ?begun.elapsed(), "looked at everything that the state holds; it is whole");
+    }
+    prepare(&connection).map_err(at)?;
+    shrink(&connection, PAGES_KEPT).map_err(at)?;
+    Ok((connection, books))
+}
+
+/// What was taken away leaves room in the file, which is used again but not given back by itself.
+pub(super) fn shrink(connection: &Connection, pages_kept: i64) -> rusqlite::Result<()> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (pages, free) = (number("page_count")?, number("freelist_count")?);
+    if pages > pages_kept && free > pages / 4 * 3 {
+        // It needs room for what stays; without it the file stays large.
+        match connection.execute_batch("VACUUM") {
+            Ok(()) => info!(pages, free, "gave back what was free in the state's file"),
+            Err(reason) => warn!(%reason, pages, free, "the state's file is mostly free and can not be made smaller"),
+        }
+    }
+    Ok(())
 }
 
 type Started = (Vec<thread::JoinHandle<()>>, Queue, watch::Receiver<u64>);
 
 fn start(path: &Path, connection: Connection, books: Books, seal: Seal) -> Result<Started, Trouble> {
-    let reading = connect(path)?;
+    let reading = look(path)?;
+    prepare(&reading)?;
     reading.execute_batch("PRAGMA query_only=ON")?;
+    connection.execute_batch(&format!("PRAGMA cache_size=-{CACHE_KIB}"))?;
     let (orders, queue) = channel();
     let (ask, questions) = channel();
     let wal = Arc::new(Wal::default());
-    let wake = ask.clone();
     let (answer, answered) = watch::channel(0);
-    let mut writer =
-        Writer { connection, books, queue, wal: wal.clone(), seal, wake, answered: answer, outlives: None };
+    let mut writer = Writer {
+        connection,
+        books,
+        queue,
+        wal: wal.clone(),
+        seal,
+        wake: ask.clone(),
+        answered: answer,
+        outlives: None,
+    };
     let committed = wal.clone();
-    // Behind the pragma above, which takes the same hook.
+    // Behind the pragma in `prepare`, which takes the same hook.
     writer.connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
         committed.committed(usize::try_from(pages).unwrap_or(0));
         Ok(())
@@ -95,21 +206,4 @@ fn start(path: &Path, connection: Connection, books: Books, seal: Seal) -> Resul
         spawn("state-reader", Box::new(move || Reader::new(reading).run(&questions, &wal)))?,
     ];
     Ok((threads, Queue { writer: Some(orders), reader: Some(ask), number: 0, last: HashMap::new() }, answered))
-}
-
-fn load_books(connection: &Connection) -> Result<Books, Trouble> {
-    let mut totals = [Total::default(); 6];
-    for table in Table::ALL {
-        let sql = "SELECT rows, sum, last FROM tally WHERE name = ?1";
-        let total = connection.query_row(sql, [table.name()], |row| {
-            Ok(Total { tally: Tally { rows: row.get(0)?, sum: row.get(1)? }, last: row.get(2)? })
-        });
-        totals[table as usize] = total.optional()?.unwrap_or_default();
-    }
-    let mut select = connection.prepare("SELECT id, name_sum, parked, sum, parked_bytes, checksum FROM lane")?;
-    let lanes = select.query_map([], |row| {
-        let parked = Tally { rows: row.get(2)?, sum: row.get(3)? };
-        Ok((row.get(0)?, LaneBook { name_sum: row.get(1)?, parked, bytes: row.get(4)?, checksum: row.get(5)? }))
-    })?;
-    Ok(Books::new(totals, lanes.collect::<rusqlite::Result<HashMap<i64, LaneBook>>>()?))
 }

@@ -1,5 +1,6 @@
 //! How a table's schema is written down with a dead row, whole, so that the row can be given to a guest again.
 
+use super::codec::is_default;
 use crate::change::{Column, ColumnDetail, Database, DatabaseKind, Schema, SchemaId, Tag};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -8,9 +9,9 @@ use std::sync::Arc;
 #[derive(Serialize, Deserialize)]
 pub(super) struct DatabaseText<'a> {
     kind: KindText,
-    #[serde(borrow, default, skip_serializing_if = "str_is_empty")]
+    #[serde(borrow, default, skip_serializing_if = "is_default")]
     name: Cow<'a, str>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     epoch: u32,
 }
 
@@ -44,30 +45,22 @@ struct ColumnText<'a> {
     #[serde(borrow, rename = "type")]
     type_name: Cow<'a, str>,
     tag: u8,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     key: bool,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     not_null: bool,
-    #[serde(default, skip_serializing_if = "slice_is_empty")]
+    #[serde(default, skip_serializing_if = "is_default")]
     modifiers: Cow<'a, [i32]>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, skip_serializing_if = "is_default")]
     default: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "slice_is_empty")]
+    #[serde(default, skip_serializing_if = "is_default")]
     labels: Cow<'a, [String]>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     type_id: u32,
-    #[serde(borrow, default, skip_serializing_if = "str_is_empty")]
+    #[serde(borrow, default, skip_serializing_if = "is_default")]
     charset: Cow<'a, str>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     key_position: u32,
-}
-
-fn str_is_empty(text: &Cow<'_, str>) -> bool {
-    text.is_empty()
-}
-
-fn slice_is_empty<T: Clone>(slice: &Cow<'_, [T]>) -> bool {
-    slice.is_empty()
 }
 
 impl<'a> DatabaseText<'a> {

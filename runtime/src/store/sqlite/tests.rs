@@ -5,14 +5,13 @@ use crate::change::{
     Act, CacheValue, Column, Content, Database, DatabaseKind, Message, MessageId, Op, Origin, Place, RowMark, Schema,
     Tag, Trim,
 };
-use crate::store::{Buried, Carried, DeadRow, KeyHash};
+use crate::store::{Buried, Carried};
 use bytes::Bytes;
-use rusqlite::Connection;
 use std::sync::Arc;
 
-const ALL: Window = Window { messages: usize::MAX, bytes: usize::MAX };
+pub(super) const ALL: Window = Window { messages: usize::MAX, bytes: usize::MAX };
 
-fn schema(table: &str) -> Arc<Schema> {
+pub(super) fn schema(table: &str) -> Arc<Schema> {
     let database = Database { kind: DatabaseKind::Mariadb, name: "app".into(), epoch: 3 };
     let mut name = Column::new("name", "varchar(20)", Tag::Text, false);
     name.detail.labels = vec!["a".into(), "b".into()];
@@ -28,31 +27,31 @@ fn schema(table: &str) -> Arc<Schema> {
     })
 }
 
-fn origin(commit: u64) -> Origin {
+pub(super) fn origin(commit: u64) -> Origin {
     let mark = RowMark { commit, change: u64::MAX - commit, sub: 5, transaction: 99 };
     Origin { schema: schema("item"), op: Op::Update, mark, index: 2, nth: 4 }
 }
 
-fn message(id: &str, key: &str, commit: u64) -> Message {
+pub(super) fn message(id: &str, key: &str, commit: u64) -> Message {
     let id = MessageId(id.into());
     let content =
         Content { body: Bytes::from(vec![b'x'; 100]), ..Content::new(id, key.to_owned().into(), origin(commit)) };
     content.into()
 }
 
-fn carried(message: Message) -> Carried {
+pub(super) fn carried(message: Message) -> Carried {
     Carried { message, attempts: 3, arrived_us: 1_700_000_000_000_000 }
 }
 
-fn park(ids: &[&str]) -> Park {
+pub(super) fn park(ids: &[&str]) -> Park {
     Park { messages: ids.iter().map(|id| carried(message(id, "k", 1))).collect(), marks: Vec::new() }
 }
 
-fn name(member: &str) -> LaneName {
+pub(super) fn name(member: &str) -> LaneName {
     LaneName { pipeline: "orders".into(), target: "shops".into(), member: member.into() }
 }
 
-fn letter(message: Message, member: &str) -> DeadLetter {
+pub(super) fn letter(message: Message, member: &str) -> DeadLetter {
     let LaneName { pipeline, target, member } = name(member);
     DeadLetter {
         pipeline,
@@ -70,19 +69,19 @@ fn letter(message: Message, member: &str) -> DeadLetter {
     }
 }
 
-fn place(commit: u64) -> Place {
+pub(super) fn place(commit: u64) -> Place {
     Place { epoch: 1, commit, change: 2, sub: 3, nth: 4 }
 }
 
-fn open(folder: &tempfile::TempDir) -> SqliteStore {
+pub(super) fn open(folder: &tempfile::TempDir) -> SqliteStore {
     SqliteStore::open(folder.path()).expect("open")
 }
 
-fn ids(loaded: &[Loaded]) -> Vec<&str> {
+pub(super) fn ids(loaded: &[Loaded]) -> Vec<&str> {
     loaded.iter().map(|loaded| &*loaded.carried.message.id.0).collect()
 }
 
-fn checkpoint(position: &str) -> Checkpoint {
+pub(super) fn checkpoint(position: &str) -> Checkpoint {
     Checkpoint { source: "erp".into(), stream: "slot".into(), position: position.into() }
 }
 
@@ -97,52 +96,6 @@ async fn checkpoint_survives_a_restart() {
     let store = open(&folder);
     assert_eq!(store.checkpoint("erp", "slot").expect("read"), Some(checkpoint("0/20")));
     assert_eq!(store.checkpoint("erp", "other slot").expect("read"), None);
-}
-
-#[test]
-fn state_has_one_owner_at_a_time() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let first = open(&folder);
-    let second = SqliteStore::open(folder.path()).err().expect("refused").to_string();
-    assert!(second.contains("another sluicegate holds"), "{second}");
-    drop(first);
-    open(&folder);
-}
-
-#[test]
-fn damaged_and_newer_files_are_refused_with_a_remedy() {
-    let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("state.db"), b"this is no database, it is a letter").expect("write");
-    let refused = SqliteStore::open(folder.path()).err().expect("refused").to_string();
-    assert!(refused.contains("is damaged") && refused.contains("sluicegate salvage"), "{refused}");
-
-    let folder = tempfile::tempdir().expect("a folder");
-    let newer = Connection::open(folder.path().join("state.db")).expect("create");
-    newer.execute_batch("PRAGMA user_version = 99;").expect("set");
-    drop(newer);
-    let refused = SqliteStore::open(folder.path()).err().expect("refused").to_string();
-    assert!(refused.contains("newer version (format 99"), "{refused}");
-}
-
-/// As the version before wrote it.
-#[tokio::test]
-async fn file_of_format_1_keeps_its_checkpoints() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let older = Connection::open(folder.path().join("state.db")).expect("create");
-    let format_1 = "PRAGMA journal_mode=WAL;
-        CREATE TABLE checkpoint (source TEXT NOT NULL, stream TEXT NOT NULL, position TEXT NOT NULL,
-            written_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (source, stream));
-        PRAGMA user_version = 1;
-        INSERT INTO checkpoint (source, stream, position) VALUES ('erp', 'slot', '0/10'), ('hr', 'binlog', '7 b.1 4');";
-    older.execute_batch(format_1).expect("write");
-    drop(older);
-    let store = open(&folder);
-    store.save(checkpoint("0/20")).await.expect("save");
-    drop(store);
-    let store = open(&folder);
-    assert_eq!(store.checkpoint("erp", "slot").expect("read"), Some(checkpoint("0/20")));
-    let hr = store.checkpoint("hr", "binlog").expect("read").expect("kept");
-    assert_eq!(hr.position, "7 b.1 4");
 }
 
 #[tokio::test]
@@ -292,127 +245,4 @@ async fn one_that_fails_does_not_fail_its_neighbours() {
     drop(store);
     let store = open(&folder);
     assert_eq!(store.lane(&name("a")).expect("a lane").parked, 2);
-}
-
-#[tokio::test]
-async fn dead_letters_are_found_told_apart_and_whole() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(&folder);
-    let lane = store.lane(&name("a")).expect("a lane").id;
-    store.park(lane, park(&["a1", "a2"])).await.expect("parked");
-    let dead = vec![letter(message("a1", "k", 1), "a")];
-    store.settle(lane, Settlement { over: vec![Seq(1)], dead, ..Settlement::default() }).await.expect("settled");
-    let row = DeadRow {
-        id: "erp-1-2.3".into(),
-        schema: schema("item"),
-        mark: RowMark { commit: u64::MAX, change: 2, sub: 3, transaction: 4 },
-        frame: Bytes::from_static(b"\x00frame"),
-        json: Bytes::from_static(b"{\"id\":1}"),
-    };
-    let of_row = DeadLetter {
-        buried: Buried::Row(Arc::new(row.clone())),
-        target: "".into(),
-        member: "".into(),
-        died_us: 60,
-        backtrace: Some("at line 1".into()),
-        ..letter(message("x", "", 1), "")
-    };
-    store.bury(vec![of_row]).await.expect("buried");
-    drop(store);
-    let store = open(&folder);
-    let all = store.dead(DeadFilter::default()).await.expect("dead");
-    assert_eq!(
-        all.iter().map(|d| (d.id.0, &*d.name, d.is_row)).collect::<Vec<_>>(),
-        [(2, "erp-1-2.3", true), (1, "a1", false)]
-    );
-    assert_eq!((all[1].table.as_str(), all[1].attempts, all[1].generation.as_deref()), ("shop.item", 4, Some("ab12")));
-    let only = |filter: DeadFilter| async { store.dead(filter).await.expect("dead").len() };
-    assert_eq!(only(DeadFilter { target: Some("shops".into()), ..DeadFilter::default() }).await, 1);
-    assert_eq!(only(DeadFilter { table: Some("shop.item".into()), ..DeadFilter::default() }).await, 2);
-    assert_eq!(only(DeadFilter { since_us: Some(7), ..DeadFilter::default() }).await, 1);
-    assert_eq!(only(DeadFilter { reason: Some("answered 4".into()), limit: 1, ..DeadFilter::default() }).await, 1);
-    assert_eq!(only(DeadFilter { before: Some(DeadId(1)), ..DeadFilter::default() }).await, 0);
-
-    let whole = store.dead_letter(DeadId(2)).await.expect("read").expect("there");
-    let Buried::Row(back) = &whole.buried else { panic!("a row") };
-    assert_eq!((&back.id, &back.mark, &back.frame, &back.json), (&row.id, &row.mark, &row.frame, &row.json));
-    assert_eq!(back.schema, row.schema);
-    assert_eq!(whole.backtrace.as_deref(), Some("at line 1"));
-    assert!(store.dead_letter(DeadId(3)).await.expect("read").is_none());
-    assert_eq!(store.lane(&name("a")).expect("a lane").dead, 1);
-    assert_eq!(store.drop_dead(vec![DeadId(2), DeadId(2), DeadId(9)]).await.expect("dropped"), 1);
-}
-
-#[tokio::test]
-async fn what_dies_again_replaces_itself() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(&folder);
-    for attempts in [1, 2] {
-        let letter = DeadLetter { attempts, ..letter(message("a1", "k", 1), "a") };
-        store.bury(vec![letter]).await.expect("buried");
-    }
-    store.bury(vec![letter(message("a1", "k", 1), "b")]).await.expect("another lane's");
-    let all = store.dead(DeadFilter::default()).await.expect("dead");
-    assert_eq!(all.iter().map(|d| (d.id.0, d.attempts)).collect::<Vec<_>>(), [(2, 4), (1, 2)]);
-    drop(store);
-    open(&folder);
-}
-
-#[tokio::test]
-async fn only_older_letters_of_the_same_key_and_lane_are_superseded() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(&folder);
-    let lane = store.lane(&name("a")).expect("a lane").id;
-    let dead = [("old", "k", 5, "a"), ("new", "k", 9, "a"), ("other key", "l", 5, "a"), ("other lane", "k", 5, "b")];
-    let dead = dead.map(|(id, key, commit, member)| letter(message(id, key, commit), member));
-    store.bury(dead.to_vec()).await.expect("buried");
-    let keys = store.lane(&name("a")).expect("a lane").dead_keys;
-    assert_eq!(keys.len(), 2);
-    assert!(keys.contains(&KeyHash::of(b"k")) && keys.contains(&KeyHash::of(b"l")));
-    let superseded = vec![message("delivered", "k", 7)];
-    store.settle(lane, Settlement { superseded, ..Settlement::default() }).await.expect("settled");
-    drop(store);
-    let store = open(&folder);
-    let all = store.dead(DeadFilter::default()).await.expect("dead");
-    let marked: Vec<&str> = all.iter().filter(|d| d.is_superseded).map(|d| &*d.name).collect();
-    assert_eq!(marked, ["old"]);
-    assert!(store.dead_letter(DeadId(1)).await.expect("whole still").is_some());
-    assert_eq!(store.lane(&name("a")).expect("a lane").dead_keys.len(), 2, "one of its key is not superseded");
-}
-
-#[tokio::test]
-async fn revived_message_waits_behind_everything() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(&folder);
-    let lane = store.lane(&name("a")).expect("a lane").id;
-    store.bury(vec![letter(message("dead", "k", 1), "a"), letter(message("gone", "k", 1), "z")]).await.expect("buried");
-    store.park(lane, park(&["a1"])).await.expect("parked");
-    assert_eq!(store.revive(DeadId(1)).await.expect("revived"), Some((lane, Seq(2))));
-    assert_eq!(store.revive(DeadId(1)).await.expect("asked"), None);
-    let loaded = store.load(lane, Seq(0), ALL).await.expect("loaded");
-    assert_eq!(ids(&loaded), ["a1", "dead"]);
-    assert_eq!(loaded[1].carried.attempts, 0);
-    let (made, _) = store.revive(DeadId(2)).await.expect("revived").expect("a message");
-    assert_ne!(made, lane, "its lane is made if it is not there");
-    drop(store);
-    assert_eq!(open(&folder).lanes().expect("lanes").len(), 2);
-}
-
-#[tokio::test]
-async fn cleared_lane_is_dead_or_gone() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(&folder);
-    let [a, b] = ["a", "b"].map(|member| store.lane(&name(member)).expect("a lane").id);
-    let many: Vec<String> = (0..1_200).map(|n| format!("a{n}")).collect();
-    store.park(a, park(&many.iter().map(String::as_str).collect::<Vec<_>>())).await.expect("parked");
-    store.park(b, park(&["b1", "b2"])).await.expect("parked");
-    assert_eq!(store.clear_lane(a, Some("the member is gone".into())).await.expect("cleared"), 1_200);
-    assert_eq!(store.clear_lane(b, None).await.expect("cleared"), 2);
-    drop(store);
-    let store = open(&folder);
-    let lanes = store.lanes().expect("lanes");
-    assert!(lanes.iter().all(|(_, lane)| (lane.parked, lane.parked_bytes) == (0, 0)), "{lanes:?}");
-    let dead = store.dead(DeadFilter::default()).await.expect("dead");
-    assert_eq!(dead.len(), 1_200);
-    assert_eq!((dead[0].name.as_str(), dead[0].table.as_str()), ("a1199", "shop.item"));
 }

@@ -12,6 +12,10 @@ use tracing::warn;
 const PAGES_DUE: usize = 4_096;
 /// Pages of a log that nobody keeps short: somebody else reads the file and does not end. 256 MiB.
 const PAGES_ALARM: usize = 16 * PAGES_DUE;
+/// Pages that the writer moves in a few milliseconds: 1 MiB. While many more are left the reader goes on.
+const PAGES_FEW: usize = 256;
+/// A disk that is slower than what is written is not waited for.
+const PASSES_MAX: usize = 4;
 /// A short log is moved after this time too, so that the next start has little to read.
 pub(super) const MOVE_EVERY: Duration = Duration::from_secs(30);
 
@@ -48,13 +52,20 @@ impl Wal {
 
     /// The reader's part.
     pub(super) fn move_most(&self, connection: &Connection) {
-        move_log(connection);
+        for _ in 0..PASSES_MAX {
+            let moved = move_log(connection);
+            if self.pages.load(Relaxed).saturating_sub(moved) <= PAGES_FEW {
+                break;
+            }
+        }
         self.is_moved.store(true, Relaxed);
     }
 }
 
-fn move_log(connection: &Connection) {
+/// How many of the log's pages are in the database now.
+fn move_log(connection: &Connection) -> usize {
     // Passive: it waits for nobody, and what it leaves is moved next time. A disk that fails here fails at the next commit too,
     // where somebody is told.
-    let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    let moved = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(2));
+    moved.ok().and_then(|moved| usize::try_from(moved).ok()).unwrap_or(0)
 }

@@ -4,7 +4,7 @@
 //!   lanes, ledger ──Order──▶ queue ──gather──▶ BEGIN; each in a savepoint; the books; COMMIT ──▶ everyone is told
 //! ```
 
-use super::books::Books;
+use super::books::{Books, Wrote};
 use super::desk::Desk;
 use super::reader::Question;
 use super::seal::Seal;
@@ -115,7 +115,8 @@ impl Writer {
                 order.work.answer(committed.as_ref().copied().map_err(Trouble::again));
             }
             self.answered.send_replace(number);
-            if self.wal.help(&self.connection) {
+            // A log that can not grow can be moved, and begun anew.
+            if self.wal.help(&self.connection) || committed.is_err() {
                 // A reader that is gone is a store that closes.
                 let _ = self.wake.send(Question::Move);
             }
@@ -145,16 +146,18 @@ impl Writer {
         self.promise(outlives)?;
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         self.books.begin_group();
-        let done = self.fill(group).and_then(|()| self.close());
-        if let Err(reason) = done {
-            self.books.undo_group();
-            if !self.connection.is_autocommit() {
-                self.connection.execute_batch("ROLLBACK")?;
+        match self.fill(group).and_then(|()| self.close()) {
+            // Only behind a transaction that wrote something: for nothing SQLite does not wait for the disk, and what was written
+            // before, by a transaction that did not wait, may not be there yet.
+            Ok(Wrote::Something) if outlives == Outlives::Power => self.seal.write(self.books.commits()),
+            Ok(_) => {}
+            Err(reason) => {
+                self.books.undo_group();
+                if !self.connection.is_autocommit() {
+                    self.connection.execute_batch("ROLLBACK")?;
+                }
+                return Err(reason);
             }
-            return Err(reason);
-        }
-        if outlives == Outlives::Power {
-            self.seal.write(self.books.commits());
         }
         Ok(())
     }
@@ -188,9 +191,9 @@ impl Writer {
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Trouble> {
-        self.books.close(&self.connection)?;
+    fn close(&mut self) -> Result<Wrote, Trouble> {
+        let wrote = self.books.close(&self.connection)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
-        Ok(())
+        Ok(wrote)
     }
 }
