@@ -17,8 +17,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store", &["change", "fault", "telemetry"]),
     ("ledger", &["change"]),
     ("lane", &["change", "fault", "ledger", "sink", "store", "telemetry"]),
-    ("pipeline", &["change", "fault", "guest", "lane", "ledger", "sink/format", "telemetry"]),
-    ("admin", &["ledger", "telemetry"]),
+    ("pipeline", &["change", "fault", "guest", "lane", "ledger", "sink/format", "store", "telemetry"]),
+    ("admin", &["ledger", "store", "telemetry"]),
 ];
 /// The composition root, the door and the map name whom they like.
 const FREE: &[&str] = &["app", "cli", "lib", "main"];

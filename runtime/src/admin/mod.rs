@@ -6,6 +6,7 @@ mod metrics;
 pub mod status;
 
 use crate::ledger::Ledger;
+use crate::store::{LaneName, LaneRecord};
 use crate::telemetry::{GuestStats, LaneStats, Note, PipelineStats, SourceStats};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
@@ -15,7 +16,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use status::Status;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -28,7 +29,9 @@ pub struct Registry {
     pub complaint: Arc<Note>,
     pub sources: Vec<SourceEntry>,
     pub pipelines: Vec<PipelineEntry>,
-    pub lanes: Vec<LaneEntry>,
+    lanes: RwLock<Vec<Arc<LaneEntry>>>,
+    /// Lanes of members that are gone, with messages on disk.
+    orphans: RwLock<Vec<(LaneName, LaneRecord)>>,
     /// Guests come and go with their files.
     pub guests: Box<dyn Fn() -> Vec<GuestEntry> + Send + Sync>,
 }
@@ -42,9 +45,40 @@ impl Registry {
             complaint,
             sources: Vec::new(),
             pipelines: Vec::new(),
-            lanes: Vec::new(),
+            lanes: RwLock::default(),
+            orphans: RwLock::default(),
             guests: Box::new(Vec::new),
         }
+    }
+}
+
+impl Registry {
+    /// The lanes that run now.
+    pub fn lanes(&self) -> Vec<Arc<LaneEntry>> {
+        self.lanes.read().expect("no panic while lanes change").clone()
+    }
+
+    /// Shows a lane, in place of the one of the same name.
+    pub fn set_lane(&self, entry: LaneEntry) {
+        let entry = Arc::new(entry);
+        let mut lanes = self.lanes.write().expect("no panic while lanes change");
+        match lanes.iter_mut().find(|other| other.is(&entry.pipeline, &entry.target, &entry.member)) {
+            Some(other) => *other = entry,
+            None => lanes.push(entry),
+        }
+    }
+
+    pub fn remove_lane(&self, name: &LaneName) {
+        let mut lanes = self.lanes.write().expect("no panic while lanes change");
+        lanes.retain(|entry| !entry.is(&name.pipeline, &name.target, &name.member));
+    }
+
+    pub fn orphans(&self) -> Vec<(LaneName, LaneRecord)> {
+        self.orphans.read().expect("no panic while lanes change").clone()
+    }
+
+    pub fn set_orphans(&self, orphans: Vec<(LaneName, LaneRecord)>) {
+        *self.orphans.write().expect("no panic while lanes change") = orphans;
     }
 }
 
@@ -73,6 +107,12 @@ pub struct LaneEntry {
     pub stats: Arc<LaneStats>,
     /// What keeps its messages in flight, when the sink has something to say.
     pub complaint: Box<dyn Fn() -> Option<String> + Send + Sync>,
+}
+
+impl LaneEntry {
+    fn is(&self, pipeline: &str, target: &str, member: &str) -> bool {
+        (self.pipeline.as_str(), self.target.as_str(), self.member.as_str()) == (pipeline, target, member)
+    }
 }
 
 /// Why the admin address can not be served.

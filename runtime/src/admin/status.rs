@@ -1,6 +1,7 @@
 //! What `/status` says, and what `sluicegate status` reads: plain data, taken from the counters when somebody asks.
 
 use super::{LaneEntry, Registry};
+use crate::store::{LaneName, LaneRecord};
 use crate::telemetry::GuestStats;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -109,16 +110,22 @@ pub struct LaneStatus {
 impl Status {
     /// Reads every counter once.
     pub fn read(registry: &Registry) -> Self {
+        let lanes = registry.lanes();
+        let orphans = registry.orphans().into_iter();
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: registry.started_at.elapsed().as_millis() as u64,
-            memory_bytes: registry.lanes.iter().map(|l| get(&l.stats.waiting_bytes)).sum(),
+            memory_bytes: lanes.iter().map(|l| get(&l.stats.waiting_bytes)).sum(),
             memory_bytes_max: registry.memory_bytes_max,
             config_error: registry.complaint.get(),
             sources: registry.sources.iter().map(source).collect(),
             pipelines: registry.pipelines.iter().map(pipeline).collect(),
             guests: (registry.guests)().iter().map(|g| guest(&g.pipeline, &g.file, &g.stats)).collect(),
-            lanes: registry.lanes.iter().map(lane).collect(),
+            lanes: lanes
+                .iter()
+                .map(|entry| lane(entry))
+                .chain(orphans.map(|(name, record)| orphan(name, record)))
+                .collect(),
         }
     }
 
@@ -227,6 +234,22 @@ fn lane(entry: &LaneEntry) -> LaneStatus {
         p95_ms: ms(0.95),
         p99_ms: ms(0.99),
         last_error: (entry.complaint)().or_else(|| s.last_error.get()),
+    }
+}
+
+/// A lane of a member that is gone, with what waits for it.
+fn orphan(name: LaneName, record: LaneRecord) -> LaneStatus {
+    LaneStatus {
+        pipeline: name.pipeline.to_string(),
+        target: name.target.to_string(),
+        member: name.member.to_string(),
+        state: "removed".to_owned(),
+        parked: record.parked,
+        parked_bytes: record.parked_bytes,
+        last_error: Some(
+            "its member is not in the configuration; put it back, or see `sluicegate dead lanes`".to_owned(),
+        ),
+        ..LaneStatus::default()
     }
 }
 

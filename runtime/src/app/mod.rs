@@ -6,8 +6,10 @@
 
 mod inspection;
 mod mapping;
+mod members;
 mod names;
 mod reload;
+mod revival;
 mod ring;
 mod terminal;
 
@@ -17,16 +19,18 @@ pub use terminal::{Screen, picture};
 use crate::admin::{self, Registry};
 use crate::config::{self, Mistakes, Plan};
 use crate::guest::{Engine, GuestHost, HostSettings, this_program};
-use crate::lane::Lane;
 use crate::ledger::Ledger;
-use crate::pipeline::{Corridor, INBOX_LEN_MAX};
+use crate::pipeline::{Corridor, INBOX_LEN_MAX, REVIVED_LEN_MAX};
 use crate::sink::kafka;
 use crate::source::{Intake, SourceError};
 use crate::store::{SqliteStore, Store};
 use crate::telemetry::{Note, SourceStats};
+use members::Members;
+use revival::Revival;
 use ring::{Reader, Readers, Stream};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,6 +45,9 @@ const INTAKE_LEN_MAX: usize = 2;
 const SOURCE_STOP_MAX: Duration = Duration::from_secs(3);
 /// A position that was written is told to the database within this time by its source.
 const CONFIRM_WAIT: Duration = Duration::from_millis(300);
+
+/// From the end of a drain until what is not delivered is on disk.
+const PUT_AWAY_GRACE: Duration = Duration::from_millis(2_500);
 
 /// Before an edited configuration is taken, lanes are given this long for what is under way; the rest is read again.
 const RELOAD_DRAIN: Duration = Duration::from_secs(3);
@@ -84,6 +91,8 @@ pub struct Ground {
     registry: watch::Sender<Arc<Registry>>,
     /// Why the last edit was not taken.
     complaint: Arc<Note>,
+    /// The way of dead letters back into the house.
+    revival: Arc<Revival>,
     /// How the files of the configuration looked when they were read last.
     read: Mutex<reload::Seen>,
 }
@@ -101,7 +110,8 @@ impl Ground {
         let (registry, seen) = watch::channel(Arc::new(Registry::empty(plan.host.memory, complaint.clone())));
         let token = plan.host.token.as_ref().map(|t| t.expose().to_owned());
         tokio::spawn(admin::serve(listener, seen, token));
-        Ok(Self { dir: dir.to_owned(), store, guests, registry, complaint, read: Mutex::default() })
+        let revival = Arc::new(Revival::new(store.clone()));
+        Ok(Self { dir: dir.to_owned(), store, guests, registry, complaint, revival, read: Mutex::default() })
     }
 
     /// Says why an edit was not taken after all.
@@ -125,7 +135,7 @@ pub struct App {
     plan: Plan,
     rings: Vec<Ring>,
     corridors: Vec<JoinHandle<()>>,
-    lanes: Vec<(Lane, JoinHandle<()>)>,
+    members: Members,
     stop_guests: Arc<AtomicBool>,
     closing: watch::Sender<bool>,
     ended: mpsc::UnboundedReceiver<(String, Result<(), SourceError>)>,
@@ -151,23 +161,27 @@ impl App {
     pub async fn start(ground: &Ground, plan: Plan) -> Result<Self, Ending> {
         let mut registry = Registry::empty(plan.host.memory, ground.complaint.clone());
         let (closing, closes) = watch::channel(false);
-        let mut roads = mapping::Roads::new(&plan, ground.store.clone());
+        let mut members = Members::new(&plan, ground.store.clone());
         let mut hosts = Vec::new();
         let mut corridors = Vec::new();
+        let mut inboxes = HashMap::new();
         let mut readers: HashMap<String, Readers> = HashMap::new();
         let stop_guests = Arc::new(AtomicBool::new(false));
         for pipeline in &plan.pipelines {
-            let roads = roads.build(pipeline, &mut registry).map_err(usage)?;
+            let roads = members.build(pipeline, &registry).map_err(usage)?;
             let host = GuestHost::start(ground.guests.clone(), mapping::guests(pipeline), stop_guests.clone());
             let host = Arc::new(host.map_err(Ending::failed)?);
-            let settings = mapping::pipeline(pipeline, &roads, host.clone(), &mut registry).map_err(usage)?;
+            let store = ground.store.clone();
+            let settings = mapping::pipeline(pipeline, &roads, (host.clone(), store), &mut registry).map_err(usage)?;
             hosts.push((pipeline.name.clone(), host));
             let (inbox, batches) = mpsc::channel(INBOX_LEN_MAX);
             for source in &pipeline.sources {
                 let reader = Reader { inbox: inbox.clone(), narrow: mapping::narrow(pipeline, source) };
                 readers.entry(source.clone()).or_default().push(reader);
             }
-            corridors.push(tokio::spawn(Corridor::new(settings).run(batches)));
+            let (again, revived) = mpsc::channel(REVIVED_LEN_MAX);
+            inboxes.insert(pipeline.name.clone(), again);
+            corridors.push(tokio::spawn(Corridor::new(settings).run(batches, revived)));
         }
         registry.guests = mapping::guest_entries(hosts.clone());
         let (ended, has_ended) = mpsc::unbounded_channel();
@@ -190,18 +204,47 @@ impl App {
         info!(
             pipelines = plan.pipelines.len(),
             sources = rings.len(),
-            lanes = registry.lanes.len(),
+            lanes = registry.lanes().len(),
             admin = %plan.host.admin,
             "started"
         );
+        members.tell_orphans(&registry);
+        ground.revival.open(members.reachable(), inboxes);
         ground.registry.send_replace(Arc::new(registry));
-        let lanes = roads.into_lanes();
-        Ok(Self { plan, rings, corridors, lanes, stop_guests, closing, ended: has_ended })
+        Ok(Self { plan, rings, corridors, members, stop_guests, closing, ended: has_ended })
     }
 
     /// Runs until `asked` resolves, the configuration is edited, or a source can not go on; then drains.
     pub async fn run_until(mut self, ground: &Ground, asked: impl Future<Output = ()>) -> Ending {
-        let ending = tokio::select! {
+        let mut asked = pin!(asked);
+        let ending = loop {
+            let ending = self.next_ending(ground, asked.as_mut()).await;
+            match ending {
+                Ending::Edited(plan) if members::only_members_differ(&self.plan, &plan) => {
+                    self.amend(ground, *plan).await
+                }
+                ending => break ending,
+            }
+        };
+        let drain = self.plan.host.drain;
+        let at_most = if matches!(ending, Ending::Edited(_)) { drain.min(RELOAD_DRAIN) } else { drain };
+        info!(?at_most, "draining");
+        ground.revival.close();
+        self.stop(at_most).await;
+        ending
+    }
+
+    /// Members come, change and go, and nothing else notices.
+    async fn amend(&mut self, ground: &Ground, plan: Plan) {
+        let registry = ground.registry.borrow().clone();
+        if let Err(reason) = self.members.amend(&plan, &registry).await {
+            reload::refuse(&ground.complaint, format!("the edited members are not all taken: {reason}"));
+        }
+        self.plan = plan;
+    }
+
+    async fn next_ending(&mut self, ground: &Ground, asked: Pin<&mut impl Future<Output = ()>>) -> Ending {
+        tokio::select! {
             biased;
             // 1. A source that gave up is a reason to stop that somebody must hear of.
             ended = self.ended.recv() => match ended {
@@ -216,12 +259,7 @@ impl App {
             () = asked => Ending::Asked,
             // 3. Somebody edited.
             plan = reload::edited(&ground.dir, &self.plan, &ground.complaint, &ground.read) => Ending::Edited(Box::new(plan)),
-        };
-        let drain = self.plan.host.drain;
-        let at_most = if matches!(ending, Ending::Edited(_)) { drain.min(RELOAD_DRAIN) } else { drain };
-        info!(?at_most, "draining");
-        self.stop(at_most).await;
-        ending
+        }
     }
 
     async fn stop(self, at_most: Duration) {
@@ -240,13 +278,7 @@ impl App {
                 corridor.abort();
             }
         }
-        for (lane, _) in &self.lanes {
-            lane.drain(deadline);
-        }
-        for (_, task) in self.lanes {
-            // A lane ends by itself at the deadline, but for an attempt that the sink's own timeout ends later.
-            let _ = timeout_at(deadline + Duration::from_millis(200), task).await;
-        }
+        self.members.drain(deadline, PUT_AWAY_GRACE).await;
         self.stop_guests.store(true, Relaxed);
         for (name, ledger, stop, mut safe, checkpoint) in waiting {
             let paid = ledger.confirmed().borrow().clone();

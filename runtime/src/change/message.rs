@@ -83,6 +83,8 @@ pub struct Origin {
     pub index: u32,
     /// Counts the messages that the row's pipeline made of it, whatever their route.
     pub nth: u32,
+    /// Somebody had it sent again: that its place in the log was passed long ago does not mean that it was delivered.
+    pub again: bool,
 }
 
 /// Where a message stands among all that its source sends through its pipeline; the later one is the greater one.
@@ -108,7 +110,7 @@ pub struct RowVersion {
 impl Default for Origin {
     fn default() -> Self {
         let mark = RowMark { commit: 0, change: 0, sub: 0, transaction: 0 };
-        Self { schema: Arc::default(), op: Op::Insert, mark, index: 0, nth: 0 }
+        Self { schema: Arc::default(), op: Op::Insert, mark, index: 0, nth: 0, again: false }
     }
 }
 

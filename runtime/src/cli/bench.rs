@@ -163,8 +163,9 @@ async fn ours(source: Box<dyn Source>, wanted: u64, wasm: Option<&Path>) -> Outc
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let (inbox, batches) = mpsc::channel(INBOX_LEN_MAX);
+    let (_nothing, nobody) = mpsc::channel(1);
     let (settings_of_pipeline, _lane) = pipeline(host);
-    let corridor = tokio::spawn(Corridor::new(settings_of_pipeline).run(batches));
+    let corridor = tokio::spawn(Corridor::new(settings_of_pipeline).run(batches, nobody));
     let (intake, mut read) = mpsc::channel::<Batch>(2);
     let (_safe, confirmed) = watch::channel(None);
     let stats = Arc::new(SourceStats::default());
@@ -232,6 +233,7 @@ fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
         on_error: OnError::Skip,
         routes: vec![Route::new("bench", route)],
         guests: Arc::new(move || host.chain()),
+        store: Arc::new(MemoryStore::default()),
         stats: Arc::new(PipelineStats::default()),
     };
     (settings, lane)

@@ -149,7 +149,8 @@ impl Disk {
     /// Whether the message came before and is taken care of: the log is read again after a restart.
     pub(super) fn knows(&self, message: &Message) -> bool {
         let origin = &message.origin;
-        self.marks.iter().any(|(source, mark)| **source == *origin.schema.source && origin.place() <= *mark)
+        !origin.again
+            && self.marks.iter().any(|(source, mark)| **source == *origin.schema.source && origin.place() <= *mark)
     }
 
     fn has_tail(&self) -> bool {

@@ -6,11 +6,9 @@ use super::disk::{Disk, Event};
 use super::gate::Shut;
 use super::inbox::{Inbox, Orders, Renewal, Returned, Standing, Visit};
 use super::table::{Arrival, Owed};
-use super::{Ground, Held, LaneSettings, Parcel};
-use crate::change::Message;
+use super::{Ground, Held, LaneSettings, Parcel, dead_letter};
 use crate::ledger::Ticket;
 use crate::sink::{Refusal, Sink};
-use crate::store::{Buried, DeadLetter};
 use crate::telemetry::{LaneStats, count};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -273,32 +271,9 @@ impl Driver {
         self.stats.last_error.set(refusal.reason.clone());
         count(&self.stats.dead_total);
         let arrived_us = leaver.arrived_us;
-        let letter = self.letter(leaver.message.clone(), refusal.reason, (attempts, arrived_us, now_us));
+        let letter =
+            dead_letter(&self.settings.name, leaver.message.clone(), refusal.reason, (attempts, arrived_us, now_us));
         self.disk.bury(letter, leaver);
-    }
-
-    /// A dead letter; the times are those of its arrival and its death.
-    pub(super) fn letter(
-        &self,
-        message: Message,
-        reason: String,
-        (attempts, arrived_us, died_us): (u32, i64, i64),
-    ) -> DeadLetter {
-        let LaneSettings { name, .. } = &self.settings;
-        DeadLetter {
-            pipeline: name.pipeline.clone(),
-            target: name.target.clone(),
-            member: name.member.clone(),
-            buried: Buried::Message(message),
-            reason,
-            attempts,
-            last_answer: None,
-            guest: None,
-            generation: None,
-            backtrace: None,
-            arrived_us,
-            died_us,
-        }
     }
 
     pub(super) fn settle(&mut self, bytes: usize, ticket: Ticket) {

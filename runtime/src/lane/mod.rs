@@ -34,7 +34,7 @@ pub use slots::{SLOTS_MAX, Slots};
 use crate::change::Message;
 use crate::ledger::Ticket;
 use crate::sink::Sink;
-use crate::store::{DeadId, LaneName, LaneRecord, Store, StoreError};
+use crate::store::{Buried, DeadId, DeadLetter, LaneName, LaneRecord, Store, StoreError};
 use crate::telemetry::LaneStats;
 use inbox::{Inbox, Renewal, Revival};
 use std::sync::Arc;
@@ -127,6 +127,7 @@ pub struct Turned {
 /// The pushers' end of a lane. When the last clone is dropped, the lane stops at once.
 #[derive(Clone)]
 pub struct Lane {
+    name: LaneName,
     door: Arc<Door>,
 }
 
@@ -147,9 +148,32 @@ pub fn spawn(
     stats: Arc<LaneStats>,
 ) -> (Lane, JoinHandle<()>) {
     let inbox = Arc::new(Inbox::new(&settings, ground.budget.clone(), stats.clone()));
-    let lane = Lane { door: Arc::new(Door(inbox.clone())) };
+    let lane = Lane { name: settings.name.clone(), door: Arc::new(Door(inbox.clone())) };
     let task = tokio::spawn(driver::run(settings, sink, ground, inbox, stats));
     (lane, task)
+}
+
+/// A message that is dead; the numbers are its attempts, and the times of its arrival and death.
+fn dead_letter(
+    name: &LaneName,
+    message: Message,
+    reason: String,
+    (attempts, arrived_us, died_us): (u32, i64, i64),
+) -> DeadLetter {
+    DeadLetter {
+        pipeline: name.pipeline.clone(),
+        target: name.target.clone(),
+        member: name.member.clone(),
+        buried: Buried::Message(message),
+        reason,
+        attempts,
+        last_answer: None,
+        guest: None,
+        generation: None,
+        backtrace: None,
+        arrived_us,
+        died_us,
+    }
 }
 
 impl Lane {
@@ -185,6 +209,12 @@ impl Lane {
         let (done, answer) = oneshot::channel();
         self.door.0.order(|orders| orders.revivals.push(Revival { id, done }));
         answer.await.unwrap_or_else(|_| Err("the lane is closing".to_owned()))
+    }
+
+    /// A message of this lane that did not come into it, as a dead letter.
+    pub fn letter(&self, message: Message, reason: String) -> DeadLetter {
+        let now_us = driver::unix_us();
+        dead_letter(&self.name, message, reason, (0, now_us, now_us))
     }
 
     /// What the lane holds in memory at this moment: waiting, in flight, or being settled.

@@ -4,11 +4,11 @@
 //! the source answers for at once, and the source is free of it. A lane that is behind keeps a window of what waits in memory.
 
 use super::core::Leaver;
-use super::disk::{Event, WriteEnd, Written};
+use super::disk::{WriteEnd, Written};
 use super::driver::{Driver, Names, unix_us};
 use super::quota::{NoRoom, WhenFull};
 use super::table::{Arrival, Owed};
-use super::{Held, Parcel};
+use super::{Held, Parcel, dead_letter};
 use crate::store::{Loaded, StoreError, Window};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -157,7 +157,8 @@ impl Driver {
         self.stats.dead_total.fetch_add(dead as u64, Relaxed);
         for leaver in leavers {
             let reason = "no room to park it, and when_full is \"dead-letter\"".to_owned();
-            let letter = self.letter(leaver.message.clone(), reason, (leaver.attempts, leaver.arrived_us, now_us));
+            let times = (leaver.attempts, leaver.arrived_us, now_us);
+            let letter = dead_letter(&self.settings.name, leaver.message.clone(), reason, times);
             self.disk.bury(letter, leaver);
         }
         self.disk.settle(Instant::now());

@@ -8,6 +8,7 @@
 //! that it has not looked at. A full lane makes it wait, which stops the source; it never skips.
 
 mod chain;
+mod dead;
 mod ids;
 mod policy;
 mod render;
@@ -18,18 +19,21 @@ mod shape_tests;
 #[cfg(test)]
 mod tests;
 
+pub use dead::revived;
 pub use policy::OnError;
 pub use render::{Escape, RenderError, render};
 pub use route::{Road, Route, RouteSettings, TableFilter};
 pub use shape::{Body, CacheForm, Shape};
 
 use crate::change::{Batch, Schema};
-use crate::guest::Transform;
-use crate::lane::{Parcel, Turned};
+use crate::guest::{Generation, Rejection, Transform};
+use crate::lane::{Lane, Parcel, Turned};
 use crate::ledger::Ticket;
 use crate::sink::format::ShownRow;
+use crate::store::{DeadLetter, Store};
 use crate::telemetry::{PipelineStats, count};
 use chain::Outcome;
+use dead::Cause;
 use policy::Policy;
 use route::{Addressed, Routed, Unroutable};
 use std::collections::HashMap;
@@ -39,6 +43,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
+
+/// Rows that were dead and wait to be tried again, per pipeline.
+pub const REVIVED_LEN_MAX: usize = 1;
+/// After a failure the store is left alone for so long; what is dead waits, and so does everything behind it.
+const BURY_RETRY: Duration = Duration::from_secs(1);
 
 /// Batches that wait for the corridor, per pipeline; each is at most about 1 MiB unless one row is larger.
 pub const INBOX_LEN_MAX: usize = 4;
@@ -60,6 +69,8 @@ pub struct PipelineSettings {
     pub on_error: OnError,
     pub routes: Vec<Route>,
     pub guests: Chain,
+    /// Takes what becomes no message.
+    pub store: Arc<dyn Store>,
     pub stats: Arc<PipelineStats>,
 }
 
@@ -68,6 +79,20 @@ pub struct Corridor {
     settings: PipelineSettings,
     policy: Policy,
     complaints: Complaints,
+    name: Arc<str>,
+    /// Of the batch that is walked: set aside before its ticket is paid.
+    dead: Vec<DeadLetter>,
+}
+
+/// Batches with their tickets, on the way to a corridor.
+pub type Inbox = mpsc::Receiver<(Arc<Batch>, Ticket)>;
+
+/// The row that is being walked through the routes.
+struct Walked<'a> {
+    batch: &'a Batch,
+    row: usize,
+    /// It was dead, and somebody wants it tried again.
+    again: bool,
 }
 
 /// What is decided once per table version and batch rather than per row.
@@ -78,19 +103,51 @@ struct TablePlan<'a> {
 
 impl Corridor {
     pub fn new(settings: PipelineSettings) -> Self {
-        Self { policy: Policy::new(settings.on_error), settings, complaints: Complaints::default() }
+        let (policy, name) = (Policy::new(settings.on_error), settings.name.as_str().into());
+        Self { policy, settings, complaints: Complaints::default(), name, dead: Vec::new() }
     }
 
-    /// Takes batches until the inbox is closed. May be dropped at any await: tickets stay unpaid, and the rows are read again.
-    pub async fn run(mut self, mut inbox: mpsc::Receiver<(Arc<Batch>, Ticket)>) {
-        while let Some((batch, ticket)) = inbox.recv().await {
-            self.walk(&batch, &ticket).await;
+    /// Takes batches until the inbox is closed, and dead rows that somebody wants tried again. May be dropped at any await: tickets
+    /// stay unpaid, and the rows are read again.
+    pub async fn run(mut self, mut inbox: Inbox, mut revived: Inbox) {
+        loop {
+            let ((batch, ticket), again) = tokio::select! {
+                biased;
+                // 1. What somebody asked for; few, and one at a time.
+                Some(row) = revived.recv() => (row, true),
+                // 2. The log.
+                batch = inbox.recv() => match batch {
+                    Some(batch) => (batch, false),
+                    None => return,
+                },
+            };
+            self.walk(&batch, &ticket, again).await;
+            self.bury().await;
             ticket.settle();
         }
     }
 
+    /// Sets aside what became no message. Until it is safe nothing goes on: the ticket is not paid before.
+    async fn bury(&mut self) {
+        while !self.dead.is_empty() {
+            match self.settings.store.bury(self.dead.clone()).await {
+                Ok(()) => self.dead.clear(),
+                Err(reason) => {
+                    if !self.settings.stats.halted.replace(Some(reason.to_string())) {
+                        error!(pipeline = self.settings.name, %reason, "halted, a row can not be set aside");
+                    }
+                    tokio::time::sleep(BURY_RETRY).await;
+                    continue;
+                }
+            }
+            if self.settings.stats.halted.replace(None) {
+                info!(pipeline = self.settings.name, "goes on");
+            }
+        }
+    }
+
     /// One batch through guests and routes, until all its messages stand in lanes.
-    async fn walk(&mut self, batch: &Arc<Batch>, ticket: &Ticket) {
+    async fn walk(&mut self, batch: &Arc<Batch>, ticket: &Ticket, again: bool) {
         let rows = self.wanted_rows(batch);
         if rows.is_empty() {
             return;
@@ -100,20 +157,20 @@ impl Corridor {
         let outcomes = self.judge(batch, &rows).await;
         let mut addressed = Vec::with_capacity(rows.len());
         for (&row, outcome) in rows.iter().zip(outcomes) {
-            self.route(batch, row as usize, outcome, &mut addressed);
+            self.route(&Walked { batch, row: row as usize, again }, outcome, &mut addressed);
         }
         stats.messages_total.fetch_add(addressed.len() as u64, Relaxed);
         ticket.owe(addressed.len() as u64);
         for Addressed { lane, message } in addressed {
             if let Err(turned) = lane.push(Parcel { message, ticket: ticket.clone() }).await {
-                self.take_back(turned);
+                self.take_back(turned, &lane);
             }
         }
     }
 
     /// A lane did not take a message. While the house closes the row will be read again; a member that was taken out meanwhile has
     /// become no receiver.
-    fn take_back(&mut self, turned: Turned) {
+    fn take_back(&mut self, turned: Turned, lane: &Lane) {
         if !turned.is_retired {
             return;
         }
@@ -123,6 +180,8 @@ impl Corridor {
         if let Some(held_back) = self.complaints.due(reason) {
             warn!(pipeline = self.settings.name, id = %message.id, held_back, "message has no receiver and is set aside: {reason}");
         }
+        self.dead.push(lane.letter(message, reason.to_owned()));
+        // Paid here, but the batch's own share is not before everything is set aside.
         ticket.settle();
     }
 
@@ -169,23 +228,26 @@ impl Corridor {
         }
     }
 
-    fn route(&mut self, batch: &Batch, row: usize, outcome: Outcome, out: &mut Vec<Addressed>) {
+    fn route(&mut self, walked: &Walked<'_>, outcome: Outcome, out: &mut Vec<Addressed>) {
+        let Walked { batch, row, again } = *walked;
         let schema = batch.schema_of(row);
-        let shown = |edits| ShownRow { schema, row: batch.row(row), edits };
+        let first = out.len();
+        let routed =
+            |edits| Routed { batch, row, shown: ShownRow { schema, row: batch.row(row), edits }, first, again };
         match outcome {
             Outcome::Drop => {}
             Outcome::Pass(edits) => {
-                let routed = Routed { batch, row, shown: shown(edits.as_deref()), first: out.len() };
-                for route in &self.settings.routes {
-                    if route.takes(schema, routed.shown.row.head.op) {
-                        let made = route.messages(&routed, None, &mut 0, out);
-                        keep(made, &routed, &mut self.complaints, &self.settings);
-                    }
-                }
+                let routed = routed(edits.as_deref());
+                let op = routed.shown.row.head.op;
+                let made = |route: &Route| route.messages(&routed, None, &mut 0, out);
+                let routes = self.settings.routes.iter().filter(|route| route.takes(schema, op));
+                let refused: Vec<Unroutable> = routes.map(made).filter_map(Result::err).collect();
+                self.set_aside(walked, refused);
             }
             Outcome::Emit { edits, messages } => {
-                let routed = Routed { batch, row, shown: shown(edits.as_deref()), first: out.len() };
+                let routed = routed(edits.as_deref());
                 let mut made: HashMap<&str, u32> = HashMap::new();
+                let mut refused = Vec::new();
                 for emitted in &messages {
                     let index = made.entry(&emitted.route).or_default();
                     let route = self.settings.routes.iter().find(|r| r.name() == emitted.route);
@@ -193,50 +255,62 @@ impl Corridor {
                         Some(route) => route.messages(&routed, Some(emitted), index, out),
                         None => Err(Unroutable::NoRoute { route: emitted.route.clone() }),
                     };
-                    keep(made, &routed, &mut self.complaints, &self.settings);
+                    refused.extend(made.err());
                 }
+                self.set_aside(walked, refused);
             }
-            Outcome::Reject { guest, generation, rejection } => {
-                count(&self.settings.stats.dead_total);
-                if self.settings.on_error == OnError::Skip {
-                    return;
-                }
-                let mark = &batch.marks[row];
-                if let Some(held_back) = self.complaints.due(&rejection.code) {
-                    warn!(
-                        pipeline = self.settings.name,
-                        guest,
-                        generation = %generation.0,
-                        table = schema.full_name(),
-                        row = format!("{}-{:x}-{:x}.{}", batch.source, mark.commit, mark.change, mark.sub),
-                        code = rejection.code,
-                        message = rejection.message,
-                        backtrace = rejection.backtrace,
-                        held_back,
-                        "row refused by the guest and set aside"
-                    );
-                }
-            }
+            Outcome::Reject { guest, generation, rejection } => self.refuse(walked, guest, generation, *rejection),
         }
     }
-}
 
-fn keep(made: Result<(), Unroutable>, routed: &Routed<'_>, complaints: &mut Complaints, settings: &PipelineSettings) {
-    match made {
-        Ok(()) => {}
-        Err(reason) => {
-            count(&settings.stats.unroutable_total);
+    /// A guest refused the row.
+    fn refuse(&mut self, walked: &Walked<'_>, guest: String, generation: Generation, rejection: Rejection) {
+        let Walked { batch, row, .. } = *walked;
+        count(&self.settings.stats.dead_total);
+        if self.settings.on_error == OnError::Skip {
+            return;
+        }
+        let Rejection { code, message, backtrace } = rejection;
+        if let Some(held_back) = self.complaints.due(&code) {
+            warn!(
+                pipeline = self.settings.name,
+                guest,
+                generation = %generation.0,
+                table = batch.schema_of(row).full_name(),
+                row = dead::row_id(batch, row),
+                code,
+                message,
+                backtrace,
+                held_back,
+                "row refused by the guest and set aside"
+            );
+        }
+        let (reason, generation) = (format!("{code}: {message}"), Some(generation.0.to_string()));
+        let cause = Cause { reason, guest: Some(guest), generation, backtrace };
+        self.dead.push(dead::letter(&self.name, batch, row, cause));
+    }
+
+    /// Messages of the row that could not be made. It is set aside once, whole.
+    fn set_aside(&mut self, walked: &Walked<'_>, refused: Vec<Unroutable>) {
+        let Walked { batch, row, .. } = *walked;
+        let mut reasons = Vec::with_capacity(refused.len());
+        for reason in refused {
+            count(&self.settings.stats.unroutable_total);
             let reason = reason.to_string();
-            if let Some(held_back) = complaints.due(&reason) {
-                let mark = &routed.batch.marks[routed.row];
+            if let Some(held_back) = self.complaints.due(&reason) {
                 warn!(
-                    pipeline = settings.name,
-                    table = routed.shown.schema.full_name(),
-                    row = format!("{}-{:x}-{:x}.{}", routed.batch.source, mark.commit, mark.change, mark.sub),
+                    pipeline = self.settings.name,
+                    table = batch.schema_of(row).full_name(),
+                    row = dead::row_id(batch, row),
                     held_back,
                     "row has no receiver and is set aside: {reason}"
                 );
             }
+            reasons.push(reason);
+        }
+        if !reasons.is_empty() {
+            let cause = Cause { reason: reasons.join("; "), ..Cause::default() };
+            self.dead.push(dead::letter(&self.name, batch, row, cause));
         }
     }
 }

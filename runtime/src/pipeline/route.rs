@@ -91,6 +91,8 @@ pub struct Routed<'a> {
     pub shown: ShownRow<'a>,
     /// How many messages had been made before the row's first one.
     pub first: usize,
+    /// The row was dead: lanes must not take it for one that they had.
+    pub again: bool,
 }
 
 impl<'a> Routed<'a> {
@@ -159,6 +161,7 @@ impl Route {
                     mark: *routed.mark(),
                     index: *index,
                     nth: (out.len() - routed.first) as u32,
+                    again: routed.again,
                 },
                 committed_at_us: head.committed_at.saturating_add(UNIX_EPOCH_TO_2000_US),
             };

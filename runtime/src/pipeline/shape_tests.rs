@@ -98,7 +98,7 @@ fn made(shape: Shape, batch: &Batch) -> Result<Vec<crate::change::Message>, Unro
     );
     let shown = ShownRow { schema: batch.schema_of(0), row: batch.row(0), edits: None };
     let mut out = Vec::new();
-    route.messages(&Routed { batch, row: 0, shown, first: 0 }, None, &mut 0, &mut out)?;
+    route.messages(&Routed { batch, row: 0, shown, first: 0, again: false }, None, &mut 0, &mut out)?;
     Ok(out.into_iter().map(|Addressed { message, .. }| message).collect())
 }
 

@@ -98,6 +98,7 @@ struct House {
     settings: PipelineSettings,
     receivers: HashMap<String, Receiver>,
     stats: Arc<PipelineStats>,
+    store: Arc<MemoryStore>,
 }
 
 /// A pipeline with one target of two members, `0` and `1`, by the column `customer`.
@@ -125,15 +126,17 @@ fn house(guests: Vec<Arc<dyn Transform>>, on_error: OnError) -> House {
         shape: Shape::Request { method: "POST".into(), path: None, body: Body::Flat },
     };
     let stats = Arc::new(PipelineStats::default());
+    let store = Arc::new(MemoryStore::default());
     let settings = PipelineSettings {
         name: "p".into(),
         tables: Arc::new(|_, table| table == "public.t"),
         on_error,
         routes: vec![Route::new("p", settings)],
         guests: Arc::new(move || guests.clone()),
+        store: store.clone(),
         stats: stats.clone(),
     };
-    House { settings, receivers, stats }
+    House { settings, receivers, stats, store }
 }
 
 /// Sends one batch through and waits until it is paid.
@@ -142,7 +145,8 @@ async fn paid(house: House, batch: Batch) -> (HashMap<String, Receiver>, Arc<Pip
     let mut confirmed = ledger.confirmed();
     let ticket = ledger.open(batch.confirms.clone(), 1);
     let (inbox, batches) = mpsc::channel(1);
-    let corridor = tokio::spawn(Corridor::new(house.settings).run(batches));
+    let (_nothing, revived) = mpsc::channel(1);
+    let corridor = tokio::spawn(Corridor::new(house.settings).run(batches, revived));
     inbox.send((Arc::new(batch), ticket)).await.expect("the corridor lives");
     let all_paid = confirmed.wait_for(Option::is_some);
     tokio::time::timeout(Duration::from_secs(60), all_paid).await.expect("paid in time").expect("the ledger lives");

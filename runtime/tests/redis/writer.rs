@@ -57,7 +57,7 @@ pub fn message(at: At, act: Act, place: &str, body: &[u8]) -> Message {
     };
     let change = commit.saturating_sub(1);
     let mark = RowMark { commit, change, sub: 0, transaction: 7 };
-    let origin = Origin { schema: Arc::new(schema), op, mark, index: 0, nth: 0 };
+    let origin = Origin { schema: Arc::new(schema), op, mark, index: 0, nth: 0, again: false };
     let id = MessageId(format!("erp-{commit:x}-{change:x}.0-8f3a11c2.0").into());
     let mut message = Content::new(id, Bytes::copy_from_slice(place.as_bytes()), origin);
     message.body = Bytes::copy_from_slice(body);

@@ -11,6 +11,7 @@ use crate::admin::{GuestEntry, PipelineEntry, Registry};
 use crate::config::{self, PipelinePlan};
 use crate::guest::{GuestHost, GuestSettings, Limits};
 use crate::pipeline::{OnError, PipelineSettings, Road, Route};
+use crate::store::Store;
 use crate::telemetry::PipelineStats;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,7 +41,7 @@ pub fn guests(pipeline: &PipelinePlan) -> GuestSettings {
 pub fn pipeline(
     plan: &PipelinePlan,
     roads: &HashMap<String, Arc<Road>>,
-    host: Arc<GuestHost>,
+    (host, store): (Arc<GuestHost>, Arc<dyn Store>),
     registry: &mut Registry,
 ) -> Result<PipelineSettings, String> {
     let stats = Arc::new(PipelineStats::default());
@@ -58,6 +59,7 @@ pub fn pipeline(
         },
         routes,
         guests: Arc::new(move || host.chain()),
+        store,
         stats,
     })
 }

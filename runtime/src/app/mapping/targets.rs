@@ -1,29 +1,25 @@
 //! Targets, as lanes and their sinks.
 
-use crate::admin::{LaneEntry, Registry};
-use crate::config::{self, Door, HttpPlan, KafkaPlan, MemberPlan, PipelinePlan, Plan, RedisPlan, TargetPlan};
+use crate::config::{self, Door, HttpPlan, KafkaPlan, MemberPlan, Plan, RedisPlan};
 use crate::lane::{self, Budget, Ground, Lane, LaneSettings, Quota, RetrySettings, Slots, WhenFull};
-use crate::pipeline::Road;
 use crate::sink::Sink;
 use crate::sink::http::{Clients, HttpSettings, HttpSink, SigningSecret};
 use crate::sink::kafka::{self, KafkaSettings, KafkaSink, TopicSettings};
 use crate::sink::redis::{self, RedisSettings, RedisSink, SentinelSettings};
 use crate::store::{LaneName, Store};
 use crate::telemetry::LaneStats;
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// Builds lanes, target by target, under limits that they share.
+/// Makes lanes, under limits that they share.
 pub struct Roads {
     store: Arc<dyn Store>,
     budget: Budget,
     slots: Slots,
     quota: Quota,
     clients: Clients,
-    lanes: Vec<(Lane, JoinHandle<()>)>,
 }
 
 impl Roads {
@@ -34,87 +30,34 @@ impl Roads {
             slots: Slots::new(plan.host.in_flight as usize),
             quota: Quota::new(plan.host.disk),
             clients: Clients::default(),
-            lanes: Vec::new(),
         }
     }
 
-    /// Every lane that was started, with its task.
-    pub fn into_lanes(self) -> Vec<(Lane, JoinHandle<()>)> {
-        self.lanes
-    }
-
-    /// The lanes of a pipeline's targets, started.
+    /// How a member's lane behaves, and what it sends to.
     ///
     /// # Errors
     /// If a setting can not be used, or a file that it names can not be read.
-    pub fn build(
-        &mut self,
-        pipeline: &PipelinePlan,
-        registry: &mut Registry,
-    ) -> Result<HashMap<String, Arc<Road>>, String> {
-        let mut roads = HashMap::new();
-        for target in &pipeline.targets {
-            let mut lanes = HashMap::new();
-            for member in &target.members {
-                lanes.insert(member.name.clone(), self.lane(pipeline, target, member, registry)?);
-            }
-            roads.insert(target.name.clone(), Arc::new(Road::new(&target.name, lanes)));
-        }
-        Ok(roads)
+    pub fn terms(&self, name: LaneName, member: &MemberPlan) -> Result<(LaneSettings, Arc<dyn Sink>), String> {
+        let sink = self.sink(member).map_err(|reason| {
+            format!("pipeline {}, target {} member {:?}: {reason}", name.pipeline, name.target, member.name)
+        })?;
+        Ok((settings(name, member), sink))
     }
 
-    fn lane(
-        &mut self,
-        pipeline: &PipelinePlan,
-        target: &TargetPlan,
-        member: &MemberPlan,
-        registry: &mut Registry,
-    ) -> Result<Lane, String> {
-        let name = LaneName::new(&pipeline.name, &target.name, &member.name);
-        let record = self.store.lane(&name).map_err(|e| e.to_string())?;
-        let settings = LaneSettings {
-            name,
-            concurrency: member.concurrency as usize,
-            batch_max: match member.door {
-                Door::Http(_) => 1,
-                Door::Kafka(_) => kafka::BATCH_MAX,
-                Door::Redis(_) => redis::BATCH_MAX,
-            },
-            rate: member.rate.map(f64::from),
-            memory_bytes: member.memory as usize,
-            messages_max: lane::MESSAGES_MAX,
-            hold: member.hold,
-            disk_bytes: member.disk,
-            when_full: match member.when_full {
-                config::WhenFull::PauseSource => WhenFull::PauseSource,
-                config::WhenFull::DeadLetter => WhenFull::DeadLetter,
-                config::WhenFull::DropOldest => WhenFull::DropOldest,
-            },
-            retry: RetrySettings {
-                first: member.retry.first,
-                max: member.retry.max,
-                give_up_after: member.retry.give_up_after,
-            },
-        };
-        let sink = self.sink(member).map_err(|reason| {
-            format!("pipeline {}, target {} member {:?}: {reason}", pipeline.name, target.name, member.name)
-        })?;
-        let stats = Arc::new(LaneStats::default());
-        registry.lanes.push(LaneEntry {
-            pipeline: pipeline.name.clone(),
-            target: target.name.clone(),
-            member: member.name.clone(),
-            stats: stats.clone(),
-            complaint: Box::new({
-                let sink = sink.clone();
-                move || sink.complaint()
-            }),
-        });
+    /// Starts a lane.
+    ///
+    /// # Errors
+    /// If the state can not be used.
+    pub fn start(
+        &self,
+        settings: LaneSettings,
+        sink: Arc<dyn Sink>,
+        stats: Arc<LaneStats>,
+    ) -> Result<(Lane, JoinHandle<()>), String> {
+        let record = self.store.lane(&settings.name).map_err(|e| e.to_string())?;
         let (store, budget) = (self.store.clone(), self.budget.clone());
         let ground = Ground { store, record, budget, slots: self.slots.clone(), quota: self.quota.clone() };
-        let (lane, task) = lane::spawn(settings, sink, ground, stats);
-        self.lanes.push((lane.clone(), task));
-        Ok(lane)
+        Ok(lane::spawn(settings, sink, ground, stats))
     }
 
     fn sink(&self, member: &MemberPlan) -> Result<Arc<dyn Sink>, String> {
@@ -127,6 +70,33 @@ impl Roads {
                 Arc::new(RedisSink::new(redis_settings(plan, member.timeout)?).map_err(|e| e.to_string())?)
             }
         })
+    }
+}
+
+fn settings(name: LaneName, member: &MemberPlan) -> LaneSettings {
+    LaneSettings {
+        name,
+        concurrency: member.concurrency as usize,
+        batch_max: match member.door {
+            Door::Http(_) => 1,
+            Door::Kafka(_) => kafka::BATCH_MAX,
+            Door::Redis(_) => redis::BATCH_MAX,
+        },
+        rate: member.rate.map(f64::from),
+        memory_bytes: member.memory as usize,
+        messages_max: lane::MESSAGES_MAX,
+        hold: member.hold,
+        disk_bytes: member.disk,
+        when_full: match member.when_full {
+            config::WhenFull::PauseSource => WhenFull::PauseSource,
+            config::WhenFull::DeadLetter => WhenFull::DeadLetter,
+            config::WhenFull::DropOldest => WhenFull::DropOldest,
+        },
+        retry: RetrySettings {
+            first: member.retry.first,
+            max: member.retry.max,
+            give_up_after: member.retry.give_up_after,
+        },
     }
 }
 

@@ -212,6 +212,8 @@ pub(super) fn read_message(
             mark: text.mark.into(),
             index: text.index,
             nth: text.nth,
+            // A lane asks only of what arrives.
+            again: false,
         },
         committed_at_us: text.committed_at_us,
     }))
