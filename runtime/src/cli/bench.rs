@@ -1,17 +1,16 @@
 //! The hidden verb `__bench`: what `cargo xtask bench` measures inside this program. One JSON object per line.
 
-use crate::change::{Batch, BinlogPosition, Message};
+use crate::change::{Batch, BinlogPosition};
 use crate::guest::{Engine, GuestHost, GuestSettings, HostSettings, bench::measure, this_program};
 use crate::lane::{self, Budget, Lane, LaneSettings, MESSAGES_MAX, RetrySettings};
 use crate::ledger::Ledger;
+use crate::pipeline::bench::{Discard, Way, encode, walk};
 use crate::pipeline::{Body, Corridor, INBOX_LEN_MAX, OnError, PipelineSettings, Road, Route, RouteSettings, Shape};
-use crate::sink::{Refusal, Sink};
 use crate::source::mysql::{self, Mysql, MysqlSettings};
 use crate::source::postgres::{DrainPlan, DrainUntil, DrainWork, Postgres, PostgresSettings, RhythmMode, drain_bare};
 use crate::source::{Intake, Source, SslMode};
 use crate::telemetry::{LaneStats, PipelineStats, SourceStats};
 use clap::{Args, Subcommand, ValueEnum};
-use futures_util::future::BoxFuture;
 use serde_json::json;
 use std::collections::HashMap;
 use std::error::Error;
@@ -25,6 +24,8 @@ type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Rows that `guest` pushes through for one figure.
 const GUEST_ROWS: usize = 2_000_000;
+/// Rows that `encode` encodes, or leads all the way, for one figure, unless told otherwise.
+const ENCODE_ROWS: usize = 1_000_000;
 /// A source that brings nothing for so long has nothing more.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 
@@ -32,6 +33,11 @@ const SILENCE_MAX: Duration = Duration::from_secs(20);
 pub enum Bench {
     /// Nanoseconds per 12-column row through one guest.
     Guest { wasm: PathBuf },
+    /// Nanoseconds per 12-column row as Debezium's JSON, and from the frame to a sink.
+    Encode {
+        #[arg(long, default_value_t = ENCODE_ROWS)]
+        rows: usize,
+    },
     /// Rows per second out of a slot.
     Capture(Capture),
     /// Rows per second out of a binary log.
@@ -85,6 +91,7 @@ enum Mode {
 pub(super) fn run(bench: Bench) -> super::Exit {
     let outcome = match bench {
         Bench::Guest { wasm } => guest(&wasm),
+        Bench::Encode { rows } => encoding(rows),
         Bench::Capture(capture) => match capture.mode {
             Mode::Ours => {
                 let source = Box::new(Postgres::new(settings(&capture)));
@@ -120,6 +127,15 @@ fn guest(wasm: &Path) -> Outcome {
     Ok(())
 }
 
+fn encoding(rows: usize) -> Outcome {
+    let encoded = encode(rows)?;
+    println!("{}", json!({ "case": "debezium", "ns_per_row": encoded.ours, "serde_json": encoded.serde_json }));
+    for (case, way) in [("cache", Way::Cache), ("flat", Way::FlatRecord), ("record", Way::DebeziumRecord)] {
+        println!("{}", json!({ "case": case, "ns_per_row": walk(way, rows)? }));
+    }
+    Ok(())
+}
+
 fn bare(capture: &Capture, rhythm: RhythmMode) -> Outcome {
     let plan = DrainPlan { rhythm, work: DrainWork::Discard, until: DrainUntil::Rows(capture.rows) };
     let rate = drain_bare(&settings(capture), plan)?;
@@ -132,15 +148,6 @@ async fn bare_binlog(binlog: Binlog) -> Outcome {
     let rate = mysql::drain_bare(&settings_of_binlog(&binlog), &binlog.from, until).await?;
     println!("{}", json!({ "rows": rate.rows, "seconds": rate.elapsed.as_secs_f64() }));
     Ok(())
-}
-
-/// Takes every message at once.
-struct Discard;
-
-impl Sink for Discard {
-    fn deliver<'a>(&'a self, _: &'a Message) -> BoxFuture<'a, Result<(), Refusal>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
 }
 
 async fn ours(source: Box<dyn Source>, wanted: u64, wasm: Option<&Path>) -> Outcome {
