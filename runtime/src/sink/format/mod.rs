@@ -6,8 +6,10 @@
 pub mod cache;
 mod civil;
 pub mod debezium;
+pub mod digits;
 pub mod flat;
 pub mod json;
+pub mod scratch;
 mod shown;
 pub mod text;
 
