@@ -5,6 +5,7 @@
 //! ```
 
 mod batch;
+pub mod digits;
 mod edits;
 mod message;
 mod position;

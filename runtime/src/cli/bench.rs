@@ -1,16 +1,18 @@
 //! The hidden verb `__bench`: what `cargo xtask bench` measures inside this program. One JSON object per line.
 
-use crate::change::{Batch, BinlogPosition};
+use crate::change::{Batch, BinlogPosition, Message};
 use crate::guest::{Engine, GuestHost, GuestSettings, HostSettings, bench::measure, this_program};
 use crate::lane::{self, Budget, Lane, LaneSettings, MESSAGES_MAX, RetrySettings};
 use crate::ledger::Ledger;
-use crate::pipeline::bench::{Discard, Way, encode, walk};
+use crate::pipeline::bench::{Way, encode, walk};
 use crate::pipeline::{Body, Corridor, INBOX_LEN_MAX, OnError, PipelineSettings, Road, Route, RouteSettings, Shape};
+use crate::sink::{Refusal, Sink};
 use crate::source::mysql::{self, Mysql, MysqlSettings};
 use crate::source::postgres::{DrainPlan, DrainUntil, DrainWork, Postgres, PostgresSettings, RhythmMode, drain_bare};
 use crate::source::{Intake, Source, SslMode};
 use crate::telemetry::{LaneStats, PipelineStats, SourceStats};
 use clap::{Args, Subcommand, ValueEnum};
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use std::collections::HashMap;
 use std::error::Error;
@@ -26,6 +28,9 @@ type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 const GUEST_ROWS: usize = 2_000_000;
 /// Rows that `encode` encodes, or leads all the way, for one figure, unless told otherwise.
 const ENCODE_ROWS: usize = 1_000_000;
+/// As the sink of Redis has it.
+const FLIGHTS: usize = 4;
+const FLIGHT_LEN_MAX: usize = 128;
 /// A source that brings nothing for so long has nothing more.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 
@@ -131,7 +136,7 @@ fn encoding(rows: usize) -> Outcome {
     let encoded = encode(rows)?;
     println!("{}", json!({ "case": "debezium", "ns_per_row": encoded.ours, "serde_json": encoded.serde_json }));
     for (case, way) in [("cache", Way::Cache), ("flat", Way::FlatRecord), ("record", Way::DebeziumRecord)] {
-        println!("{}", json!({ "case": case, "ns_per_row": walk(way, rows)? }));
+        println!("{}", json!({ "case": case, "ns_per_row": walk(way, rows, || open_lane(FLIGHTS, FLIGHT_LEN_MAX))? }));
     }
     Ok(())
 }
@@ -148,6 +153,19 @@ async fn bare_binlog(binlog: Binlog) -> Outcome {
     let rate = mysql::drain_bare(&settings_of_binlog(&binlog), &binlog.from, until).await?;
     println!("{}", json!({ "rows": rate.rows, "seconds": rate.elapsed.as_secs_f64() }));
     Ok(())
+}
+
+/// Takes every message at once.
+struct Discard;
+
+impl Sink for Discard {
+    fn deliver<'a>(&'a self, _: &'a Message) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn deliver_all<'a>(&'a self, messages: &'a [Message]) -> BoxFuture<'a, Vec<Result<(), Refusal>>> {
+        Box::pin(std::future::ready(messages.iter().map(|_| Ok(())).collect()))
+    }
 }
 
 async fn ours(source: Box<dyn Source>, wanted: u64, wasm: Option<&Path>) -> Outcome {
@@ -212,20 +230,25 @@ async fn ours(source: Box<dyn Source>, wanted: u64, wasm: Option<&Path>) -> Outc
     Ok(())
 }
 
-/// The pipeline, and its lane: a lane whose last handle is dropped stops at once.
-fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
+/// A lane to nowhere.
+fn open_lane(flights: usize, flight_len_max: usize) -> Lane {
     let second = Duration::from_secs(1);
     let lane = LaneSettings {
         pipeline: "bench".into(),
         target: "discard".into(),
         member: "".into(),
-        concurrency: 64,
-        batch_max: 1,
+        concurrency: flights,
+        batch_max: flight_len_max,
         memory_bytes: 8 << 20,
         messages_max: MESSAGES_MAX,
         retry: RetrySettings { first: second, max: second, give_up_after: second },
     };
-    let (lane, _task) = lane::spawn(lane, Arc::new(Discard), Budget::default(), Arc::new(LaneStats::default()));
+    lane::spawn(lane, Arc::new(Discard), Budget::default(), Arc::new(LaneStats::default())).0
+}
+
+/// The pipeline, and its lane: a lane whose last handle is dropped stops at once.
+fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
+    let lane = open_lane(64, 1);
     let road = Arc::new(Road { target: "discard".into(), lanes: HashMap::from([(String::new(), lane.clone())]) });
     let route = RouteSettings {
         name: "all".into(),
@@ -298,5 +321,18 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // A folder that stays in the temporary folder harms nobody.
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_is_gone_to_its_end() {
+        for way in [Way::Cache, Way::FlatRecord, Way::DebeziumRecord] {
+            assert!(walk(way, 1, || open_lane(FLIGHTS, FLIGHT_LEN_MAX)).expect("good templates") > 0.0, "{way:?}");
+        }
+        assert!(encode(1).expect("whole rows").ours > 0.0);
     }
 }

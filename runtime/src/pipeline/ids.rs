@@ -1,8 +1,8 @@
 //! Ids of messages: where the row stands in the log, and which of its messages this is. The same after every restart, so a
 //! receiver can tell a repeat from a new change.
 
+use crate::change::digits::{put_hex, put_uint};
 use crate::change::{MessageId, RowMark};
-use crate::sink::format::digits::{put_hex, put_uint};
 use crate::sink::format::scratch::Scratch;
 
 /// What one route adds to the ids of its messages: a hash of the names, which must not change between versions of the

@@ -1,7 +1,7 @@
 //! Days and microseconds since 2000-01-01 as ISO 8601. Years before 1 are astronomical (`-0043` is 44 BC), years beyond
 //! 9999 carry a sign, as ISO 8601 wants it.
 
-use super::digits::put_wide;
+use crate::change::digits::put_wide;
 use std::io::Write;
 
 const DAY_US: i64 = 86_400_000_000;

@@ -8,8 +8,8 @@
 //! never a null that was not there.
 
 use super::ShownRow;
-use super::digits::put_int;
 use super::json::{put_string, put_value};
+use crate::change::digits::put_int;
 use crate::change::{Cell, Op};
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 

@@ -6,7 +6,6 @@
 pub mod cache;
 mod civil;
 pub mod debezium;
-pub mod digits;
 pub mod flat;
 pub mod json;
 pub mod scratch;

@@ -1,7 +1,7 @@
 //! The text form of a value: in paths, keys and members, and between the quotes of JSON.
 
 use super::civil;
-use super::digits::{put_hex, put_int, put_uint};
+use crate::change::digits::{put_hex, put_int, put_uint};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sluicegate_frame::Cell;

@@ -4,8 +4,8 @@ use super::Refusal;
 use super::answer::poison;
 use super::flight::Receipt;
 use super::producer::Record;
+use crate::change::digits::{put_int, put_uint};
 use crate::change::{Act, DatabaseKind, Lsn, Message};
-use crate::sink::format::digits::{put_int, put_uint};
 use rdkafka::message::{Header, OwnedHeaders};
 use std::io::Write;
 

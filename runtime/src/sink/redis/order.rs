@@ -1,7 +1,7 @@
 //! How the order of the log is said to Redis: versions of items, ids of stream entries.
 
+use crate::change::digits::{put_uint, put_wide};
 use crate::change::{DatabaseKind, MessageId, RowVersion};
-use crate::sink::format::digits::{put_uint, put_wide};
 
 /// Writes a version as digits of one width, so that text is compared as numbers are. Only digits: Lua compares text by the
 /// server's locale, and some sort letters in ways of their own.

@@ -1,7 +1,7 @@
 //! JSON as Kafka Connect's converter spells it: Jackson's escapes, and base64 for bytes.
 
-pub(super) use super::super::digits::put_int;
-use super::super::digits::put_wide;
+pub(super) use crate::change::digits::put_int;
+use crate::change::digits::put_wide;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use std::ops::Range;
 
