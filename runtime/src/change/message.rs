@@ -126,6 +126,39 @@ impl Origin {
     }
 }
 
+/// Names and values beside a body, in order. A handle: what is the same for all rows of a table is made once and shared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers(Option<Arc<[(Arc<str>, String)]>>);
+
+impl From<Vec<(Arc<str>, String)>> for Headers {
+    fn from(headers: Vec<(Arc<str>, String)>) -> Self {
+        Self((!headers.is_empty()).then(|| headers.into()))
+    }
+}
+
+impl FromIterator<(Arc<str>, String)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (Arc<str>, String)>>(headers: I) -> Self {
+        headers.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl Deref for Headers {
+    type Target = [(Arc<str>, String)];
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl<'a> IntoIterator for &'a Headers {
+    type Item = &'a (Arc<str>, String);
+    type IntoIter = std::slice::Iter<'a, (Arc<str>, String)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 /// One message to one lane. A handle: moving it moves a pointer and a clone shares the content, because a message is moved from
 /// room to room many times, and is in flight and on its way to the disk at the same time.
 #[derive(Clone, Debug)]
@@ -139,7 +172,7 @@ pub struct Content {
     pub key: Bytes,
     pub body: Bytes,
     pub content_type: Arc<str>,
-    pub headers: Vec<(Arc<str>, String)>,
+    pub headers: Headers,
     /// What the route says about where: the path of an HTTP request, a topic, a key. Empty if the route says nothing.
     pub place: String,
     pub act: Act,
@@ -177,7 +210,7 @@ impl Content {
             key,
             body: Bytes::new(),
             content_type: "".into(),
-            headers: Vec::new(),
+            headers: Headers::default(),
             place: String::new(),
             act: Act::default(),
             origin,

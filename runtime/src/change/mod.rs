@@ -5,6 +5,7 @@
 //! ```
 
 mod batch;
+pub mod digits;
 mod edits;
 mod message;
 mod position;
@@ -13,7 +14,9 @@ mod template;
 
 pub use batch::{Batch, BinlogEvent, RowMark};
 pub use edits::{Edits, Value};
-pub use message::{Act, CacheValue, Content, Message, MessageId, Origin, Place, RowVersion, Trim, pairs, put_pair};
+pub use message::{
+    Act, CacheValue, Content, Headers, Message, MessageId, Origin, Place, RowVersion, Trim, pairs, put_pair,
+};
 pub use position::{BinlogPosition, Gtid, GtidTag, Lsn, Position};
 pub use schema::{Column, ColumnDetail, Database, DatabaseKind, Schema, SchemaId};
 pub use template::{Template, TemplateError, TemplatePart};

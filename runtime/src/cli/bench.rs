@@ -4,6 +4,7 @@ use crate::change::{Batch, BinlogPosition, Message};
 use crate::guest::{Engine, GuestHost, GuestSettings, HostSettings, bench::measure, this_program};
 use crate::lane::{self, Ground, Lane, LaneSettings, RetrySettings};
 use crate::ledger::Ledger;
+use crate::pipeline::bench::{Way, encode, walk};
 use crate::pipeline::{Body, Corridor, INBOX_LEN_MAX, OnError, PipelineSettings, Road, Route, RouteSettings, Shape};
 use crate::sink::{Refusal, Sink};
 use crate::source::mysql::{self, Mysql, MysqlSettings};
@@ -26,6 +27,11 @@ type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Rows that `guest` pushes through for one figure.
 const GUEST_ROWS: usize = 2_000_000;
+/// Rows that `encode` encodes, or leads all the way, for one figure, unless told otherwise.
+const ENCODE_ROWS: usize = 1_000_000;
+/// As the sink of Redis has it.
+const FLIGHTS: usize = 4;
+const FLIGHT_LEN_MAX: usize = 128;
 /// A source that brings nothing for so long has nothing more.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 
@@ -33,6 +39,11 @@ const SILENCE_MAX: Duration = Duration::from_secs(20);
 pub enum Bench {
     /// Nanoseconds per 12-column row through one guest.
     Guest { wasm: PathBuf },
+    /// Nanoseconds per 12-column row as Debezium's JSON, and from the frame to a sink.
+    Encode {
+        #[arg(long, default_value_t = ENCODE_ROWS)]
+        rows: usize,
+    },
     /// Rows per second out of a slot.
     Capture(Capture),
     /// Rows per second out of a binary log.
@@ -86,6 +97,7 @@ enum Mode {
 pub(super) fn run(bench: Bench) -> super::Exit {
     let outcome = match bench {
         Bench::Guest { wasm } => guest(&wasm),
+        Bench::Encode { rows } => encoding(rows),
         Bench::Capture(capture) => match capture.mode {
             Mode::Ours => {
                 let source = Box::new(Postgres::new(settings(&capture)));
@@ -121,6 +133,15 @@ fn guest(wasm: &Path) -> Outcome {
     Ok(())
 }
 
+fn encoding(rows: usize) -> Outcome {
+    let encoded = encode(rows)?;
+    println!("{}", json!({ "case": "debezium", "ns_per_row": encoded.ours, "serde_json": encoded.serde_json }));
+    for (case, way) in [("cache", Way::Cache), ("flat", Way::FlatRecord), ("record", Way::DebeziumRecord)] {
+        println!("{}", json!({ "case": case, "ns_per_row": walk(way, rows, || open_lane(FLIGHTS, FLIGHT_LEN_MAX))? }));
+    }
+    Ok(())
+}
+
 fn bare(capture: &Capture, rhythm: RhythmMode) -> Outcome {
     let plan = DrainPlan { rhythm, work: DrainWork::Discard, until: DrainUntil::Rows(capture.rows) };
     let rate = drain_bare(&settings(capture), plan)?;
@@ -141,6 +162,10 @@ struct Discard;
 impl Sink for Discard {
     fn deliver<'a>(&'a self, _: &'a Message) -> BoxFuture<'a, Result<(), Refusal>> {
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn deliver_all<'a>(&'a self, messages: &'a [Message]) -> BoxFuture<'a, Vec<Result<(), Refusal>>> {
+        Box::pin(std::future::ready(messages.iter().map(|_| Ok(())).collect()))
     }
 }
 
@@ -207,14 +232,19 @@ async fn ours(source: Box<dyn Source>, wanted: u64, wasm: Option<&Path>) -> Outc
     Ok(())
 }
 
-/// The pipeline, and its lane: a lane whose last handle is dropped stops at once.
-fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
+/// A lane to nowhere.
+fn open_lane(flights: usize, flight_len_max: usize) -> Lane {
     let second = Duration::from_secs(1);
     let name = LaneName::new("bench", "discard", "");
     let ground = Ground::alone(Arc::new(MemoryStore::default()), &name).expect("memory can be read");
     let retry = RetrySettings { first: second, max: second, give_up_after: second };
-    let lane = LaneSettings { concurrency: 64, retry, ..LaneSettings::new(name) };
-    let (lane, _task) = lane::spawn(lane, Arc::new(Discard), ground, Arc::new(LaneStats::default()));
+    let lane = LaneSettings { concurrency: flights, batch_max: flight_len_max, retry, ..LaneSettings::new(name) };
+    lane::spawn(lane, Arc::new(Discard), ground, Arc::new(LaneStats::default())).0
+}
+
+/// The pipeline, and its lane: a lane whose last handle is dropped stops at once.
+fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
+    let lane = open_lane(64, 1);
     let road = Arc::new(Road::new("discard", [(String::new(), lane.clone())]));
     let route = RouteSettings {
         name: "all".into(),
@@ -288,5 +318,18 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // A folder that stays in the temporary folder harms nobody.
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_is_gone_to_its_end() {
+        for way in [Way::Cache, Way::FlatRecord, Way::DebeziumRecord] {
+            assert!(walk(way, 1, || open_lane(FLIGHTS, FLIGHT_LEN_MAX)).expect("good templates") > 0.0, "{way:?}");
+        }
+        assert!(encode(1).expect("whole rows").ours > 0.0);
     }
 }

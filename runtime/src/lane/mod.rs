@@ -127,15 +127,17 @@ pub struct Turned {
 /// The pushers' end of a lane. When the last clone is dropped, the lane stops at once.
 #[derive(Clone)]
 pub struct Lane {
-    name: LaneName,
     door: Arc<Door>,
 }
 
-struct Door(Arc<Inbox>);
+struct Door {
+    name: LaneName,
+    inbox: Arc<Inbox>,
+}
 
 impl Drop for Door {
     fn drop(&mut self) {
-        self.0.close(Instant::now());
+        self.inbox.close(Instant::now());
     }
 }
 
@@ -148,7 +150,7 @@ pub fn spawn(
     stats: Arc<LaneStats>,
 ) -> (Lane, JoinHandle<()>) {
     let inbox = Arc::new(Inbox::new(&settings, ground.budget.clone(), stats.clone()));
-    let lane = Lane { name: settings.name.clone(), door: Arc::new(Door(inbox.clone())) };
+    let lane = Lane { door: Arc::new(Door { name: settings.name.clone(), inbox: inbox.clone() }) };
     let task = tokio::spawn(driver::run(settings, sink, ground, inbox, stats));
     (lane, task)
 }
@@ -182,23 +184,23 @@ impl Lane {
     /// # Errors
     /// A lane that drains or has stopped takes nothing: the parcel comes back with its ticket unsettled.
     pub async fn push(&self, parcel: Parcel) -> Result<(), Turned> {
-        self.door.0.push(parcel).await
+        self.door.inbox.push(parcel).await
     }
 
     /// Takes no new messages from now on, goes on with those it has until `deadline`, then puts the rest on disk and ends. It ends
     /// earlier when all is done or when no retry is due before the deadline. Await the task to know when.
     pub fn drain(&self, deadline: Instant) {
-        self.door.0.close(deadline);
+        self.door.inbox.close(deadline);
     }
 
     /// Goes on with other settings and another sink, in the order in which messages came. What is in flight lands as it was sent.
     pub fn renew(&self, settings: LaneSettings, sink: Arc<dyn Sink>) {
-        self.door.0.order(|orders| orders.renewal = Some(Renewal { settings, sink }));
+        self.door.inbox.order(|orders| orders.renewal = Some(Renewal { settings, sink }));
     }
 
     /// Ends for good: what is in flight may land, everything else goes to disk and waits there for somebody's decision.
     pub fn retire(&self) {
-        self.door.0.retire();
+        self.door.inbox.retire();
     }
 
     /// Sends a dead letter again, behind everything that waits. False if it is gone.
@@ -207,19 +209,19 @@ impl Lane {
     /// If the state can not be written, or the lane is closing.
     pub async fn revive(&self, id: DeadId) -> Result<bool, String> {
         let (done, answer) = oneshot::channel();
-        self.door.0.order(|orders| orders.revivals.push(Revival { id, done }));
+        self.door.inbox.order(|orders| orders.revivals.push(Revival { id, done }));
         answer.await.unwrap_or_else(|_| Err("the lane is closing".to_owned()))
     }
 
     /// A message of this lane that did not come into it, as a dead letter.
     pub fn letter(&self, message: Message, reason: String) -> DeadLetter {
         let now_us = driver::unix_us();
-        dead_letter(&self.name, message, reason, (0, now_us, now_us))
+        dead_letter(&self.door.name, message, reason, (0, now_us, now_us))
     }
 
     /// What the lane holds in memory at this moment: waiting, in flight, or being settled.
     pub fn held(&self) -> Held {
-        self.door.0.held()
+        self.door.inbox.held()
     }
 }
 

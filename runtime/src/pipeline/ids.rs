@@ -1,8 +1,9 @@
 //! Ids of messages: where the row stands in the log, and which of its messages this is. The same after every restart, so a
 //! receiver can tell a repeat from a new change.
 
+use crate::change::digits::{put_hex, put_uint};
 use crate::change::{MessageId, RowMark};
-use std::fmt::Write;
+use crate::sink::format::scratch::Scratch;
 
 /// What one route adds to the ids of its messages: a hash of the names, which must not change between versions of the
 /// program, hence FNV-1a rather than a hasher of the standard library.
@@ -21,10 +22,20 @@ impl RouteTag {
 
 /// `erp-16b3748-16b3700.0-8f3a11c2.0`: source, commit, change and its count, route, message of that route.
 pub fn message_id(source: &str, mark: &RowMark, route: RouteTag, index: u32) -> MessageId {
-    let mut id = String::with_capacity(source.len() + 48);
-    let RowMark { commit, change, sub, .. } = mark;
-    write!(id, "{source}-{commit:x}-{change:x}.{sub}-{:08x}.{index}", route.0).expect("a string takes any length");
-    MessageId(id.into())
+    let RowMark { commit, change, sub, .. } = *mark;
+    let mut id = Scratch::lend();
+    id.extend_from_slice(source.as_bytes());
+    id.push(b'-');
+    put_hex(&mut id, commit, 1);
+    id.push(b'-');
+    put_hex(&mut id, change, 1);
+    id.push(b'.');
+    put_uint(&mut id, sub.into());
+    id.push(b'-');
+    put_hex(&mut id, route.0.into(), 8);
+    id.push(b'.');
+    put_uint(&mut id, index.into());
+    MessageId(std::str::from_utf8(&id).expect("the source's name and ASCII").into())
 }
 
 #[cfg(test)]

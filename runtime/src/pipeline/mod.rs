@@ -7,6 +7,7 @@
 //! The corridor holds one unpaid share of each ticket until all of a batch's messages stand in lanes, so nothing is confirmed
 //! that it has not looked at. A full lane makes it wait, which stops the source; it never skips.
 
+pub mod bench;
 mod chain;
 mod dead;
 mod ids;

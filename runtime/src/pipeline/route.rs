@@ -133,12 +133,11 @@ impl Route {
         out: &mut Vec<Addressed>,
     ) -> Result<(), Unroutable> {
         let filler = Filler { route: &self.settings.name, shown: &routed.shown };
-        let member = match (emitted.and_then(|e| e.member.as_ref()), &self.settings.member) {
-            (Some(member), _) => member.clone(),
-            (None, Some(template)) => filler.fill(template, "the member", Escape::Plain)?,
-            (None, None) => String::new(),
+        let lane = match (emitted.and_then(|e| e.member.as_ref()), &self.settings.member) {
+            (Some(member), _) => self.lane(member)?,
+            (None, Some(template)) => self.lane(&filler.fill(template, "the member", Escape::Plain)?)?,
+            (None, None) => self.lane("")?,
         };
-        let lane = self.lane(&member)?;
         let mut headers = Vec::with_capacity(self.header_names.len());
         for (name, (_, template)) in self.header_names.iter().zip(&self.settings.headers) {
             headers.push((name.clone(), filler.fill(template, "a header", Escape::Plain)?));
@@ -146,13 +145,13 @@ impl Route {
         headers.extend(emitted.iter().flat_map(|e| &e.headers).map(|(n, v)| (Arc::from(n.as_str()), v.clone())));
         let head = routed.shown.row.head;
         let batch = routed.batch;
-        let mut finish = |draft: Draft, headers: Vec<(Arc<str>, String)>| {
+        let mut finish = |draft: Draft| {
             let message = Content {
                 id: message_id(&batch.source, routed.mark(), self.tag, *index),
                 key: draft.key,
                 body: draft.body,
                 content_type: draft.content_type,
-                headers,
+                headers: draft.headers,
                 place: draft.place,
                 act: draft.act,
                 origin: Origin {
@@ -169,9 +168,10 @@ impl Route {
             out.push(Addressed { lane: lane.clone(), message: message.into() });
         };
         for mut draft in self.settings.shape.drafts(routed, emitted, self.settings.key.as_ref(), &filler)? {
-            let mut all = headers.clone();
-            all.append(&mut draft.headers);
-            finish(draft, all);
+            if !headers.is_empty() {
+                draft.headers = headers.iter().chain(&draft.headers).cloned().collect();
+            }
+            finish(draft);
         }
         Ok(())
     }

@@ -5,12 +5,13 @@
 
 use super::render::{Escape, default_key, render};
 use super::route::{Filler, Routed, Unroutable};
-use crate::change::{Act, CacheValue, Op, Template, Trim};
+use crate::change::{Act, CacheValue, Headers, Op, Template, Trim};
 use crate::guest::Emitted;
 use crate::sink::format::debezium::{self, Change, Debezium};
+use crate::sink::format::scratch::Scratch;
 use crate::sink::format::{ShownRow, cache, flat};
 use bytes::Bytes;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How a row is written, unless a guest writes it.
@@ -64,6 +65,11 @@ pub enum Shape {
     },
 }
 
+/// What contents are called, made once: all messages share them.
+static JSON: LazyLock<Arc<str>> = LazyLock::new(|| flat::CONTENT_TYPE.into());
+static TEXT: LazyLock<Arc<str>> = LazyLock::new(|| "text/plain".into());
+static UNNAMED: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
+
 /// A message but for what all messages of a route share.
 pub struct Draft {
     pub key: Bytes,
@@ -71,7 +77,7 @@ pub struct Draft {
     pub act: Act,
     pub body: Bytes,
     pub content_type: Arc<str>,
-    pub headers: Vec<(Arc<str>, String)>,
+    pub headers: Headers,
 }
 
 /// An encoded body.
@@ -134,7 +140,7 @@ impl<'a> Making<'a> {
         };
         let Some(Written { body, content_type }) = self.written(body)? else { return Ok(Vec::new()) };
         let act = Act::Request { method: method.clone() };
-        Ok(vec![Draft { key, place, act, body, content_type, headers: Vec::new() }])
+        Ok(vec![Draft { key, place, act, body, content_type, headers: Headers::default() }])
     }
 
     fn records(&self, topic: Option<&Template>, debezium: &Debezium) -> Result<Vec<Draft>, Unroutable> {
@@ -143,7 +149,7 @@ impl<'a> Making<'a> {
         let records = debezium.records(&self.change()).map_err(|e| self.filler.body(e))?;
         let draft = |r: debezium::Record| Draft {
             headers: r.headers,
-            ..Draft::record(&place, own_key.clone().or(r.key), json(r.value), r.tombstone)
+            ..Draft::record(place.clone(), own_key.clone().or(r.key), json(r.value), r.tombstone)
         };
         Ok(records.into_iter().map(draft).collect())
     }
@@ -166,13 +172,13 @@ impl<'a> Making<'a> {
                     && let Some((before, old_key)) = self.moved_from(old_key)
                 {
                     // The row has another key now: under the old one it is gone.
-                    drafts.push(Draft::record(&place, Some(old_key), encode_flat(&before), true));
+                    drafts.push(Draft::record(place.clone(), Some(old_key), encode_flat(&before), true));
                 }
                 key
             }
         };
         let Some(written) = self.written(&Body::Flat)? else { return Ok(drafts) };
-        drafts.push(Draft::record(&place, key, written, deleted));
+        drafts.push(Draft::record(place, key, written, deleted));
         Ok(drafts)
     }
 
@@ -200,9 +206,9 @@ impl<'a> Making<'a> {
             act,
             body,
             content_type,
-            headers: Vec::new(),
+            headers: Headers::default(),
         };
-        let nothing = || Written { body: Bytes::new(), content_type: "".into() };
+        let nothing = || Written { body: Bytes::new(), content_type: UNNAMED.clone() };
         let mut drafts = Vec::with_capacity(1);
         let edited = |column: &str| {
             let edits = shown.edits.zip(shown.schema.column(column));
@@ -223,18 +229,18 @@ impl<'a> Making<'a> {
         let (value, written) = match (guests, value) {
             (Some(written), _) => (CacheValue::Text, written),
             (None, CacheForm::Json) => {
-                let mut body = Vec::with_capacity(256);
+                let mut body = Scratch::lend();
                 cache::put_object(&mut body, shown).map_err(|e| self.filler.body(e))?;
-                (CacheValue::Text, json(body.into()))
+                (CacheValue::Text, json(body.bytes()))
             }
             (None, CacheForm::Hash) => {
-                let mut body = Vec::with_capacity(256);
+                let mut body = Scratch::lend();
                 cache::put_hash(&mut body, shown);
-                (CacheValue::Hash, Written { body: body.into(), content_type: "".into() })
+                (CacheValue::Hash, Written { body: body.bytes(), content_type: UNNAMED.clone() })
             }
             (None, CacheForm::Text(Some(template))) => {
                 let text = self.filler.fill(template, "the value", Escape::Plain)?;
-                (CacheValue::Text, Written { body: text.into(), content_type: "text/plain".into() })
+                (CacheValue::Text, Written { body: text.into(), content_type: TEXT.clone() })
             }
             (None, CacheForm::Text(None)) => {
                 return Err(self.filler.body("the route has no `text`, and no guest made the value"));
@@ -249,7 +255,7 @@ impl<'a> Making<'a> {
         let place = self.filler.fill(place, what, Escape::Plain)?;
         let key = Bytes::copy_from_slice(place.as_bytes());
         let Some(Written { body, content_type }) = self.written(body)? else { return Ok(Vec::new()) };
-        Ok(vec![Draft { key, place, act, body, content_type, headers: Vec::new() }])
+        Ok(vec![Draft { key, place, act, body, content_type, headers: Headers::default() }])
     }
 
     /// The key that a guest or the route names.
@@ -302,11 +308,11 @@ impl<'a> Making<'a> {
 }
 
 impl Draft {
-    fn record(topic: &str, key: Option<Bytes>, written: Written, tombstone: bool) -> Self {
+    fn record(topic: String, key: Option<Bytes>, written: Written, tombstone: bool) -> Self {
         let Written { body, content_type } = written;
-        let order = order_within(topic, key.as_deref());
+        let order = order_within(&topic, key.as_deref());
         let act = Act::Record { tombstone: tombstone && key.is_some(), key };
-        Self { key: order, place: topic.to_owned(), act, body, content_type, headers: Vec::new() }
+        Self { key: order, place: topic, act, body, content_type, headers: Headers::default() }
     }
 
     /// Takes the tombstone back unless they are `wanted`.
@@ -319,7 +325,7 @@ impl Draft {
 }
 
 fn json(body: Bytes) -> Written {
-    Written { body, content_type: flat::CONTENT_TYPE.into() }
+    Written { body, content_type: JSON.clone() }
 }
 
 fn order_within(topic: &str, key: Option<&[u8]>) -> Bytes {
@@ -332,7 +338,7 @@ fn order_within(topic: &str, key: Option<&[u8]>) -> Bytes {
 }
 
 fn encode_flat(shown: &ShownRow<'_>) -> Written {
-    let mut body = Vec::with_capacity(256);
+    let mut body = Scratch::lend();
     flat::put_row(&mut body, shown);
-    json(body.into())
+    json(body.bytes())
 }

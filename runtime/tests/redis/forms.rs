@@ -177,7 +177,7 @@ async fn headers_become_fields_of_the_entry() {
     let server = Server::start().await;
     let (sink, mut witness) = (sink(&server), server.witness());
     let mut step = message(At(5, Op::Delete), Act::Append { trim: None }, "s", b"x");
-    step.headers = vec![("traceparent".into(), "00-1".to_owned())];
+    step.headers = vec![("traceparent".into(), "00-1".to_owned())].into();
     all(&sink, &[step]).await;
     let held = entries(witness.ask(&["XRANGE", "s", "-", "+"]));
     assert_eq!((held[0].1["traceparent"].as_str(), held[0].1["op"].as_str()), ("00-1", "delete"));

@@ -1,6 +1,7 @@
 //! Days and microseconds since 2000-01-01 as ISO 8601. Years before 1 are astronomical (`-0043` is 44 BC), years beyond
 //! 9999 carry a sign, as ISO 8601 wants it.
 
+use crate::change::digits::put_wide;
 use std::io::Write;
 
 const DAY_US: i64 = 86_400_000_000;
@@ -28,9 +29,16 @@ pub(super) fn put_date(out: &mut Vec<u8>, days: i64) {
     }
     let days = days.clamp(i64::MIN / 4, i64::MAX / 4);
     let (year, month, day) = civil(days);
-    let year_len = 4 + usize::from(year < 0);
-    let plus = if year > 9999 { "+" } else { "" };
-    write!(out, "{plus}{year:0year_len$}-{month:02}-{day:02}").expect("a vector takes any length");
+    match year {
+        ..0 => out.push(b'-'),
+        0..=9999 => {}
+        _ => out.push(b'+'),
+    }
+    put_wide(out, year.unsigned_abs(), 4);
+    for part in [month, day] {
+        out.push(b'-');
+        put_wide(out, part.unsigned_abs(), 2);
+    }
 }
 
 /// `T` and a time of day behind a date; `zone` behind it.
@@ -51,14 +59,18 @@ pub(super) fn put_time(out: &mut Vec<u8>, micros: i64) {
     }
     let micros = micros.unsigned_abs();
     let seconds = micros / 1_000_000;
-    write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
-        .expect("a vector takes any length");
+    put_wide(out, seconds / 3600, 2);
+    for part in [seconds / 60 % 60, seconds % 60] {
+        out.push(b':');
+        put_wide(out, part, 2);
+    }
     put_fraction(out, micros % 1_000_000);
 }
 
 pub(super) fn put_fraction(out: &mut Vec<u8>, micros: u64) {
     if micros != 0 {
-        write!(out, ".{micros:06}").expect("a vector takes any length");
+        out.push(b'.');
+        put_wide(out, micros, 6);
         while out.last() == Some(&b'0') {
             out.pop();
         }

@@ -9,9 +9,9 @@
 
 use super::ShownRow;
 use super::json::{put_string, put_value};
+use crate::change::digits::put_int;
 use crate::change::{Cell, Op};
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
-use std::io::Write;
 
 /// What the body says the content is.
 pub const CONTENT_TYPE: &str = "application/json";
@@ -32,10 +32,13 @@ pub fn put_row(out: &mut Vec<u8>, shown: &ShownRow<'_>) {
         put_field(out, name, &cell);
     }
     let millis = (i128::from(head.committed_at) + i128::from(UNIX_EPOCH_TO_2000_US)).div_euclid(1000);
-    let deleted = head.op == Op::Delete;
-    write!(out, "\"__op\":\"{}\",\"__table\":", op_code(head.op)).expect("a vector takes any length");
+    out.extend_from_slice(b"\"__op\":\"");
+    out.extend_from_slice(op_code(head.op).as_bytes());
+    out.extend_from_slice(b"\",\"__table\":");
     put_string(out, &shown.schema.table);
-    write!(out, ",\"__source_ts_ms\":{millis},\"__deleted\":\"{deleted}\"").expect("a vector takes any length");
+    out.extend_from_slice(b",\"__source_ts_ms\":");
+    put_int(out, millis as i64);
+    out.extend_from_slice(if head.op == Op::Delete { b",\"__deleted\":\"true\"" } else { b",\"__deleted\":\"false\"" });
     for (i, name) in unchanged.iter().enumerate() {
         out.extend_from_slice(if i == 0 { b",\"__unchanged\":[" } else { b"," });
         put_string(out, name);

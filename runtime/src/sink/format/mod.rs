@@ -8,6 +8,7 @@ mod civil;
 pub mod debezium;
 pub mod flat;
 pub mod json;
+pub mod scratch;
 mod shown;
 pub mod text;
 

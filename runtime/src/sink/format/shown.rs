@@ -13,6 +13,7 @@ pub struct ShownRow<'a> {
 
 impl<'a> ShownRow<'a> {
     /// The value of a column. `Absent` when it is not there or a guest left it out; `Unchanged` when the log does not hold it.
+    #[inline]
     pub fn cell(&self, column: usize) -> Cell<'a> {
         match self.edits.and_then(|e| e.of(column)) {
             Some(Some(value)) => return value.cell(),
@@ -35,6 +36,7 @@ impl<'a> ShownRow<'a> {
         self.edits.into_iter().flat_map(|e| e.added.iter().map(|(name, value)| (name.as_str(), value.cell())))
     }
 
+    #[inline]
     fn captured(&self, column: usize) -> Cell<'a> {
         // The decoder wrote these cells; a cell that can not be read would be a bug of ours, shown as a missing column.
         let old = || self.row.old_cell(column).unwrap_or(Cell::Absent);

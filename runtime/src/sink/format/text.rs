@@ -1,20 +1,19 @@
 //! The text form of a value: in paths, keys and members, and between the quotes of JSON.
 
 use super::civil;
+use crate::change::digits::{put_hex, put_int, put_uint};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sluicegate_frame::Cell;
-use std::io::Write;
 
 /// Appends the text form: numbers in digits, times in ISO 8601, bytes in base64, arrays as JSON.
 ///
 /// Null, unchanged and absent have none; the caller has looked.
 pub fn put_text(out: &mut Vec<u8>, cell: &Cell<'_>) {
-    let sure = "a vector takes any length";
     match *cell {
-        Cell::Bool(v) => write!(out, "{v}").expect(sure),
-        Cell::Int(v) => write!(out, "{v}").expect(sure),
-        Cell::UInt(v) => write!(out, "{v}").expect(sure),
+        Cell::Bool(v) => out.extend_from_slice(if v { b"true" } else { b"false" }),
+        Cell::Int(v) => put_int(out, v),
+        Cell::UInt(v) => put_uint(out, v),
         Cell::Float32(v) => put_float(out, f64::from(v), || serde_json::to_string(&v)),
         Cell::Float64(v) => put_float(out, v, || serde_json::to_string(&v)),
         Cell::DecimalUnscaled { scale, unscaled } => put_unscaled(out, scale, unscaled),
@@ -53,7 +52,7 @@ fn put_uuid(out: &mut Vec<u8>, id: &[u8; 16]) {
         if matches!(i, 4 | 6 | 8 | 10) {
             out.push(b'-');
         }
-        write!(out, "{byte:02x}").expect("a vector takes any length");
+        put_hex(out, u64::from(*byte), 2);
     }
 }
 

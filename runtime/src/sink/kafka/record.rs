@@ -4,9 +4,10 @@ use super::Refusal;
 use super::answer::poison;
 use super::flight::Receipt;
 use super::producer::Record;
+use crate::change::digits::{put_int, put_uint};
 use crate::change::{Act, DatabaseKind, Lsn, Message};
 use rdkafka::message::{Header, OwnedHeaders};
-use std::fmt::Write;
+use std::io::Write;
 
 /// Kafka's own limit.
 const TOPIC_LEN_MAX: usize = 249;
@@ -52,12 +53,12 @@ fn check(message: &Message, good_topic: &str) -> Result<(), Refusal> {
 /// Makes the records of messages.
 pub(super) struct Clerk {
     own_headers: bool,
-    text: String,
+    text: Vec<u8>,
 }
 
 impl Clerk {
     pub(super) fn new(own_headers: bool) -> Self {
-        Self { own_headers, text: String::new() }
+        Self { own_headers, text: Vec::new() }
     }
 
     /// The record of a message that [`check_all`] let pass.
@@ -102,10 +103,10 @@ impl Clerk {
             headers = self.with_own(headers, message);
             let is_given = message.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
             if let Some(content_type) = content_type.filter(|_| !is_given) {
-                headers = put(headers, "content-type", content_type);
+                headers = put(headers, "content-type", content_type.as_bytes());
             }
         }
-        Some(message.headers.iter().fold(headers, |headers, (name, value)| put(headers, name, value)))
+        Some(message.headers.iter().fold(headers, |headers, (name, value)| put(headers, name, value.as_bytes())))
     }
 
     /// `sluicegate.position` and `.transaction` are the database's own: a log position and a number of PostgreSQL, the ordinal of a
@@ -113,28 +114,33 @@ impl Clerk {
     fn with_own(&mut self, mut headers: OwnedHeaders, message: &Message) -> OwnedHeaders {
         let schema = &*message.origin.schema;
         let mark = &message.origin.mark;
-        headers = put(headers, "sluicegate.id", &message.id.0);
-        headers = put(headers, "sluicegate.source", &schema.source);
-        headers = put(headers, "sluicegate.table", self.write(format_args!("{}.{}", schema.namespace, schema.table)));
-        headers = put(headers, "sluicegate.op", message.origin.op.name());
-        let position = match schema.database.kind {
-            DatabaseKind::Postgres => self.write(format_args!("{}", Lsn(mark.commit))),
-            DatabaseKind::Mysql | DatabaseKind::Mariadb => self.write(format_args!("{}", mark.commit)),
-        };
+        headers = put(headers, "sluicegate.id", message.id.0.as_bytes());
+        headers = put(headers, "sluicegate.source", schema.source.as_bytes());
+        let table = [&schema.namespace, ".", &schema.table];
+        headers = put(
+            headers,
+            "sluicegate.table",
+            self.text(|out| table.iter().for_each(|part| out.extend(part.as_bytes()))),
+        );
+        headers = put(headers, "sluicegate.op", message.origin.op.name().as_bytes());
+        let position = self.text(|out| match schema.database.kind {
+            DatabaseKind::Postgres => write!(out, "{}", Lsn(mark.commit)).expect("a vector takes any length"),
+            DatabaseKind::Mysql | DatabaseKind::Mariadb => put_uint(out, mark.commit),
+        });
         headers = put(headers, "sluicegate.position", position);
         if mark.transaction != 0 {
-            headers = put(headers, "sluicegate.transaction", self.write(format_args!("{}", mark.transaction)));
+            headers = put(headers, "sluicegate.transaction", self.text(|out| put_uint(out, mark.transaction.into())));
         }
-        put(headers, "sluicegate.ts_us", self.write(format_args!("{}", message.committed_at_us)))
+        put(headers, "sluicegate.ts_us", self.text(|out| put_int(out, message.committed_at_us)))
     }
 
-    fn write(&mut self, text: std::fmt::Arguments<'_>) -> &str {
+    fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
         self.text.clear();
-        self.text.write_fmt(text).expect("a string takes any length");
+        write(&mut self.text);
         &self.text
     }
 }
 
-fn put(headers: OwnedHeaders, name: &str, value: &str) -> OwnedHeaders {
+fn put(headers: OwnedHeaders, name: &str, value: &[u8]) -> OwnedHeaders {
     headers.insert(Header { key: name, value: Some(value) })
 }

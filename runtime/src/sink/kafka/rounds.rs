@@ -226,13 +226,17 @@ impl KafkaSink {
 
 /// Waits for room in librdkafka's queue. `QueueFull` comes back only for a record that does not fit into an empty one.
 async fn hand_over(producer: &Producer, mut record: Record<'_>) -> Result<(), Code> {
+    // Asked only when the queue is full: the answer takes librdkafka's locks.
+    let mut was_empty = false;
     loop {
-        let was_empty = producer.in_flight() == 0;
         match producer.send(record) {
             Ok(()) => return Ok(()),
             Err((Code::QueueFull, back)) if !was_empty => {
                 record = back;
-                tokio::time::sleep(ROOM_LOOK).await;
+                was_empty = producer.in_flight() == 0;
+                if !was_empty {
+                    tokio::time::sleep(ROOM_LOOK).await;
+                }
             }
             Err((code, back)) => {
                 back.delivery_opaque.returned();

@@ -102,7 +102,7 @@ async fn record_says_where_it_comes_from() {
     let cluster = brokers("t", 1);
     let sink = sink_with(&cluster, &[]);
     let mut given = message("t", "7", 1);
-    given.headers.push(("traceparent".into(), "00-ab-cd-01".into()));
+    given.headers = vec![("traceparent".into(), "00-ab-cd-01".into())].into();
     sink.deliver(&given).await.expect("delivered");
     let records = read_all(&cluster.bootstrap_servers(), "t");
     let record = &records[0];
@@ -132,7 +132,7 @@ async fn only_the_messages_own_headers_go_out_when_ours_are_off() {
     let cluster = brokers("t", 1);
     let sink = KafkaSink::new(KafkaSettings { headers: false, ..settings(&cluster) }).expect("good settings");
     let mut with = message("t", "7", 1);
-    with.headers.push(("a".into(), "b".into()));
+    with.headers = vec![("a".into(), "b".into())].into();
     for outcome in sink.deliver_all(&[with, message("t", "7", 2)]).await {
         outcome.expect("delivered");
     }

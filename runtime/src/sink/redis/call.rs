@@ -174,7 +174,7 @@ pub(super) struct Writer {
     pub(super) pipeline: Pipeline,
     /// For a node that takes a slot over: it serves a command only right behind ASKING.
     asking: bool,
-    text: String,
+    text: Vec<u8>,
     name: Vec<u8>,
 }
 
@@ -232,7 +232,7 @@ impl Writer {
         cmd.arg(millis(life));
         for message in members() {
             order::write_version(message.origin.version(), &mut self.text);
-            cmd.arg(&self.text);
+            cmd.arg(&self.text[..]);
             match message.act {
                 Act::Put { value: CacheValue::Text } => {
                     cmd.arg("T").arg(&*message.body);
@@ -264,11 +264,11 @@ impl Writer {
         for message in members() {
             let id = entry_id(message).expect("the id was made when the message was sorted");
             order::write_writer(&message.id, &mut self.text);
-            cmd.arg(&self.text);
+            cmd.arg(&self.text[..]);
             id.write_sortable(&mut self.text);
-            cmd.arg(&self.text);
+            cmd.arg(&self.text[..]);
             id.write(&mut self.text);
-            cmd.arg(&self.text).arg(2 * (5 + message.headers.len()));
+            cmd.arg(&self.text[..]).arg(2 * (5 + message.headers.len()));
             write_entry(&mut cmd, message, &mut self.text);
         }
         self.add(cmd);
@@ -332,13 +332,13 @@ fn write_fields(cmd: &mut Cmd, message: &Message) {
 }
 
 /// The fields of a stream's entry: ten, and two for each header.
-fn write_entry(cmd: &mut Cmd, message: &Message, text: &mut String) {
+fn write_entry(cmd: &mut Cmd, message: &Message, text: &mut Vec<u8>) {
     let schema = &message.origin.schema;
     text.clear();
-    text.push_str(&schema.namespace);
-    text.push('.');
-    text.push_str(&schema.table);
-    cmd.arg("id").arg(&*message.id.0).arg("op").arg(op_name(message.origin.op)).arg("table").arg(&*text);
+    text.extend_from_slice(schema.namespace.as_bytes());
+    text.push(b'.');
+    text.extend_from_slice(schema.table.as_bytes());
+    cmd.arg("id").arg(&*message.id.0).arg("op").arg(op_name(message.origin.op)).arg("table").arg(&text[..]);
     cmd.arg("content_type").arg(&*message.content_type).arg("body").arg(&*message.body);
     for (name, value) in &message.headers {
         cmd.arg(&**name).arg(value);

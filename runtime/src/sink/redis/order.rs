@@ -1,14 +1,16 @@
 //! How the order of the log is said to Redis: versions of items, ids of stream entries.
 
+use crate::change::digits::{put_uint, put_wide};
 use crate::change::{DatabaseKind, MessageId, RowVersion};
-use std::fmt::Write;
 
 /// Writes a version as digits of one width, so that text is compared as numbers are. Only digits: Lua compares text by the
 /// server's locale, and some sort letters in ways of their own.
-pub(super) fn write_version(version: RowVersion, out: &mut String) {
+pub(super) fn write_version(version: RowVersion, out: &mut Vec<u8>) {
     let RowVersion { epoch, commit, change, sub, index } = version;
     out.clear();
-    write!(out, "{epoch:010}{commit:020}{change:020}{sub:010}{index:010}").expect("a string takes everything");
+    for (part, width) in [(epoch.into(), 10), (commit, 20), (change, 20), (sub.into(), 10), (index.into(), 10)] {
+        put_wide(out, part, width);
+    }
 }
 
 /// The id of a stream's entry: two numbers, compared one after the other, which grow in the order of the log.
@@ -53,15 +55,18 @@ impl EntryId {
     }
 
     /// As Redis writes it, `1526919030474-55`.
-    pub(super) fn write(self, out: &mut String) {
+    pub(super) fn write(self, out: &mut Vec<u8>) {
         out.clear();
-        write!(out, "{}-{}", self.left, self.right).expect("a string takes everything");
+        put_uint(out, self.left);
+        out.push(b'-');
+        put_uint(out, self.right);
     }
 
     /// As digits of one width.
-    pub(super) fn write_sortable(self, out: &mut String) {
+    pub(super) fn write_sortable(self, out: &mut Vec<u8>) {
         out.clear();
-        write!(out, "{:020}{:020}", self.left, self.right).expect("a string takes everything");
+        put_wide(out, self.left, 20);
+        put_wide(out, self.right, 20);
     }
 }
 
@@ -83,14 +88,14 @@ fn fit(value: u64, bits: u32) -> Option<u64> {
 
 /// Who makes messages in the order of the log: a source and a route, as the message's id
 /// (`source-commit-change.sub-route.index`) has them at its two ends.
-pub(super) fn write_writer(id: &MessageId, out: &mut String) {
+pub(super) fn write_writer(id: &MessageId, out: &mut Vec<u8>) {
     out.clear();
     let mut parts = id.0.rsplitn(4, '-');
     let (route, _change, _commit, source) = (parts.next(), parts.next(), parts.next(), parts.next());
     let route = route.unwrap_or_default().split('.').next().unwrap_or_default();
-    out.push_str(source.unwrap_or_default());
-    out.push('-');
-    out.push_str(route);
+    out.extend_from_slice(source.unwrap_or_default().as_bytes());
+    out.push(b'-');
+    out.extend_from_slice(route.as_bytes());
 }
 
 #[cfg(test)]
@@ -121,12 +126,12 @@ mod tests {
             for kind in [DatabaseKind::Postgres, DatabaseKind::Mysql] {
                 let (Some(left), Some(right)) = (EntryId::new(kind, one), EntryId::new(kind, other)) else { continue };
                 prop_assert_eq!(left.cmp(&right), one.cmp(&other));
-                let (mut left_text, mut right_text) = (String::new(), String::new());
+                let (mut left_text, mut right_text) = (Vec::new(), Vec::new());
                 left.write_sortable(&mut left_text);
                 right.write_sortable(&mut right_text);
                 prop_assert_eq!(left_text.cmp(&right_text), one.cmp(&other));
             }
-            let (mut left, mut right) = (String::new(), String::new());
+            let (mut left, mut right) = (Vec::new(), Vec::new());
             write_version(one, &mut left);
             write_version(other, &mut right);
             prop_assert_eq!(left.cmp(&right), one.cmp(&other));
@@ -162,17 +167,17 @@ mod tests {
     #[test]
     fn first_row_of_all_has_an_id_that_redis_takes() {
         let version = RowVersion { epoch: 0, commit: 0, change: 0, sub: 0, index: 0 };
-        let mut text = String::new();
+        let mut text = Vec::new();
         EntryId::new(DatabaseKind::Mysql, version).expect("it fits").write(&mut text);
-        assert_eq!(text, "0-1");
+        assert_eq!(text, b"0-1");
     }
 
     #[test]
     fn writer_is_source_and_route() {
-        let mut writer = String::new();
+        let mut writer = Vec::new();
         write_writer(&MessageId("my-erp-16b3748-16b3700.0-8f3a11c2.4".into()), &mut writer);
-        assert_eq!(writer, "my-erp-8f3a11c2");
+        assert_eq!(writer, b"my-erp-8f3a11c2");
         write_writer(&MessageId("odd".into()), &mut writer);
-        assert_eq!(writer, "-odd");
+        assert_eq!(writer, b"-odd");
     }
 }

@@ -17,6 +17,8 @@ const ROUNDS: usize = 3;
 const GOAL_CLIENT: f64 = 2.0;
 const GOAL_BARE: f64 = 0.95;
 const READ_LIMIT: Duration = Duration::from_secs(300);
+const CLIENT: &str = "pg_recvlogical";
+const STAND_IN: &str = "an eager reader";
 
 const TABLE: &str = "
     CREATE TABLE capture (
@@ -61,8 +63,8 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     client.batch_execute(TABLE).await.context("create the table")?;
     let official = pg_recvlogical();
     let (reference, reference_is) = match &official {
-        Some(path) => (Reader::Client(path), "pg_recvlogical"),
-        None => (Reader::Probe("eager"), "an eager reader"),
+        Some(path) => (Reader::Client(path), CLIENT),
+        None => (Reader::Probe("eager"), STAND_IN),
     };
     let mut figures = Vec::new();
     for (number, case) in CASES.iter().enumerate() {
@@ -145,7 +147,10 @@ async fn read(
             ensure!(expected.contains(&rows), "the reader `{mode}` saw {rows} of {} rows", load.rows);
             seconds
         }
-        Reader::Client(path) => read_with_client(path, postgres, &copy, &load.end).await?,
+        Reader::Client(path) => {
+            let unread = Unread { slot: &copy, publication: "capture", rows: load.rows, end: &load.end };
+            read_with_client(path, postgres, &unread).await?
+        }
     };
     drop_slot(client, &copy).await?;
     Ok(seconds)
@@ -162,7 +167,30 @@ async fn drop_slot(client: &Client, slot: &str) -> Result<()> {
     bail!("slot {slot} stays in use")
 }
 
-async fn read_with_client(path: &Path, postgres: &Postgres, slot: &str, end: &str) -> Result<f64> {
+/// Rows behind a slot, for a reader that is not ours.
+pub(super) struct Unread<'a> {
+    pub(super) slot: &'a str,
+    pub(super) publication: &'a str,
+    pub(super) rows: u64,
+    /// The log's end after the last row; something must lie beyond it.
+    pub(super) end: &'a str,
+}
+
+/// Seconds that PostgreSQL's own client needs to read and discard them, and what it is called; a bare eager reader stands in where
+/// the machine has none.
+pub(super) async fn read_bare(bench: &Bench, postgres: &Postgres, unread: &Unread<'_>) -> Result<(f64, &'static str)> {
+    if let Some(path) = pg_recvlogical() {
+        return Ok((read_with_client(&path, postgres, unread).await?, CLIENT));
+    }
+    let (url, rows) = (postgres.url(), unread.rows.to_string());
+    let arguments = ["capture", "--url", &url, "--slot", unread.slot, "--publication", unread.publication];
+    let arguments: Vec<&str> = arguments.into_iter().chain(["--mode", "eager", "--rows", &rows]).collect();
+    let measured: Vec<Measured> = bench.probe(&arguments).await?;
+    Ok((measured[0].seconds, STAND_IN))
+}
+
+async fn read_with_client(path: &Path, postgres: &Postgres, unread: &Unread<'_>) -> Result<f64> {
+    let Unread { slot, publication, end, .. } = unread;
     let mut command = tokio::process::Command::new(path);
     command.args([
         "--start",
@@ -176,7 +204,8 @@ async fn read_with_client(path: &Path, postgres: &Postgres, slot: &str, end: &st
         "--endpos",
         end,
     ]);
-    command.args(["--option", "proto_version=1", "--option", "publication_names=capture", "--dbname", &postgres.url()]);
+    let publication = format!("publication_names={publication}");
+    command.args(["--option", "proto_version=1", "--option", &publication, "--dbname", &postgres.url()]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
     let begun = Instant::now();
     let output = tokio::time::timeout(READ_LIMIT, command.output()).await.context("pg_recvlogical took too long")??;

@@ -29,14 +29,16 @@ pub use options::DebeziumOptions;
 
 use super::ShownRow;
 use super::flat::op_code;
-use crate::change::{BinlogEvent, Cell, Lsn, Op, RowMark, Schema};
+use super::scratch::Scratch;
+use crate::change::{BinlogEvent, Cell, Headers, Lsn, Op, RowMark, Schema};
 use bytes::Bytes;
 use shape::{Kind, Shape};
 use std::collections::HashMap;
+use std::iter;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 use table::{Odd, Table};
-use text::{put_int, put_string};
+use text::{put_finer, put_int, put_string};
 use value::Misfit;
 
 /// What the body says the content is.
@@ -63,7 +65,7 @@ pub struct Record {
     /// JSON; `None` for a table without key.
     pub key: Option<Bytes>,
     pub value: Bytes,
-    pub headers: Vec<(Arc<str>, String)>,
+    pub headers: Headers,
     /// Whether a record of the same key and headers and without a value follows.
     pub tombstone: bool,
 }
@@ -111,6 +113,10 @@ impl Debezium {
 
     /// The topic that Debezium would use: `prefix.schema.table`, what no topic's name may hold as `_`.
     pub fn topic(&self, schema: &Schema) -> String {
+        self.table(schema).topic.clone()
+    }
+
+    fn new_topic(&self, schema: &Schema) -> String {
         let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
         format!("{}.{}.{}", self.prefix(schema), schema.namespace, schema.table).chars().map(legal).collect()
     }
@@ -158,7 +164,7 @@ impl Debezium {
             return table;
         }
         let prefix = self.prefix(schema);
-        let mut table = Table::new(schema, &self.options, prefix, self.topic(schema));
+        let mut table = Table::new(schema, &self.options, prefix, self.new_topic(schema));
         if self.options.context_headers {
             let values = [prefix, "0", source::connector(schema.database.kind), &self.run_id];
             let names = ["connectorLogicalName", "taskId", "connectorName", "runId"];
@@ -183,12 +189,8 @@ impl Debezium {
 
     /// An update of a key as Debezium tells it: the old row goes, a new one comes.
     fn split(&self, table: &Table, change: &Change<'_>, old: &Key, new: &Key) -> Vec<Record> {
-        let headers = |name: &str, key: String| {
-            let mut headers = Vec::with_capacity(table.headers.len() + 1);
-            headers.push((name.into(), key));
-            headers.extend_from_slice(&table.headers);
-            headers
-        };
+        let headers =
+            |name: &str, key: String| iter::once((name.into(), key)).chain(table.headers.iter().cloned()).collect();
         vec![
             Record {
                 key: Some(old.whole.clone()),
@@ -216,7 +218,7 @@ impl Debezium {
         if table.key.is_empty() {
             return Ok(None);
         }
-        let mut out = Vec::with_capacity(table.key_head.len() + 48);
+        let mut out = Scratch::lend();
         out.extend_from_slice(&table.key_head);
         let mut odd = Odd::default();
         out.push(b'{');
@@ -238,18 +240,17 @@ impl Debezium {
         if self.options.schemas {
             if !odd.is_empty() {
                 let head = table.key_schema(&odd);
-                out = [&head, &out[bare.clone()]].concat();
-                bare = head.len()..out.len();
+                let head_len = head.len();
+                out.splice(..table.key_head.len(), head);
+                bare = head_len..out.len();
             }
             out.push(b'}');
         }
-        Ok(Some(Key { whole: out.into(), bare }))
+        Ok(Some(Key { whole: out.bytes(), bare }))
     }
 
     fn value(&self, table: &Table, change: &Change<'_>, op: &str, before: Image, after: Image) -> Bytes {
-        const AROUND: usize = 640;
-        const FIELD: usize = 48;
-        let mut out = Vec::with_capacity(table.value_head.len() + AROUND + FIELD * table.fields.len());
+        let mut out = Scratch::lend();
         out.extend_from_slice(&table.value_head);
         let (mut odd_before, mut odd_after) = (Odd::default(), Odd::default());
         out.extend_from_slice(b"{\"before\":");
@@ -261,19 +262,22 @@ impl Debezium {
         out.extend_from_slice(b",\"transaction\":null,\"op\":\"");
         out.extend_from_slice(op.as_bytes());
         out.extend_from_slice(b"\",\"ts_ms\":");
+        let begin = out.len();
         put_int(&mut out, change.now_ns.div_euclid(1_000_000));
+        let millis = begin..out.len();
         out.extend_from_slice(b",\"ts_us\":");
-        put_int(&mut out, change.now_ns.div_euclid(1_000));
+        let micros = put_finer(&mut out, millis, change.now_ns.div_euclid(1_000));
         out.extend_from_slice(b",\"ts_ns\":");
-        put_int(&mut out, change.now_ns);
+        put_finer(&mut out, micros, change.now_ns);
         out.push(b'}');
         if self.options.schemas {
             if !odd_before.is_empty() || !odd_after.is_empty() {
-                out = [&table.value_schema(&odd_before, &odd_after), &out[table.value_head.len()..]].concat();
+                let head = table.value_schema(&odd_before, &odd_after);
+                out.splice(..table.value_head.len(), head);
             }
             out.push(b'}');
         }
-        out.into()
+        out.bytes()
     }
 
     fn put_image(&self, out: &mut Vec<u8>, table: &Table, shown: &ShownRow<'_>, image: Image, odd: &mut Odd) {

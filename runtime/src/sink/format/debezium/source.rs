@@ -1,7 +1,7 @@
 //! The `source` block: where a change comes from, in the words of each connector.
 
 use super::Change;
-use super::text::{put_int, put_string};
+use super::text::{put_finer, put_int, put_string};
 use crate::change::{DatabaseKind, Gtid, Op, Schema};
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 use std::io::Write as _;
@@ -60,7 +60,9 @@ impl Parts {
         let head = change.shown.row.head;
         let micros = head.committed_at.saturating_add(UNIX_EPOCH_TO_2000_US);
         out.extend_from_slice(&self.head);
+        let begin = out.len();
         put_int(out, micros.div_euclid(1000));
+        let millis = begin..out.len();
         let snapshot: &[u8] = if head.op == Op::Read { b",\"snapshot\":\"true\"" } else { b",\"snapshot\":\"false\"" };
         out.extend_from_slice(snapshot);
         out.extend_from_slice(b",\"db\":");
@@ -71,9 +73,9 @@ impl Parts {
             DatabaseKind::Mysql | DatabaseKind::Mariadb => out.extend_from_slice(b"null"),
         }
         out.extend_from_slice(b",\"ts_us\":");
-        put_int(out, micros);
+        let digits = put_finer(out, millis, micros);
         out.extend_from_slice(b",\"ts_ns\":");
-        put_int(out, micros);
+        out.extend_from_within(digits);
         out.extend_from_slice(b"000");
         out.extend_from_slice(&self.table);
         match self.database {

@@ -5,8 +5,7 @@ use super::options::DebeziumOptions;
 use super::shape::{Shape, escaped};
 use super::text::put_string;
 use super::{default, mysql, postgres, source};
-use crate::change::{DatabaseKind, Schema, SchemaId};
-use std::sync::Arc;
+use crate::change::{DatabaseKind, Headers, Schema, SchemaId};
 
 /// A column that records have.
 pub(super) struct Field {
@@ -66,7 +65,7 @@ pub(super) struct Table {
     pub(super) key_head: Vec<u8>,
     pub(super) value_head: Vec<u8>,
     pub(super) source: source::Parts,
-    pub(super) headers: Vec<(Arc<str>, String)>,
+    pub(super) headers: Headers,
 }
 
 impl Table {
@@ -86,7 +85,7 @@ impl Table {
             key_head: Vec::new(),
             value_head: Vec::new(),
             source: source::Parts::new(schema, prefix),
-            headers: Vec::new(),
+            headers: Headers::default(),
         };
         if options.schemas {
             table.key_head = table.key_schema(&Odd::default());

@@ -1,6 +1,9 @@
 //! JSON as Kafka Connect's converter spells it: Jackson's escapes, and base64 for bytes.
 
+pub(super) use crate::change::digits::put_int;
+use crate::change::digits::put_wide;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use std::ops::Range;
 
 /// Appends a JSON string. Control characters get their short escape or four upper-case digits; characters beyond the basic
 /// plane become two escaped surrogates; everything else stands as it is.
@@ -75,33 +78,17 @@ pub(super) fn put_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend(bytes.iter().flat_map(|b| [HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]));
 }
 
-/// Appends an integer's digits.
-pub(super) fn put_int(out: &mut Vec<u8>, value: i64) {
-    const PAIRS: [[u8; 2]; 100] = {
-        let mut pairs = [[0; 2]; 100];
-        let mut n = 0;
-        while n < 100 {
-            pairs[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
-            n += 1;
-        }
-        pairs
-    };
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    let mut rest = value.unsigned_abs();
-    while rest >= 10 {
-        at -= 2;
-        digits[at..at + 2].copy_from_slice(&PAIRS[(rest % 100) as usize]);
-        rest /= 100;
+/// Appends `value`, whose digits but for the last three stand at `coarser` as those of `value / 1000`; says where it stands itself.
+/// Debezium tells each moment in milliseconds, in microseconds and in nanoseconds.
+pub(super) fn put_finer(out: &mut Vec<u8>, coarser: Range<usize>, value: i64) -> Range<usize> {
+    let begin = out.len();
+    if value < 1000 {
+        put_int(out, value);
+    } else {
+        out.extend_from_within(coarser);
+        put_wide(out, (value % 1000) as u64, 3);
     }
-    if rest > 0 || at == digits.len() {
-        at -= 1;
-        digits[at] = b'0' + rest as u8;
-    }
-    if value < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(&digits[at..]);
+    begin..out.len()
 }
 
 #[cfg(test)]
@@ -131,9 +118,15 @@ mod tests {
     }
 
     #[test]
-    fn integers_have_all_their_digits() {
-        for n in [0, 7, -1, 10, 99, 100, 101, 1000, -12345, i64::MAX, i64::MIN] {
-            assert_eq!(written(|o| put_int(o, n)), n.to_string());
+    fn finer_units_have_the_digits_of_the_coarser_ones() {
+        for ns in [0, 7, 999, 1000, 1001, 999_999, 1_000_000, 1_772_352_000_000_000_001, i64::MAX, -1, -1_000_001] {
+            let mut out = Vec::new();
+            put_int(&mut out, i64::div_euclid(ns, 1_000_000));
+            let ms = 0..out.len();
+            let us = put_finer(&mut out, ms.clone(), ns.div_euclid(1000));
+            let at = put_finer(&mut out, us.clone(), ns);
+            let said = [ms, us, at].map(|range| String::from_utf8_lossy(&out[range]).into_owned());
+            assert_eq!(said, [1_000_000, 1000, 1].map(|unit| ns.div_euclid(unit).to_string()));
         }
     }
 
