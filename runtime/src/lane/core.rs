@@ -136,7 +136,8 @@ impl Core {
     ) {
         debug_assert_eq!(flight.slots.len(), outcomes.len(), "a sink says of every message what became of it");
         self.flights -= 1;
-        let silent = || Err(Refusal { fault: Fault::Passing, reason: "no outcome".into(), retry_after: None });
+        let silent =
+            || Err(Refusal { fault: Fault::Passing, reason: "no outcome".into(), retry_after: None, answer: None });
         let mut outcomes = outcomes.into_iter();
         let mut held = None;
         for (slot, message) in flight.slots.into_iter().zip(flight.messages) {
