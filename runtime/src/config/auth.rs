@@ -5,6 +5,8 @@ use super::entry::Entry;
 use super::http::{check_reach, read_url};
 use super::section::Section;
 use crate::address::{Author, Reach};
+use ipnet::IpNet;
+use reqwest::Url;
 use reqwest::header::HeaderValue;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,12 +99,23 @@ impl AuthTerms {
         }
     }
 
-    /// `allow` is what the receiver may lead to beside public addresses; `header` whether its headers authorise as well.
-    pub fn plan(self, url: &Entry<'_>, allow: &[ipnet::IpNet], header: Option<&str>) -> Option<AuthPlan> {
+    /// What `entry` says is `address`, if it is one. `allow` is what the receiver may lead to beside public addresses; `header` which of
+    /// its headers authorises as well.
+    pub fn plan(
+        self,
+        entry: &Entry<'_>,
+        address: Option<&Secret>,
+        allow: &[IpNet],
+        header: Option<&str>,
+    ) -> Option<AuthPlan> {
         let key = self.key();
         if let (false, Some(header)) = (key.is_empty(), header) {
             let rule = format!("the header {header} is made from `{key}`, and stands in `headers` as well");
-            url.mistake(rule, "remove one of the two");
+            entry.mistake(rule, "remove one of the two");
+        }
+        if !key.is_empty() && address.is_some_and(names_a_user) {
+            let rule = format!("requests are authorised by `{key}`, and this address has a user or password too");
+            entry.mistake(rule, "remove one of the two");
         }
         let oauth = match self {
             Self::None => return Some(AuthPlan::None),
@@ -110,24 +123,18 @@ impl AuthTerms {
             Self::Bearer(token) => return Some(AuthPlan::Bearer(token)),
             Self::OAuth(terms) => terms,
         };
-        let missing = |key: &str| {
+        let OAuthTerms { token_url, author, client_id, client_secret, scope, audience, client_auth } = oauth;
+        let given = [("token_url", token_url.is_some()), ("client_id", client_id.is_some())];
+        let given = given.into_iter().chain([("client_secret", client_secret.is_some())]);
+        let missing: Vec<&str> = given.filter(|(_, is_there)| !is_there).map(|(key, _)| key).collect();
+        if !missing.is_empty() {
             let remedy =
                 "write oauth2 = { token_url = \"https://...\", client_id = \"...\", client_secret = \"${NAME}\" }";
-            url.mistake(format!("`oauth2.{key}` is missing for this address"), remedy);
-        };
-        let OAuthTerms { token_url, author, client_id, client_secret, scope, audience, client_auth } = oauth;
-        if token_url.is_none() {
-            missing("token_url");
-        }
-        if client_id.is_none() {
-            missing("client_id");
-        }
-        if client_secret.is_none() {
-            missing("client_secret");
+            entry.mistake(format!("`oauth2` says no {} for this address", missing.join(", no ")), remedy);
         }
         let reach = Reach { author, allow: allow.to_vec() };
         let (token_url, client_id, client_secret) = (token_url?, client_id?, client_secret?);
-        check_reach(url, "of `oauth2.token_url`: ", &token_url, &reach);
+        check_reach(entry, "of `oauth2.token_url`: ", &token_url, &reach);
         Some(AuthPlan::OAuth(OAuthPlan { token_url, reach, client_id, client_secret, scope, audience, client_auth }))
     }
 }
@@ -171,6 +178,10 @@ fn read_bearer(entry: &Entry<'_>) -> Option<Secret> {
         return None;
     }
     Some(token)
+}
+
+fn names_a_user(address: &Secret) -> bool {
+    Url::parse(address.expose()).is_ok_and(|url| !url.username().is_empty() || url.password().is_some())
 }
 
 fn filled(entry: &Entry<'_>) -> Option<String> {

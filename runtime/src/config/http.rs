@@ -67,8 +67,9 @@ impl HttpTerms {
     pub fn plan(self, entry: &Entry<'_>) -> Option<HttpPlan> {
         let Self { author, sign, headers, auth, ca, cert, cert_key, allow, gzip } = self;
         let authorises = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(AUTHORIZATION.as_str()));
-        let auth = auth.plan(entry, &allow, authorises.map(|(name, _)| name.as_str()));
-        let url = read_url(entry)?;
+        let url = read_url(entry);
+        let auth = auth.plan(entry, url.as_ref(), &allow, authorises.map(|(name, _)| name.as_str()));
+        let url = url?;
         let reach = Reach { author, allow };
         check_reach(entry, "", &url, &reach);
         Some(HttpPlan { url, sign, headers, auth: auth?, ca, cert, cert_key, reach, gzip })

@@ -133,7 +133,8 @@ impl Tokens {
 
     /// The refresh that is under way, or a new one.
     fn refresh(&self, state: &mut State, now: Instant) -> Result<Refresh, Refusal> {
-        if let Some(refreshing) = &state.refreshing {
+        // One that has ended and is still here has panicked.
+        if let Some(refreshing) = state.refreshing.as_ref().filter(|refreshing| refreshing.peek().is_none()) {
             return Ok(refreshing.clone());
         }
         if let Some((_, refusal)) = state.failed.as_ref().filter(|(at, _)| now < *at + PAUSE_AFTER_FAILURE) {
