@@ -2,10 +2,11 @@
 //! at the same addresses.
 
 use super::answer;
+use super::endpoint::{Endpoint, OAuthSettings};
 use super::names::{Guarded, Names};
 use super::progress::{self, Stage};
 use super::tls::{self, Trust};
-use super::token::{OAuthSettings, Tokens};
+use super::token::Tokens;
 use super::{HttpError, Refusal};
 use crate::address::Reach;
 use reqwest::dns::Resolve;
@@ -79,7 +80,8 @@ impl Clients {
             return Ok(known.clone());
         }
         let url = super::request::parse("oauth2.token_url", &oauth.token_url)?;
-        let made = Arc::new(Tokens::new(oauth.clone(), self.get(trust, &super::reach_of(&url, &oauth.reach)?)?));
+        let client = self.get(trust, &super::reach_of(&url, &oauth.reach)?)?;
+        let made = Arc::new(Tokens::of(Endpoint { client, settings: oauth.clone() }));
         tokens.insert(terms, made.clone());
         Ok(made)
     }

@@ -11,6 +11,7 @@
 mod answer;
 mod body;
 mod client;
+mod endpoint;
 mod knock;
 mod names;
 mod progress;
@@ -22,10 +23,10 @@ mod token;
 pub use answer::{ANSWER_BYTES_MAX, ANSWER_KEPT_MAX};
 pub use body::Compress;
 pub use client::Clients;
+pub use endpoint::{ClientAuth, OAuthSettings};
 pub use knock::knock;
 pub use sign::SigningSecret;
 pub use tls::Trust;
-pub use token::{ClientAuth, OAuthSettings};
 
 use super::{Refusal, Sink};
 use crate::address::Reach;
