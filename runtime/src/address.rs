@@ -203,6 +203,7 @@ fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
@@ -244,6 +245,29 @@ mod tests {
                 let refused = Reach::default().admits(address(text)).expect_err(text);
                 assert_eq!(refused.kind, kind, "{text}");
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn address_is_what_it_is_in_whatever_it_is_wrapped(bits: u32, at in 0..2 * RESERVED_V4.len()) {
+            // One half anywhere, the other inside of what is reserved.
+            let inside = RESERVED_V4.get(at).map(|(net, _)| net.network().to_bits() | bits & net.hostmask().to_bits());
+            let plain = Ipv4Addr::from_bits(inside.unwrap_or(bits));
+            prop_assert!(inside.is_none() || kind_of(plain.into()).is_some());
+            let [a, b, c, d] = plain.octets().map(u16::from);
+            let (high, low) = (a << 8 | b, c << 8 | d);
+            for wrapped in [
+                [0, 0, 0, 0, 0, 0xffff, high, low],
+                [0x64, 0xff9b, 0, 0, 0, 0, high, low],
+                [0x2002, high, low, 0, 0, 0, 0, 1],
+            ] {
+                prop_assert_eq!(kind_of(IpAddr::V6(wrapped.into())), kind_of(plain.into()), "{:?}", wrapped);
+            }
+            // The standard library's judgement, where it has one.
+            let known = plain.is_private() || plain.is_loopback() || plain.is_link_local() || plain.is_multicast()
+                || plain.is_broadcast() || plain.is_documentation() || plain.is_unspecified();
+            prop_assert!(!known || kind_of(plain.into()).is_some());
         }
     }
 

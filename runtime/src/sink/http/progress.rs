@@ -15,7 +15,8 @@ pub(super) enum Stage {
     Answer,
     Token,
     Name,
-    /// TCP, then TLS.
+    /// TCP, then TLS. Also said by a request that began to connect and then got a connection that another had opened: nobody
+    /// tells when that happens.
     Connection,
 }
 

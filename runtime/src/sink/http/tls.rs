@@ -6,13 +6,16 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::{Arc, OnceLock};
 
+/// The bytes of a file.
+pub type Pem = Arc<[u8]>;
+
 /// Certificates of both sides, as PEM.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Trust {
     /// The authorities that are trusted in place of the system's.
-    pub ca: Option<Arc<[u8]>>,
+    pub ca: Option<Pem>,
     /// The certificate that we show, with its chain, and its key.
-    pub identity: Option<(Arc<[u8]>, Arc<[u8]>)>,
+    pub identity: Option<(Pem, Pem)>,
 }
 
 pub(super) fn client_config(trust: &Trust) -> Result<ClientConfig, HttpError> {

@@ -229,7 +229,7 @@ fn certificates_that_can_not_be_read_say_what_to_give() {
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for pem in ["", "not PEM", broken] {
         let trust = Trust { ca: Some(pem.as_bytes().into()), identity: None };
-        let error = client_config(&trust).err().expect("an error").to_string();
+        let error = client_config(&trust).expect_err("an error").to_string();
         assert!(error.starts_with("`ca` ") && error.ends_with("in PEM form"), "{error}");
     }
     let authority = Authority::new();
@@ -237,7 +237,7 @@ fn certificates_that_can_not_be_read_say_what_to_give() {
     let (_, other_key) = authority.pair("sluicegate", |_| {});
     for (cert, key, names) in [("", &*key, "`cert` "), (&cert, "", "`cert_key` "), (&cert, &other_key, "`cert` and ")] {
         let trust = Trust { ca: None, identity: Some((cert.as_bytes().into(), key.as_bytes().into())) };
-        let error = client_config(&trust).err().expect("an error").to_string();
+        let error = client_config(&trust).expect_err("an error").to_string();
         assert!(error.starts_with(names) && error.contains("; give "), "{error}");
     }
 }
