@@ -1,5 +1,6 @@
 //! From a message to a request. What can not become one is refused for good: no later attempt would differ.
 
+use super::progress::noted;
 use super::sign::signatures;
 use super::{Auth, Body, HttpError, HttpSettings, Refusal, SigningSecret};
 use crate::change::{Act, Message};
@@ -82,7 +83,7 @@ impl Template {
         let mut headers = self.headers(message, authorization)?;
         self.sign(message, body, now, &mut headers)?;
         *request.headers_mut() = headers;
-        *request.body_mut() = Some(body.bytes.clone().into());
+        *request.body_mut() = Some(noted(body.bytes.clone()));
         Ok(request)
     }
 

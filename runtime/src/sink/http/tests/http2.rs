@@ -157,3 +157,21 @@ async fn receiver_that_goes_away_in_anger_is_left_alone() {
     refusal(&sink, Fault::Passing, "connection broke: ").await;
     assert_eq!(connections.load(SeqCst), 1);
 }
+
+/// The first of them connects, the others begin to and then get its connection: what is missing to all of them is an answer.
+#[tokio::test]
+async fn receiver_that_only_listens_is_not_said_to_be_out_of_reach() {
+    let (sink, _) = peers(|mut peer, number| async move {
+        if number > 0 {
+            // Late enough that the first connection is there to be shared.
+            return std::future::pending().await;
+        }
+        while peer.request().await.is_some() {}
+    })
+    .await;
+    let sink = HttpSink { timeout: SHORT, ..sink };
+    let attempts = futures_util::future::join_all((0..8).map(|_| attempt(&sink)));
+    for outcome in attempts.await {
+        assert_eq!(outcome.expect_err("a refusal").reason, "no answer within 300 ms");
+    }
+}
