@@ -7,17 +7,24 @@
 
 use super::progress::{Stage, waits_for};
 use crate::address::{Reach, is_localhost};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
 use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::{TokioResolver, system_conf};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::Semaphore;
 
-/// Questions that one name server has at a time, of all lanes together.
-const QUESTIONS_MAX: usize = 4096;
+/// Names that are looked up at a time, of all lanes together; each takes up to four sockets. Those beyond wait, within their attempt.
+const LOOK_UPS_MAX: usize = 1024;
+
+/// Of IPv4 and of IPv6.
+const QUESTIONS_PER_NAME: usize = 2;
 
 /// Answers that are kept: two for each of some thousand customers.
 const ANSWERS_KEPT_MAX: u64 = 16_384;
@@ -34,8 +41,20 @@ const FILES_AGE_MAX: Duration = Duration::from_secs(5);
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
 /// Looks names up as the system's files say. All receivers share one.
-#[derive(Default)]
-pub(super) struct Names(Mutex<Option<Current>>);
+pub(super) struct Names {
+    current: Mutex<Option<Current>>,
+    /// What is being asked, by name: the attempts of a lane ask together. Ends with the last of them.
+    asked: Mutex<HashMap<String, WeakShared<LookUp>>>,
+    free: Arc<Semaphore>,
+}
+
+type LookUp = BoxFuture<'static, Result<Vec<IpAddr>, String>>;
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { current: Mutex::default(), asked: Mutex::default(), free: Arc::new(Semaphore::new(LOOK_UPS_MAX)) }
+    }
+}
 
 /// What was made of the files as they were.
 struct Current {
@@ -47,7 +66,7 @@ struct Current {
 impl Names {
     /// Made on first use, because it needs the runtime, and again when a file has changed.
     fn resolver(&self) -> Result<TokioResolver, String> {
-        let mut current = self.0.lock().expect("no panic while a resolver is made");
+        let mut current = self.current.lock().expect("no panic while a resolver is made");
         if let Some(known) = current.as_ref().filter(|known| known.looked.elapsed() < FILES_AGE_MAX) {
             return known.resolver.clone();
         }
@@ -65,7 +84,25 @@ impl Names {
     pub(super) fn asking(config: ResolverConfig) -> Self {
         let changed = files_changed();
         let resolver = build(config, ResolverOpts::default()).map_err(|error| error.to_string());
-        Self(Mutex::new(Some(Current { resolver, changed, looked: Instant::now() })))
+        let current = Mutex::new(Some(Current { resolver, changed, looked: Instant::now() }));
+        Self { current, ..Self::default() }
+    }
+
+    /// The look-up of a name that is under way, or a new one.
+    fn look_up(&self, name: &str) -> Shared<LookUp> {
+        let mut asked = self.asked.lock().expect("no panic while a name is noted");
+        if let Some(look_up) = asked.get(name).and_then(WeakShared::upgrade) {
+            return look_up;
+        }
+        let (resolver, free, owned) = (self.resolver(), self.free.clone(), name.to_owned());
+        let look_up = async move {
+            let _free = free.acquire().await;
+            ask(&resolver?, &owned).await
+        };
+        let look_up = look_up.boxed().shared();
+        asked.retain(|_, look_up| look_up.upgrade().is_some());
+        asked.extend(look_up.downgrade().map(|weak| (name.to_owned(), weak)));
+        look_up
     }
 }
 
@@ -77,8 +114,8 @@ impl Resolve for Names {
                 Ipv6Addr::LOCALHOST.into(),
             ]))));
         }
-        let resolver = self.resolver();
-        Box::pin(async move { Ok(addrs(look_up(&resolver?, name.as_str()).await?)) })
+        let look_up = self.look_up(name.as_str());
+        Box::pin(async move { Ok(addrs(look_up.await?)) })
     }
 }
 
@@ -101,14 +138,14 @@ fn build(config: ResolverConfig, options: ResolverOpts) -> Result<TokioResolver,
     *builder.options_mut() = options;
     let options = builder.options_mut();
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    options.max_active_requests = QUESTIONS_MAX;
+    options.max_active_requests = LOOK_UPS_MAX * QUESTIONS_PER_NAME;
     options.cache_size = ANSWERS_KEPT_MAX;
     options.positive_max_ttl = Some(ANSWER_AGE_MAX);
     options.negative_max_ttl = Some(ABSENCE_AGE_MAX);
     builder.build()
 }
 
-async fn look_up(resolver: &TokioResolver, name: &str) -> Result<Vec<IpAddr>, String> {
+async fn ask(resolver: &TokioResolver, name: &str) -> Result<Vec<IpAddr>, String> {
     match resolver.lookup_ip(name).await {
         Ok(found) => Ok(found.iter().collect()),
         Err(error) if error.is_nx_domain() => Err("there is no such name".into()),

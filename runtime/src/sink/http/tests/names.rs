@@ -22,13 +22,16 @@ async fn name_that_never_resolves_is_left_at_the_deadline() {
 }
 
 /// A name server: says nothing about names that begin with `hangs`, that there is no `nowhere`, and of any other that it is at
-/// 127.0.0.1 and has no address of IPv6. RFC 1035, 4.1.
-async fn name_server() -> SocketAddr {
+/// 127.0.0.1 and has no address of IPv6. Counts the questions. RFC 1035, 4.1.
+async fn name_server() -> (SocketAddr, Arc<AtomicUsize>) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
     let address = socket.local_addr().expect("an address");
+    let questions = Arc::new(AtomicUsize::new(0));
+    let counted = questions.clone();
     tokio::spawn(async move {
         let mut packet = [0; 512];
         while let Ok((_, asker)) = socket.recv_from(&mut packet).await {
+            counted.fetch_add(1, SeqCst);
             let name_len = packet[12..].iter().position(|byte| *byte == 0).expect("a name") + 1;
             let question = &packet[12..12 + name_len + 4];
             let (name, of_ipv4) = (&question[1..name_len], question[name_len + 1] == 1);
@@ -45,14 +48,19 @@ async fn name_server() -> SocketAddr {
             socket.send_to(&answer, asker).await.expect("it is sent");
         }
     });
-    address
+    (address, questions)
 }
 
 async fn names() -> Names {
+    names_and_questions().await.0
+}
+
+async fn names_and_questions() -> (Names, Arc<AtomicUsize>) {
     let mut udp = ConnectionConfig::udp();
-    udp.port = name_server().await.port();
+    let (address, questions) = name_server().await;
+    udp.port = address.port();
     let server = NameServerConfig::new(Ipv4Addr::LOCALHOST.into(), true, vec![udp]);
-    Names::asking(ResolverConfig::from_parts(None, Vec::new(), vec![server]))
+    (Names::asking(ResolverConfig::from_parts(None, Vec::new(), vec![server])), questions)
 }
 
 async fn look_up(names: &Names, name: &str) -> Result<Vec<IpAddr>, String> {
@@ -79,6 +87,20 @@ async fn names_are_found_while_a_thousand_others_hang() {
         biased;
         () = found => {}
         _ = &mut hanging => panic!("they were waited for"),
+    }
+}
+
+#[tokio::test]
+async fn attempts_to_one_name_ask_together_and_a_look_up_ends_with_the_last_of_them() {
+    let (names, questions) = names_and_questions().await;
+    let found = futures_util::future::join_all((0..50).map(|_| look_up(&names, "customer.test"))).await;
+    assert!(found.iter().all(|found| found.as_deref() == Ok(&[Ipv4Addr::LOCALHOST.into()])));
+    // Of IPv4 and of IPv6.
+    assert_eq!(questions.load(SeqCst), 2);
+    for attempts in 1..=3 {
+        let hanging = futures_util::future::join_all((0..50).map(|_| look_up(&names, "hangs.test")));
+        tokio::time::timeout(GRACE, hanging).await.expect_err("nobody answers");
+        assert_eq!(questions.load(SeqCst), 2 + 2 * attempts);
     }
 }
 
