@@ -12,6 +12,7 @@
 //! Begin with [`change`], the data that travels; then [`source`] to see a batch being filled, [`pipeline`] to see it become
 //! messages, [`lane`] to see them delivered, [`ledger`] to see what comes home. [`app`] puts it all together.
 
+pub mod address;
 pub mod admin;
 pub mod app;
 pub mod change;

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 /// A room, and the rooms it may name. Longer names win: `sink/format` is not `sink`.
 const TABLE: &[(&str, &[&str])] = &[
+    ("address", &[]),
     ("change", &[]),
     ("fault", &[]),
-    ("config", &["change"]),
+    ("config", &["address", "change"]),
     ("telemetry", &[]),
     ("source", &["change", "fault", "telemetry"]),
     ("guest", &["change", "fault", "telemetry"]),
-    ("sink", &["change", "fault", "telemetry"]),
+    ("sink", &["address", "change", "fault", "telemetry"]),
     ("sink/format", &["change"]),
     ("store", &["change", "fault", "telemetry"]),
     ("ledger", &["change"]),

@@ -6,7 +6,7 @@ use crate::change::TemplatePart;
 use crate::config::{Door, HttpPlan, MemberPlan, PipelinePlan, Plan, RoutePlan, ShapePlan, TargetPlan};
 use crate::fault::Finding;
 use crate::guest::{self, Limits};
-use crate::sink::{kafka, redis};
+use crate::sink::{http, kafka, redis};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -153,17 +153,9 @@ fn topics(pipeline: &PipelinePlan, target: &TargetPlan) -> Vec<String> {
     routes.filter_map(literal).collect()
 }
 
-/// Opens a connection and closes it: asking more would be a delivery.
 async fn knock(plan: &HttpPlan) -> Result<(), String> {
-    let url = reqwest::Url::parse(plan.url.expose()).map_err(|e| format!("its url can not be read: {e}"))?;
-    let host = url.host_str().ok_or("its url names no host")?.trim_matches(['[', ']']).to_owned();
-    let address = (host, url.port_or_known_default().ok_or("its url names no port")?);
-    let connecting = tokio::net::TcpStream::connect((address.0.as_str(), address.1));
-    match tokio::time::timeout(DOOR_MAX, connecting).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(format!("{}:{} does not take connections: {error}", address.0, address.1)),
-        Err(_) => Err(format!("{}:{} did not answer within {DOOR_MAX:?}", address.0, address.1)),
-    }
+    let knocking = http::knock(plan.url.expose(), &plan.reach);
+    tokio::time::timeout(DOOR_MAX, knocking).await.unwrap_or_else(|_| Err(format!("no connection within {DOOR_MAX:?}")))
 }
 
 fn wasm_files(pipeline: &PipelinePlan) -> Result<Vec<PathBuf>, String> {

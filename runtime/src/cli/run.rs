@@ -15,6 +15,9 @@ use tracing_subscriber::EnvFilter;
 /// How often the picture is drawn again.
 const REDRAW: Duration = Duration::from_millis(500);
 
+/// Unless `RUST_LOG` says otherwise. What name servers send that can not be used is told as the reason why an attempt failed, once.
+const LOGGED: &str = "info,hickory_resolver=off,hickory_net=off,hickory_proto=off";
+
 pub(super) fn run(dir: &Path, log: LogForm) -> Exit {
     let plan = match load(dir) {
         Ok(plan) => plan,
@@ -113,7 +116,7 @@ async fn draw(screen: Screen, registry: watch::Receiver<Arc<Registry>>, title: S
 }
 
 fn start_log(log: LogForm, screen: Option<Screen>) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
     let form = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     match (log, screen) {
         (LogForm::Json, _) => form.json().with_writer(std::io::stderr).init(),

@@ -78,11 +78,12 @@ fn names_a_secret(key: &str) -> bool {
         "api_key",
         // librdkafka's.
         "pem",
-        "oauthbearer",
+        "bearer",
         "assertion",
     ];
     let key = key.to_lowercase().replace('-', "_");
-    WORDS.iter().any(|word| key.contains(word)) || nearest(&key, ["token", "sign", "headers", "password"]).is_some()
+    WORDS.iter().any(|word| key.contains(word))
+        || nearest(&key, ["token", "sign", "headers", "password", "bearer"]).is_some()
 }
 
 #[cfg(test)]

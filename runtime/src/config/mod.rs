@@ -12,6 +12,7 @@
 //! Begin with [`load`]; then `section.rs` for how a table is read; `source.rs`, `target.rs` and `route.rs` for the longest of them,
 //! each with a file per kind beside it.
 
+mod auth;
 mod debezium;
 mod entry;
 mod excerpt;
@@ -40,6 +41,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use auth::{AuthPlan, ClientAuthPlan, OAuthPlan};
 pub use excerpt::Excerpt;
 pub use globs::{ColumnRule, Globs, TableRule};
 pub use mistake::{Mistake, Mistakes};

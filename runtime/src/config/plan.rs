@@ -1,7 +1,8 @@
 //! The checked plan: what the rest of the house is given. Whatever is in here is in range, refers to something that exists,
 //! and has its defaults filled in. Two plans can be compared, so that a reload touches only what changed.
 
-use super::{ColumnRule, Globs, Secret, TableRule};
+use super::{AuthPlan, ColumnRule, Globs, Secret, TableRule};
+use crate::address::Reach;
 use crate::change::{Op, Template};
 use std::fmt;
 use std::net::SocketAddr;
@@ -251,11 +252,19 @@ pub enum Door {
 pub struct HttpPlan {
     /// `http` or `https` with a host. Secret, because tokens are often part of it.
     pub url: Secret,
-    /// Standard Webhooks secrets, `whsec_` and base64 or raw text. Several while one is replaced; empty: not signed.
+    /// Standard Webhooks secrets, `whsec_` and base64 or raw text, and ed25519 private keys, `whsk_` and base64. Several while one is replaced; empty: not signed.
     pub sign: Vec<Secret>,
     pub headers: Vec<(String, Secret)>,
+    pub auth: AuthPlan,
     /// A PEM file to trust instead of the system's authorities.
     pub ca: Option<PathBuf>,
+    /// PEM files with the certificate that we show, and its key; both or none.
+    pub cert: Option<PathBuf>,
+    pub cert_key: Option<PathBuf>,
+    /// Where `url` may lead.
+    pub reach: Reach,
+    /// Whether bodies are compressed.
+    pub gzip: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

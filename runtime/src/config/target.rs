@@ -95,7 +95,7 @@ fn read_members_file(file: &Entry<'_>, target: &str, terms: &Terms, names: &mut 
         return Vec::new();
     }
     let Some(page) = file.page.reading.open(&path, MEMBERS_LEN_MAX) else { return Vec::new() };
-    read_members(&page.root(format!("target \"{target}\"")), target, terms, names)
+    read_members(&page.root(format!("target \"{target}\"")), target, &terms.of_customers(), names)
 }
 
 fn read_members(all: &Section<'_>, target: &str, terms: &Terms, names: &mut HashSet<String>) -> Vec<MemberPlan> {
@@ -193,7 +193,9 @@ fn concurrency(kind: TargetKind) -> RangeInclusive<u32> {
 /// The keys of each kind that not every kind has.
 fn own_keys(kind: TargetKind) -> &'static [&'static str] {
     match kind {
-        TargetKind::Http => &["url", "sign", "headers", "ca"],
+        TargetKind::Http => {
+            &["url", "sign", "headers", "basic", "bearer", "oauth2", "ca", "cert", "cert_key", "allow", "compress"]
+        }
         TargetKind::Kafka => &["brokers", "librdkafka", "topics", "headers", "prefix"],
         TargetKind::Redis => &["url", "nodes", "cluster", "sentinel", "ca", "cert", "cert_key", "guard"],
     }
@@ -218,6 +220,15 @@ impl Terms {
         let (timeout, hold) = (Duration::from_secs(timeout_s), Duration::from_millis(500));
         let (disk, when_full) = (1 << 30, WhenFull::default());
         Self { kind, timeout, retry, concurrency, rate: None, memory, hold, disk, when_full, door }
+    }
+
+    /// For what stands in a file of members.
+    fn of_customers(&self) -> Self {
+        let mut terms = self.clone();
+        if let DoorTerms::Http(http) = terms.door {
+            terms.door = DoorTerms::Http(http.of_customers());
+        }
+        terms
     }
 
     fn overridden_by(&self, section: &Section<'_>) -> Self {

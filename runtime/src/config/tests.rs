@@ -13,7 +13,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// What must never be printed.
-const SECRETS: [&str; 4] = ["hunter2", "swordfish", "c2VzYW1l", "open-sesame"];
+const SECRETS: [&str; 5] = ["hunter2", "swordfish", "c2VzYW1l", "open-sesame", "6Xb/dCcHpPea"];
 
 const SHARED: &str = "[source.erp]\nkind = \"postgres\"\nurl = \"${ERP_URL}\"\n";
 
@@ -91,7 +91,7 @@ fn held_against(expected_path: &Path, found: &str) -> Result<(), String> {
 #[test]
 fn every_mistake_is_told_as_recorded() {
     let paths = cases_in("tests/config");
-    assert!(paths.len() >= 45, "{} cases", paths.len());
+    assert!(paths.len() >= 47, "{} cases", paths.len());
     let mut wrong = Vec::new();
     for path in paths {
         let folder = folder_of(&fs::read_to_string(&path).expect("readable"));
@@ -107,7 +107,7 @@ fn every_mistake_is_told_as_recorded() {
 #[test]
 fn every_good_folder_means_what_is_recorded() {
     let paths = cases_in("tests/config/good");
-    assert!(paths.len() >= 2, "{} cases", paths.len());
+    assert!(paths.len() >= 3, "{} cases", paths.len());
     for path in paths {
         let folder = folder_of(&fs::read_to_string(&path).expect("readable"));
         let plan = load_with(folder.path(), &env, &librdkafka).unwrap_or_else(|mistakes| panic!("{mistakes}"));
@@ -224,6 +224,8 @@ fn every_key_is_in_the_reference() {
     );
     let pipeline = "zzz = 1\nsources = [\"erp\"]\ntables = [\"a.b\"]\ncolumns.zzz = 1\n\
         [guest.g]\nzzz = 1\nlimits.zzz = 1\n[target.t]\nkind = \"http\"\nzzz = 1\nretry.zzz = 1\nmember.1 = { url = \"http://a\", zzz = 1 }\n\
+        member.2 = { url = \"http://a\", basic = { user = \"a\", password = \"b\", zzz = 1 } }\n\
+        member.3 = { url = \"http://a\", oauth2 = { token_url = \"http://a\", client_id = \"a\", client_secret = \"b\", zzz = 1 } }\n\
         [target.k]\nkind = \"kafka\"\nbrokers = \"a:1\"\nzzz = 1\ntopics.zzz = 1\n\
         [target.c]\nkind = \"redis\"\nurl = \"redis://a\"\nzzz = 1\n\
         [[route]]\nname = \"r\"\nto = \"t\"\nmember = \"1\"\nzzz = 1\n\
@@ -235,7 +237,7 @@ fn every_key_is_in_the_reference() {
         [[route]]\nname = \"l\"\nto = \"c\"\nas = \"list\"\nlist = \"x\"\nzzz = 1\n";
     let folder = folder_of(&format!("#: {HOST_FILE}\n{host}#: parcels/{PIPELINE_FILE}\n{pipeline}"));
     let mistakes = load(folder.path(), &env).expect_err("unknown keys");
-    assert_eq!(mistakes.len(), 21, "{mistakes}");
+    assert_eq!(mistakes.len(), 23, "{mistakes}");
     for mistake in mistakes.iter() {
         let (_, keys) =
             mistake.remedy.split_once("keys here are: ").or(mistake.remedy.split_once("there are: ")).expect("listed");

@@ -6,7 +6,7 @@ use super::disk::{Disk, Event};
 use super::gate::Shut;
 use super::inbox::{Inbox, Orders, Renewal, Returned, Standing, Visit};
 use super::table::{Arrival, Owed};
-use super::{Ground, Held, LaneSettings, Parcel, dead_letter};
+use super::{Death, Ground, Held, LaneSettings, Parcel};
 use crate::ledger::Ticket;
 use crate::sink::{Refusal, Sink};
 use crate::telemetry::{LaneStats, count};
@@ -270,9 +270,10 @@ impl Driver {
         warn!(id, pipeline, target, member, reason, attempts, "message is refused for good and set aside");
         self.stats.last_error.set(refusal.reason.clone());
         count(&self.stats.dead_total);
-        let arrived_us = leaver.arrived_us;
-        let letter =
-            dead_letter(&self.settings.name, leaver.message.clone(), refusal.reason, (attempts, arrived_us, now_us));
+        let Refusal { reason, answer, .. } = refusal;
+        let last_answer = answer.map(String::from);
+        let death = Death { reason, last_answer, attempts, arrived_us: leaver.arrived_us, died_us: now_us };
+        let letter = death.letter(&self.settings.name, leaver.message.clone());
         self.disk.bury(letter, leaver);
     }
 

@@ -155,26 +155,32 @@ pub fn spawn(
     (lane, task)
 }
 
-/// A message that is dead; the numbers are its attempts, and the times of its arrival and death.
-fn dead_letter(
-    name: &LaneName,
-    message: Message,
+/// How a message died.
+struct Death {
     reason: String,
-    (attempts, arrived_us, died_us): (u32, i64, i64),
-) -> DeadLetter {
-    DeadLetter {
-        pipeline: name.pipeline.clone(),
-        target: name.target.clone(),
-        member: name.member.clone(),
-        buried: Buried::Message(message),
-        reason,
-        attempts,
-        last_answer: None,
-        guest: None,
-        generation: None,
-        backtrace: None,
-        arrived_us,
-        died_us,
+    last_answer: Option<String>,
+    attempts: u32,
+    arrived_us: i64,
+    died_us: i64,
+}
+
+impl Death {
+    fn letter(self, name: &LaneName, message: Message) -> DeadLetter {
+        let Self { reason, last_answer, attempts, arrived_us, died_us } = self;
+        DeadLetter {
+            pipeline: name.pipeline.clone(),
+            target: name.target.clone(),
+            member: name.member.clone(),
+            buried: Buried::Message(message),
+            reason,
+            attempts,
+            last_answer,
+            guest: None,
+            generation: None,
+            backtrace: None,
+            arrived_us,
+            died_us,
+        }
     }
 }
 
@@ -216,7 +222,8 @@ impl Lane {
     /// A message of this lane that did not come into it, as a dead letter.
     pub fn letter(&self, message: Message, reason: String) -> DeadLetter {
         let now_us = driver::unix_us();
-        dead_letter(&self.door.name, message, reason, (0, now_us, now_us))
+        let death = Death { reason, last_answer: None, attempts: 0, arrived_us: now_us, died_us: now_us };
+        death.letter(&self.door.name, message)
     }
 
     /// What the lane holds in memory at this moment: waiting, in flight, or being settled.

@@ -8,7 +8,7 @@ use super::disk::{WriteEnd, Written};
 use super::driver::{Driver, Names, unix_us};
 use super::quota::{NoRoom, WhenFull};
 use super::table::{Arrival, Owed};
-use super::{Held, Parcel, dead_letter};
+use super::{Death, Held, Parcel};
 use crate::store::{Loaded, StoreError, Window};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -157,8 +157,9 @@ impl Driver {
         self.stats.dead_total.fetch_add(dead as u64, Relaxed);
         for leaver in leavers {
             let reason = "no room to park it, and when_full is \"dead-letter\"".to_owned();
-            let times = (leaver.attempts, leaver.arrived_us, now_us);
-            let letter = dead_letter(&self.settings.name, leaver.message.clone(), reason, times);
+            let (attempts, arrived_us) = (leaver.attempts, leaver.arrived_us);
+            let death = Death { reason, last_answer: None, attempts, arrived_us, died_us: now_us };
+            let letter = death.letter(&self.settings.name, leaver.message.clone());
             self.disk.bury(letter, leaver);
         }
         self.disk.settle(Instant::now());

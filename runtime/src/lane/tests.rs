@@ -38,7 +38,9 @@ impl Sink for Scripted {
                     tokio::time::sleep(wait).await;
                     Ok(())
                 }
-                Some(Answer::No(fault)) => Err(Refusal { fault, reason: format!("{fault:?}"), retry_after: None }),
+                Some(Answer::No(fault)) => {
+                    Err(Refusal { fault, reason: format!("{fault:?}"), retry_after: None, answer: None })
+                }
                 Some(Answer::Panic) => panic!("a bug in a sink"),
             }
         })

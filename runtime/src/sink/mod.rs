@@ -8,10 +8,11 @@ pub mod redis;
 use crate::change::Message;
 use crate::fault::Fault;
 use futures_util::future::BoxFuture;
+use std::fmt;
 use std::time::Duration;
 
 /// Why an attempt failed.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[error("{reason}")]
 pub struct Refusal {
     /// `Passing`: try again; `Poison`: never again this message; `Fatal`: never again this lane, until somebody acts.
@@ -20,12 +21,28 @@ pub struct Refusal {
     pub reason: String,
     /// Not before this long, if the receiver said so.
     pub retry_after: Option<Duration>,
+    /// What was kept of the last answer, for whoever looks at the dead letter: it may hold anything, so it is never logged.
+    pub answer: Option<Box<str>>,
+}
+
+impl Refusal {
+    pub fn new(fault: Fault, reason: impl Into<String>) -> Self {
+        Self { fault, reason: reason.into(), retry_after: None, answer: None }
+    }
+}
+
+/// Without the answer.
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fault, reason, retry_after, answer: _ } = self;
+        write!(f, "Refusal {{ {fault:?}, {reason:?}, retry after {retry_after:?} }}")
+    }
 }
 
 impl Refusal {
     /// Try again.
     pub fn passing(reason: impl Into<String>) -> Self {
-        Self { fault: Fault::Passing, reason: reason.into(), retry_after: None }
+        Self { fault: Fault::Passing, reason: reason.into(), retry_after: None, answer: None }
     }
 }
 

@@ -119,7 +119,7 @@ impl Receiver {
 }
 
 fn refusal(fault: Fault, retry_after: Option<Duration>) -> Result<(), Refusal> {
-    Err(Refusal { fault, reason: format!("{fault:?}"), retry_after })
+    Err(Refusal { fault, reason: format!("{fault:?}"), retry_after, answer: None })
 }
 
 impl Road {
@@ -166,7 +166,12 @@ impl Sink for Road {
             let mut failed: Option<&[u8]> = None;
             for message in messages {
                 let outcome = if failed == Some(&*message.key) {
-                    Err(Refusal { fault: Fault::Passing, reason: "behind a failure".into(), retry_after: None })
+                    Err(Refusal {
+                        fault: Fault::Passing,
+                        reason: "behind a failure".into(),
+                        retry_after: None,
+                        answer: None,
+                    })
                 } else {
                     self.deliver(message).await
                 };

@@ -1,9 +1,11 @@
 //! Targets, as lanes and their sinks.
 
-use crate::config::{self, Door, HttpPlan, KafkaPlan, MemberPlan, Plan, RedisPlan};
+use crate::config::{self, AuthPlan, ClientAuthPlan, Door, HttpPlan, KafkaPlan, MemberPlan, Plan, RedisPlan};
 use crate::lane::{self, Budget, Ground, Lane, LaneSettings, Quota, RetrySettings, Slots, WhenFull};
 use crate::sink::Sink;
-use crate::sink::http::{Clients, HttpSettings, HttpSink, SigningSecret};
+use crate::sink::http::{
+    Auth, ClientAuth, Clients, Compress, HttpSettings, HttpSink, OAuthSettings, SigningSecret, Trust,
+};
 use crate::sink::kafka::{self, KafkaSettings, KafkaSink, TopicSettings};
 use crate::sink::redis::{self, RedisSettings, RedisSink, SentinelSettings};
 use crate::store::{LaneName, Store};
@@ -103,15 +105,49 @@ fn settings(name: LaneName, member: &MemberPlan) -> LaneSettings {
 fn http_sink(plan: &HttpPlan, timeout: Duration, clients: &Clients) -> Result<HttpSink, String> {
     let said = |e: crate::sink::http::HttpError| e.to_string();
     let ca = plan.ca.as_deref().map(|path| pem("ca", path)).transpose()?;
-    let client = clients.get(ca.as_ref()).map_err(said)?;
     let settings = HttpSettings {
         url: plan.url.expose().to_owned(),
         timeout,
         sign: plan.sign.iter().map(|s| SigningSecret::parse(s.expose())).collect::<Result<_, _>>().map_err(said)?,
         headers: plan.headers.iter().map(|(n, v)| (n.clone(), v.expose().to_owned())).collect(),
-        ca,
+        auth: http_auth(&plan.auth),
+        trust: Trust { ca, identity: identity(plan.cert.as_deref(), plan.cert_key.as_deref())? },
+        reach: plan.reach.clone(),
+        compress: if plan.gzip { Compress::Gzip } else { Compress::None },
     };
-    HttpSink::new(settings, client).map_err(said)
+    HttpSink::new(settings, clients).map_err(said)
+}
+
+fn http_auth(plan: &AuthPlan) -> Auth {
+    match plan {
+        AuthPlan::None => Auth::None,
+        AuthPlan::Basic { user, password } => {
+            Auth::Basic { user: user.clone(), password: password.expose().to_owned() }
+        }
+        AuthPlan::Bearer(token) => Auth::Bearer(token.expose().to_owned()),
+        AuthPlan::OAuth(oauth) => Auth::OAuth(OAuthSettings {
+            token_url: oauth.token_url.expose().to_owned(),
+            reach: oauth.reach.clone(),
+            client_id: oauth.client_id.clone(),
+            client_secret: oauth.client_secret.expose().to_owned(),
+            scope: oauth.scope.clone(),
+            audience: oauth.audience.clone(),
+            client_auth: match oauth.client_auth {
+                ClientAuthPlan::Basic => ClientAuth::Basic,
+                ClientAuthPlan::Post => ClientAuth::Post,
+            },
+        }),
+    }
+}
+
+/// A certificate and its key, which the configuration has seen to come together.
+type Identity = (Arc<[u8]>, Arc<[u8]>);
+
+fn identity(cert: Option<&Path>, key: Option<&Path>) -> Result<Option<Identity>, String> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some((pem("cert", cert)?, pem("cert_key", key)?))),
+        _ => Ok(None),
+    }
 }
 
 pub fn kafka_settings(plan: &KafkaPlan, timeout: Duration) -> KafkaSettings {
@@ -132,10 +168,6 @@ pub fn kafka_settings(plan: &KafkaPlan, timeout: Duration) -> KafkaSettings {
 /// # Errors
 /// If a certificate's file can not be read.
 pub fn redis_settings(plan: &RedisPlan, timeout: Duration) -> Result<RedisSettings, String> {
-    let identity = match (&plan.cert, &plan.cert_key) {
-        (Some(cert), Some(key)) => Some((pem("cert", cert)?, pem("cert_key", key)?)),
-        _ => None,
-    };
     Ok(RedisSettings {
         url: plan.url.expose().to_owned(),
         nodes: plan.nodes.iter().map(|node| node.expose().to_owned()).collect(),
@@ -143,7 +175,7 @@ pub fn redis_settings(plan: &RedisPlan, timeout: Duration) -> Result<RedisSettin
         sentinel: plan.sentinel.clone().map(|master| SentinelSettings { master }),
         timeout,
         ca: plan.ca.as_deref().map(|path| pem("ca", path)).transpose()?,
-        identity,
+        identity: identity(plan.cert.as_deref(), plan.cert_key.as_deref())?,
         guard: plan.guard,
     })
 }

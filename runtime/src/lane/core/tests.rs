@@ -93,7 +93,7 @@ fn number(flight: &Flight) -> i64 {
 }
 
 fn refused(fault: Fault) -> Result<(), Refusal> {
-    Err(Refusal { fault, reason: "no".into(), retry_after: None })
+    Err(Refusal { fault, reason: "no".into(), retry_after: None, answer: None })
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn drain_waits_for_what_can_still_happen_before_its_deadline() {
     let a = bench.send_one();
     assert!(bench.core.busy_until(soon));
     let asked = Some(Duration::from_secs(60));
-    bench.finish(a, Err(Refusal { fault: Fault::Passing, reason: "no".into(), retry_after: asked }));
+    bench.finish(a, Err(Refusal { fault: Fault::Passing, reason: "no".into(), retry_after: asked, answer: None }));
     assert!(!bench.core.busy_until(soon), "its retry comes later");
     assert!(bench.core.busy_until(bench.now + Duration::from_secs(61)));
 }

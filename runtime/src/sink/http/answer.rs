@@ -1,31 +1,53 @@
 //! What an answer means, or the lack of one.
 
 use super::Refusal;
+use super::progress::Stage;
 use crate::fault::Fault;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use std::error::Error;
 use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
 
 /// What is read of an answer's body; a longer one costs the connection, not the message.
 pub const ANSWER_BYTES_MAX: usize = 64 << 10;
 
+/// What is kept of an answer, status line and body, for whoever looks at a dead letter.
+pub const ANSWER_KEPT_MAX: usize = 16 << 10;
+
 /// A reason is shown in one line.
 const REASON_CHARS_MAX: usize = 200;
+
+/// The meaning of an answer that has begun. However its body ends, the status stands.
+pub(super) async fn judge(response: Response, deadline: Instant) -> Result<(), Refusal> {
+    let verdict = verdict(response.status(), response.headers(), SystemTime::now());
+    let status_line = format!("{:?} {}\n\n", response.version(), response.status());
+    let mut body = Vec::new();
+    let kept_max = if verdict.is_ok() { 0 } else { ANSWER_KEPT_MAX };
+    let reading = read_to_end(response, &mut body, kept_max);
+    let _unfinished = tokio::time::timeout_at(deadline, reading).await;
+    verdict.map_err(|refusal| Refusal { answer: Some(shown(status_line, &body)), ..refusal })
+}
+
+/// As text, whatever it is; nothing in it is looked at.
+fn shown(mut status_line: String, body: &[u8]) -> Box<str> {
+    status_line.push_str(&String::from_utf8_lossy(body));
+    // Replacement characters are longer than what they stand for.
+    status_line.truncate(status_line.floor_char_boundary(ANSWER_KEPT_MAX));
+    status_line.into()
+}
 
 /// The meaning of a status.
 pub(super) fn verdict(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Result<(), Refusal> {
     let answered = || format!("answered {status}");
-    let refusal = |fault, reason| Err(Refusal { fault, reason, retry_after: None });
+    let refusal = |fault, reason| Err(Refusal::new(fault, reason));
     match status.as_u16() {
         200..=299 => Ok(()),
         300..=399 => refusal(
             Fault::Poison,
             format!("{}; redirects are never followed: put the final address into `url`", answered()),
         ),
-        408 | 425 | 429 | 500..=599 => {
-            Err(Refusal { fault: Fault::Passing, reason: answered(), retry_after: retry_after(headers, now) })
-        }
+        408 | 425 | 429 | 500..=599 => Err(Refusal { retry_after: retry_after(headers, now), ..passing(answered()) }),
         410 => refusal(
             Fault::Fatal,
             format!("{}: the receiver wants no more; remove the member, or change its `url`", answered()),
@@ -35,7 +57,7 @@ pub(super) fn verdict(status: StatusCode, headers: &HeaderMap, now: SystemTime) 
 }
 
 /// Seconds, or a date (RFC 9110, 10.2.3). One that can not be read counts as none.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::from(u32::MAX))));
@@ -44,10 +66,12 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// Reads the body away, so that the connection can be used again; gives up on a long one.
-pub(super) async fn read_to_end(mut response: Response) {
+/// Reads the body away, so that the connection can be used again, and keeps its beginning; gives up on a long one.
+pub(super) async fn read_to_end(mut response: Response, kept: &mut Vec<u8>, kept_max: usize) {
     let mut read = 0;
     while let Ok(Some(chunk)) = response.chunk().await {
+        let room = kept_max.saturating_sub(kept.len());
+        kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
         read += chunk.len();
         if read > ANSWER_BYTES_MAX {
             return;
@@ -55,8 +79,14 @@ pub(super) async fn read_to_end(mut response: Response) {
     }
 }
 
-pub(super) fn unanswered(timeout: Duration) -> Refusal {
-    passing(format!("no answer within {} ms", timeout.as_millis()))
+pub(super) fn unanswered(timeout: Duration, stage: Stage) -> Refusal {
+    let waited_for = match stage {
+        Stage::Answer => "",
+        Stage::Token => ": the token endpoint has not answered",
+        Stage::Name => ": no name server has answered",
+        Stage::Connection => ": no connection came about",
+    };
+    passing(format!("no answer within {} ms{waited_for}", timeout.as_millis()))
 }
 
 pub(super) fn network(error: &reqwest::Error) -> Refusal {
@@ -75,8 +105,8 @@ pub(super) fn cause(error: &reqwest::Error) -> String {
     cause.to_string().chars().take(REASON_CHARS_MAX).collect()
 }
 
-fn passing(reason: String) -> Refusal {
-    Refusal { fault: Fault::Passing, reason, retry_after: None }
+pub(super) fn passing(reason: String) -> Refusal {
+    Refusal::new(Fault::Passing, reason)
 }
 
 #[cfg(test)]
@@ -101,6 +131,27 @@ mod tests {
             };
             assert_eq!(fault(status), expected, "{status}");
         }
+    }
+
+    #[test]
+    fn answer_that_is_kept_is_text_of_a_bounded_length() {
+        let line = || "HTTP/1.1 500 Internal Server Error\n\n".to_owned();
+        assert_eq!(
+            &*shown(line(), b"out of \xff order"),
+            "HTTP/1.1 500 Internal Server Error\n\nout of \u{fffd} order"
+        );
+        for body in [&b"\xff"[..], "\u{20ac}".as_bytes(), b"x"] {
+            let kept = shown(line(), &body.repeat(ANSWER_KEPT_MAX));
+            assert!(kept.len() <= ANSWER_KEPT_MAX && kept.len() > ANSWER_KEPT_MAX - 4, "{}", kept.len());
+        }
+    }
+
+    /// Refusals are moved from hand to hand, one for each failed attempt.
+    #[test]
+    fn refusal_stays_small_and_does_not_show_the_answer() {
+        assert!(size_of::<Refusal>() <= 64, "{}", size_of::<Refusal>());
+        let refusal = Refusal { answer: Some("secret".into()), ..passing("answered 500".into()) };
+        assert!(!format!("{refusal} {refusal:?} {refusal:#?}").contains("secret"));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! From a message to a request. What can not become one is refused for good: no later attempt would differ.
 
+use super::progress::noted;
 use super::sign::signatures;
-use super::{HttpError, HttpSettings, Refusal, SigningSecret};
+use super::{Auth, Body, HttpError, HttpSettings, Refusal, SigningSecret};
 use crate::change::{Act, Message};
 use crate::fault::Fault;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Request, Url};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -37,7 +38,7 @@ pub(super) struct Template {
 
 impl Template {
     pub(super) fn new(settings: HttpSettings) -> Result<Self, HttpError> {
-        let mut url = parse(&settings.url)?;
+        let mut url = parse("url", &settings.url)?;
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("sluicegate/", env!("CARGO_PKG_VERSION"))));
         if let Some(credentials) = take_credentials(&mut url) {
@@ -48,11 +49,30 @@ impl Template {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
+        if let Some(credentials) = credentials(&settings.auth)? {
+            headers.insert(AUTHORIZATION, credentials);
+        }
         Ok(Self { url, headers, sign: settings.sign })
     }
 
-    /// The request for `message`, signed as of `now`.
-    pub(super) fn request(&self, message: &Message, now: SystemTime) -> Result<Request, Refusal> {
+    pub(super) fn address(&self) -> &Url {
+        &self.url
+    }
+
+    /// Whether the body of `message` is encoded already.
+    pub(super) fn is_encoded(&self, message: &Message) -> bool {
+        let names = |name: &str| name.eq_ignore_ascii_case(CONTENT_ENCODING.as_str());
+        self.headers.contains_key(CONTENT_ENCODING) || message.headers.iter().any(|(name, _)| names(name))
+    }
+
+    /// The request for `message`, signed as of `now`. The signature is over the bytes of `body`, as they go over the wire.
+    pub(super) fn request(
+        &self,
+        message: &Message,
+        body: &Body,
+        authorization: Option<&HeaderValue>,
+        now: SystemTime,
+    ) -> Result<Request, Refusal> {
         let method = match &message.act {
             Act::Request { method: name } => {
                 Method::from_bytes(name.as_bytes()).map_err(|_| poison("the method is not one of HTTP".into()))?
@@ -60,8 +80,10 @@ impl Template {
             other => return Err(poison(format!("a message to {} can not be sent over HTTP", other.name()))),
         };
         let mut request = Request::new(method, self.url(&message.place).map_err(poison)?);
-        *request.headers_mut() = self.headers(message, now)?;
-        *request.body_mut() = Some(message.body.clone().into());
+        let mut headers = self.headers(message, authorization)?;
+        self.sign(message, body, now, &mut headers)?;
+        *request.headers_mut() = headers;
+        *request.body_mut() = Some(noted(body.bytes.clone()));
         Ok(request)
     }
 
@@ -93,8 +115,9 @@ impl Template {
         Ok(url)
     }
 
-    fn headers(&self, message: &Message, now: SystemTime) -> Result<HeaderMap, Refusal> {
+    fn headers(&self, message: &Message, authorization: Option<&HeaderValue>) -> Result<HeaderMap, Refusal> {
         let mut headers = self.headers.clone();
+        headers.extend(authorization.map(|value| (AUTHORIZATION, value.clone())));
         if !message.content_type.is_empty() {
             let value = HeaderValue::from_str(&message.content_type);
             headers.insert(CONTENT_TYPE, value.map_err(|_| poison("the content type is not a header value".into()))?);
@@ -109,25 +132,31 @@ impl Template {
         }
         // Extending replaces by name, and keeps several values of one name.
         headers.extend(own);
+        Ok(headers)
+    }
+
+    fn sign(&self, message: &Message, body: &Body, now: SystemTime, headers: &mut HeaderMap) -> Result<(), Refusal> {
         let id = &*message.id.0;
         let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let id_value = HeaderValue::from_str(id).map_err(|_| poison("the id is not a header value".into()))?;
         headers.insert(WEBHOOK_ID, id_value);
         headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(seconds));
         if !self.sign.is_empty() {
-            let signed = signatures(&self.sign, id, &seconds.to_string(), &message.body);
+            let signed = signatures(&self.sign, id, &seconds.to_string(), &body.bytes);
             headers.insert(WEBHOOK_SIGNATURE, HeaderValue::from_str(&signed).expect("base64 is a header value"));
         }
-        Ok(headers)
+        headers.extend(body.encoding.map(|encoding| (CONTENT_ENCODING, HeaderValue::from_static(encoding))));
+        Ok(())
     }
 }
 
-fn parse(text: &str) -> Result<Url, HttpError> {
+/// The address under `key`.
+pub(super) fn parse(key: &str, text: &str) -> Result<Url, HttpError> {
     let example = "give one such as https://example.com/hook";
     let mut url =
-        Url::parse(text).map_err(|error| HttpError(format!("`url` is not an address ({error}); {example}")))?;
+        Url::parse(text).map_err(|error| HttpError(format!("`{key}` is not an address ({error}); {example}")))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(HttpError(format!("`url` must begin with http:// or https:// and name a host; {example}")));
+        return Err(HttpError(format!("`{key}` must begin with http:// or https:// and name a host; {example}")));
     }
     url.set_fragment(None);
     Ok(url)
@@ -138,14 +167,32 @@ fn take_credentials(url: &mut Url) -> Option<HeaderValue> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }
-    let mut pair = percent_decoded(url.username());
-    pair.push(b':');
-    pair.extend(percent_decoded(url.password().unwrap_or_default()));
+    let value = basic(&percent_decoded(url.username()), &percent_decoded(url.password().unwrap_or_default()));
     url.set_username("").and_then(|()| url.set_password(None)).expect("an http address can have credentials");
-    let encoded = format!("Basic {}", STANDARD.encode(pair));
+    Some(value)
+}
+
+/// What goes with every request; a token that expires does not.
+fn credentials(auth: &Auth) -> Result<Option<HeaderValue>, HttpError> {
+    match auth {
+        Auth::None | Auth::OAuth(_) => Ok(None),
+        Auth::Basic { user, password } => Ok(Some(basic(user.as_bytes(), password.as_bytes()))),
+        Auth::Bearer(token) => {
+            let value = HeaderValue::from_str(&format!("Bearer {token}"));
+            let wrong = |_| HttpError("`bearer` holds bytes that a header can not carry; copy the token again".into());
+            let mut value = value.map_err(wrong)?;
+            value.set_sensitive(true);
+            Ok(Some(value))
+        }
+    }
+}
+
+/// RFC 7617.
+fn basic(user: &[u8], password: &[u8]) -> HeaderValue {
+    let encoded = format!("Basic {}", STANDARD.encode([user, b":", password].concat()));
     let mut value = HeaderValue::from_str(&encoded).expect("base64 is a header value");
     value.set_sensitive(true);
-    Some(value)
+    value
 }
 
 fn percent_decoded(text: &str) -> Vec<u8> {
@@ -185,7 +232,7 @@ fn is_dot_segment(segment: &str) -> bool {
 }
 
 fn poison(reason: String) -> Refusal {
-    Refusal { fault: Fault::Poison, reason, retry_after: None }
+    Refusal::new(Fault::Poison, reason)
 }
 
 #[cfg(test)]
@@ -197,8 +244,11 @@ mod tests {
 
     fn template(url: &str, headers: &[(&str, &str)]) -> Result<Template, HttpError> {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let timeout = Duration::from_secs(1);
-        Template::new(HttpSettings { url: url.into(), timeout, sign: Vec::new(), headers, ca: None })
+        Template::new(HttpSettings { headers, ..HttpSettings::new(url, Duration::from_secs(1)) })
+    }
+
+    fn request(template: &Template, message: &Message, now: SystemTime) -> Result<Request, Refusal> {
+        template.request(message, &Body::plain(message.body.clone()), None, now)
     }
 
     fn message(place: &str, headers: &[(&str, &str)]) -> Message {
@@ -238,7 +288,7 @@ mod tests {
     fn place_made_of_row_values_can_not_leave_the_address() {
         let template = template("http://a/hooks/7", &[]).expect("a template");
         for place in ["/..", "/../8", "/%2e%2E/8", "x/./y", "/..?a", "/a b", "/a#b", "/a\\..\\b", "/a\r\nb"] {
-            let refusal = template.request(&message(place, &[]), UNIX_EPOCH).expect_err("a refusal");
+            let refusal = request(&template, &message(place, &[]), UNIX_EPOCH).expect_err("a refusal");
             assert_eq!(refusal.fault, Fault::Poison, "{place}");
         }
     }
@@ -248,7 +298,7 @@ mod tests {
         let template = template("http://user:p%40ss@a/", &[("X-Team", "blue"), ("X-Kept", "1")]).expect("a template");
         let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_999);
         let request =
-            template.request(&message("", &[("x-team", "red"), ("x-team", "green")]), now).expect("a request");
+            request(&template, &message("", &[("x-team", "red"), ("x-team", "green")]), now).expect("a request");
         let all = |name: &str| -> Vec<&str> {
             request.headers().get_all(name).iter().map(|value| value.to_str().expect("text")).collect()
         };
@@ -265,13 +315,36 @@ mod tests {
     }
 
     #[test]
+    fn request_says_who_sends_it_in_the_way_that_is_set() {
+        let of = |auth: Auth, authorization: Option<&'static str>| {
+            let settings = HttpSettings { auth, ..HttpSettings::new("http://a/", Duration::from_secs(1)) };
+            let template = Template::new(settings).expect("a template");
+            let message = message("", &[]);
+            let authorization = authorization.map(HeaderValue::from_static);
+            let body = Body::plain(message.body.clone());
+            let request = template.request(&message, &body, authorization.as_ref(), UNIX_EPOCH).expect("a request");
+            let value = request.headers().get(AUTHORIZATION).cloned()?;
+            assert!(value.is_sensitive() || authorization.is_some());
+            Some(value.to_str().expect("text").to_owned())
+        };
+        let basic = Auth::Basic { user: "user".into(), password: "p@ss".into() };
+        assert_eq!(of(basic, None).as_deref(), Some("Basic dXNlcjpwQHNz"));
+        assert_eq!(of(Auth::Bearer("abc".into()), None).as_deref(), Some("Bearer abc"));
+        assert_eq!(of(Auth::None, Some("Bearer xyz")).as_deref(), Some("Bearer xyz"));
+        assert_eq!(of(Auth::None, None), None);
+        let wrong =
+            HttpSettings { auth: Auth::Bearer("x\ny".into()), ..HttpSettings::new("http://a/", Duration::ZERO) };
+        assert!(Template::new(wrong).err().expect("an error").to_string().starts_with("`bearer` "));
+    }
+
+    #[test]
     fn headers_that_are_not_theirs_are_refused_without_their_values() {
         for name in ["Content-Length", "transfer-encoding", "Webhook-Id", "webhook-anything", "bad name", "connection"]
         {
             let error = template("http://a", &[(name, "hidden")]).err().expect("an error").to_string();
             assert!(!error.contains("hidden"), "{error}");
             let template = template("http://a", &[]).expect("a template");
-            let refusal = template.request(&message("", &[(name, "hidden")]), UNIX_EPOCH).expect_err("a refusal");
+            let refusal = request(&template, &message("", &[(name, "hidden")]), UNIX_EPOCH).expect_err("a refusal");
             assert_eq!(refusal.fault, Fault::Poison);
         }
         let error = template("http://a", &[("x-token", "line\nbreak")]).err().expect("an error").to_string();

@@ -77,13 +77,13 @@ pub(super) fn missing(topic: &str) -> Refusal {
 }
 
 pub(super) fn poison(reason: String) -> Refusal {
-    Refusal { fault: Fault::Poison, reason, retry_after: None }
+    Refusal { fault: Fault::Poison, reason, retry_after: None, answer: None }
 }
 
 pub(super) fn passing(reason: String) -> Refusal {
-    Refusal { fault: Fault::Passing, reason, retry_after: None }
+    Refusal { fault: Fault::Passing, reason, retry_after: None, answer: None }
 }
 
 pub(super) fn fatal(reason: String) -> Refusal {
-    Refusal { fault: Fault::Fatal, reason, retry_after: None }
+    Refusal { fault: Fault::Fatal, reason, retry_after: None, answer: None }
 }

@@ -85,7 +85,7 @@ impl<'a> Trouble<'a> {
             _ => passing(None, "the server answered with an error"),
         };
         let reason = format!("{sentence} ({})", self.shown());
-        Refusal { fault, reason, retry_after }
+        Refusal { fault, reason, retry_after, answer: None }
     }
 
     /// The code, and for errors that say nothing else the text up to the first thing quoted: that may be of a row.
@@ -156,11 +156,11 @@ pub(super) fn network(what: &str, place: &dyn fmt::Display, error: &RedisError) 
 }
 
 pub(super) fn passing(reason: String) -> Refusal {
-    Refusal { fault: Fault::Passing, reason, retry_after: None }
+    Refusal { fault: Fault::Passing, reason, retry_after: None, answer: None }
 }
 
 pub(super) fn poison(reason: impl Into<String>) -> Refusal {
-    Refusal { fault: Fault::Poison, reason: reason.into(), retry_after: None }
+    Refusal { fault: Fault::Poison, reason: reason.into(), retry_after: None, answer: None }
 }
 
 #[cfg(test)]

@@ -244,7 +244,7 @@ impl Road {
             };
             let Some(address) = read_master(&answer, sentinel) else {
                 let reason = format!("no sentinel knows a master {name:?}; correct `sentinel.master`");
-                last = Some(Refusal { fault: Fault::Fatal, reason, retry_after: None });
+                last = Some(Refusal { fault: Fault::Fatal, reason, retry_after: None, answer: None });
                 continue;
             };
             let mut connection = self.dial.open(&address, Peer::Server).await?;
