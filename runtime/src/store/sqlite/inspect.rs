@@ -281,13 +281,13 @@ impl Inspection {
 
     fn dead(&mut self, connection: &Connection) {
         let mut found = Tally::default();
-        let error =
-            scan(connection, &format!("SELECT {} FROM dead NOT INDEXED", rows::DEAD), |row| {
-                match Dead::read(row).filter(|(id, checksum, dead)| *checksum == dead.checksum(*id)) {
-                    Some((_, checksum, _)) => found.add(checksum),
-                    None => {}
-                }
-            });
+        let error = scan(connection, &format!("SELECT {} FROM dead NOT INDEXED", rows::DEAD), |row| {
+            if let Some((id, checksum, dead)) = Dead::read(row)
+                && checksum == dead.checksum(id)
+            {
+                found.add(checksum);
+            }
+        });
         self.unreadable("dead", error);
         self.compare_table(Table::Dead, "dead letters", found);
     }
