@@ -308,9 +308,9 @@ impl Desk {
         let state = match (self.standing, self.pushers_waiting) {
             (Standing::Halted, _) => "halted",
             (Standing::Open, _) => "open",
-            (Standing::Parked, _) => "parked",
+            (Standing::Parked, 0) => "parked",
             (Standing::Flowing, 0) => "flowing",
-            (Standing::Flowing, _) => "full",
+            (_, _) => "full",
         };
         if self.shown.replace(state) != Some(state) {
             stats.state.set(state);

@@ -76,7 +76,7 @@ fn message_that_is_refused_for_good_is_counted_and_logged_with_its_id_and_holds_
     assert_eq!(house.stop(), 0, "{}", house.log());
     let lines: Vec<Value> =
         house.log().lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect();
-    let told = lines.iter().find(|l| l["fields"]["message"] == "message is refused for good").expect("a line for it");
+    let told = lines.iter().find(|l| l["fields"]["message"] == "message is refused for good and set aside").expect("a line for it");
     assert_eq!((&told["level"], &told["fields"]["member"]), (&"WARN".into(), &"1".into()));
     assert_eq!(told["fields"]["id"], arrivals[0].id());
     assert_eq!(told["fields"]["reason"], "answered 400 Bad Request");
@@ -107,5 +107,7 @@ fn customer_that_is_gone_for_good_halts_its_own_lane_only() {
     assert!(lanes[0]["last_error"].as_str().is_some_and(|e| e.contains("wants no more; remove the member")), "{lanes}");
     assert!(house.log().contains("lane is halted"), "{}", house.log());
     assert_eq!(house.stop(), 0, "{}", house.log());
-    assert!(!house.confirmed(&sql, &end), "its messages are not lost");
+    assert!(house.confirmed(&sql, &end), "its messages are on disk, and the log is free");
+    let parked = std::fs::metadata(house.path("state/state.db")).map(|file| file.len()).unwrap_or_default();
+    assert!(parked > 0, "they are in the state");
 }
