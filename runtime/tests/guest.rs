@@ -42,6 +42,7 @@ struct Bench {
     config: Vec<(String, String)>,
     limits: Limits,
     routes: Vec<String>,
+    expected: Vec<String>,
     host: Option<GuestHost>,
     next_row: u64,
 }
@@ -50,7 +51,8 @@ impl Bench {
     fn new() -> Self {
         let (folder, state) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
         let routes = vec!["customer".to_owned()];
-        Self { folder, state, config: Vec::new(), limits: Limits::default(), routes, host: None, next_row: 0 }
+        let (config, expected, limits) = (Vec::new(), Vec::new(), Limits::default());
+        Self { folder, state, config, limits, routes, expected, host: None, next_row: 0 }
     }
 
     /// The hostile guest in one of its modes.
@@ -92,6 +94,7 @@ impl Bench {
             pipeline: "parcels".into(),
             folder: self.folder.path().to_owned(),
             listed: None,
+            expected: self.expected.clone(),
             per_guest: HashMap::from(per_guest),
             routes: self.routes.clone(),
         };

@@ -7,11 +7,15 @@
 mod inspection;
 mod mapping;
 mod names;
+mod rehearsal;
 mod reload;
 mod ring;
+mod survey;
 mod terminal;
 
 pub use inspection::Inspection;
+pub use rehearsal::{Rehearsal, Unready};
+pub use survey::survey;
 pub use terminal::{Screen, picture};
 
 use crate::admin::{self, Registry};

@@ -12,6 +12,7 @@
 //! Begin with [`load`]; then `section.rs` for how a table is read; `source.rs`, `target.rs` and `route.rs` for the longest of them,
 //! each with a file per kind beside it.
 
+mod case;
 mod debezium;
 mod entry;
 mod excerpt;
@@ -40,6 +41,9 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use case::{
+    CaseChange, CasePlan, CaseTable, CaseValue, Expectation, ExpectedBody, ExpectedMessage, Judged, load_case,
+};
 pub use excerpt::Excerpt;
 pub use globs::{ColumnRule, Globs, TableRule};
 pub use mistake::{Mistake, Mistakes};
@@ -51,7 +55,7 @@ pub use plan::{
 pub use secret::Secret;
 
 use host::{HOST_FILE, read_host_file};
-use page::{Reading, TOML_LEN_MAX};
+use page::{Filling, Reading, TOML_LEN_MAX};
 use pipeline::{PIPELINE_FILE, read_pipeline};
 use std::path::{Path, PathBuf};
 
@@ -73,7 +77,18 @@ pub fn load_with(
     env: &dyn Fn(&str) -> Option<String>,
     librdkafka: &dyn Fn(&str, &str) -> Result<(), String>,
 ) -> Result<Plan, Mistakes> {
-    let reading = Reading::new(env, librdkafka);
+    finished(Reading::new(env, librdkafka), dir)
+}
+
+/// As [`load`], for what connects to nothing: addresses, secrets and certificates that this machine does not have are made up.
+///
+/// # Errors
+/// As [`load`], but for those.
+pub fn load_made_up(dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Mistakes> {
+    finished(Reading::new(env, &|_, _| Ok(())).filling(Filling::MadeUp), dir)
+}
+
+fn finished(reading: Reading<'_>, dir: &Path) -> Result<Plan, Mistakes> {
     let plan = read_folder(&reading, dir);
     let mut mistakes = reading.mistakes.into_inner();
     match plan {

@@ -7,9 +7,11 @@
 //! The corridor holds one unpaid share of each ticket until all of a batch's messages stand in lanes, so nothing is confirmed
 //! that it has not looked at. A full lane makes it wait, which stops the source; it never skips.
 
+mod address;
 mod chain;
 mod ids;
 mod policy;
+mod rehearsal;
 mod render;
 mod route;
 mod shape;
@@ -19,6 +21,7 @@ mod shape_tests;
 mod tests;
 
 pub use policy::OnError;
+pub use rehearsal::{Fate, Rehearsed, RehearsedMessage, rehearse};
 pub use render::{Escape, RenderError, render};
 pub use route::{Road, Route, RouteSettings, TableFilter};
 pub use shape::{Body, CacheForm, Shape};
@@ -27,8 +30,8 @@ use crate::change::{Batch, Schema};
 use crate::guest::Transform;
 use crate::lane::Parcel;
 use crate::ledger::Ticket;
-use crate::sink::format::ShownRow;
 use crate::telemetry::{PipelineStats, count};
+use address::address;
 use chain::Outcome;
 use policy::Policy;
 use route::{Addressed, Routed, Unroutable};
@@ -154,31 +157,12 @@ impl Corridor {
 
     fn route(&mut self, batch: &Batch, row: usize, outcome: Outcome, out: &mut Vec<Addressed>) {
         let schema = batch.schema_of(row);
-        let shown = |edits| ShownRow { schema, row: batch.row(row), edits };
+        let (complaints, settings) = (&mut self.complaints, &self.settings);
+        address(&settings.routes, (batch, row), &outcome, out, &mut |attempt| {
+            keep(attempt.made, attempt.routed, complaints, settings);
+        });
         match outcome {
-            Outcome::Drop => {}
-            Outcome::Pass(edits) => {
-                let routed = Routed { batch, row, shown: shown(edits.as_deref()), first: out.len() };
-                for route in &self.settings.routes {
-                    if route.takes(schema, routed.shown.row.head.op) {
-                        let made = route.messages(&routed, None, &mut 0, out);
-                        keep(made, &routed, &mut self.complaints, &self.settings);
-                    }
-                }
-            }
-            Outcome::Emit { edits, messages } => {
-                let routed = Routed { batch, row, shown: shown(edits.as_deref()), first: out.len() };
-                let mut made: HashMap<&str, u32> = HashMap::new();
-                for emitted in &messages {
-                    let index = made.entry(&emitted.route).or_default();
-                    let route = self.settings.routes.iter().find(|r| r.name() == emitted.route);
-                    let made = match route {
-                        Some(route) => route.messages(&routed, Some(emitted), index, out),
-                        None => Err(Unroutable::NoRoute { route: emitted.route.clone() }),
-                    };
-                    keep(made, &routed, &mut self.complaints, &self.settings);
-                }
-            }
+            Outcome::Drop | Outcome::Pass(_) | Outcome::Emit { .. } => {}
             Outcome::Reject { guest, generation, rejection } => {
                 count(&self.settings.stats.dead_total);
                 if self.settings.on_error == OnError::Skip {
