@@ -7,6 +7,8 @@ mod cost;
 mod inspect;
 mod listen;
 mod new;
+mod record;
+mod replay;
 mod run;
 mod status;
 mod test;
@@ -90,6 +92,19 @@ enum Verb {
     ///
     /// Example: sluicegate new orders --source postgres://me@127.0.0.1/shop --table public.orders
     New(new::New),
+    /// Write rows of a table into a case, with columns masked that should stay where they are.
+    ///
+    /// Example: sluicegate record orders --source db --table public.orders --mask note
+    Record(record::Record),
+    /// Play a case through another .wasm than the one in the folder, and show what would come out otherwise.
+    ///
+    /// Example: sluicegate replay pipelines/orders/cases/first.toml /tmp/orders.wasm
+    Replay {
+        /// A case of a pipeline.
+        case: PathBuf,
+        /// The guest that takes the place of the one of its name, or of the only one.
+        wasm: PathBuf,
+    },
     /// Take HTTP requests, show them, and answer that all is well: a receiver to try a pipeline with.
     ///
     /// Example: sluicegate listen 127.0.0.1:8099
@@ -137,6 +152,8 @@ pub fn main() -> ExitCode {
         Verb::Check { dir, connect } => check::check(&dir, connect).into(),
         Verb::Status { dir, json, watch } => status::status(&dir, json, watch).into(),
         Verb::New(arguments) => new::run(&arguments).into(),
+        Verb::Record(arguments) => record::run(&arguments).into(),
+        Verb::Replay { case, wasm } => replay::run(&case, &wasm).into(),
         Verb::Listen { address } => listen::run(address).into(),
         Verb::Build(arguments) => build::run(&arguments).into(),
         Verb::Test(arguments) => test::run(&arguments).into(),

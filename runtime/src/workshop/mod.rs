@@ -12,6 +12,7 @@ pub mod listen;
 pub mod new;
 mod paint;
 pub mod place;
+pub mod replay;
 mod sdk;
 pub mod table;
 pub mod toolchain;

@@ -35,7 +35,8 @@ fn build(name: &str, feature: Option<&str>, machine: &str) -> PathBuf {
     let lock = File::create(target.join("lock")).expect("a lock file");
     lock.lock().expect("the lock");
     let folder = root.join("guests").join(name);
-    let toolchain = Toolchain::find(&folder, machine, |doing| eprintln!("{doing} ...")).unwrap_or_else(|e| panic!("{e}"));
+    let toolchain =
+        Toolchain::find(&folder, machine, |doing| eprintln!("{doing} ...")).unwrap_or_else(|e| panic!("{e}"));
     let guest = GuestCrate::look(&folder, Some(&target)).unwrap_or_else(|e| panic!("guests/{name}: {e}"));
     let features: Vec<&str> = feature.into_iter().collect();
     let status = guest.build(toolchain, machine, &features).arg("--quiet").status().expect("cargo starts");

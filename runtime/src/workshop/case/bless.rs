@@ -73,7 +73,7 @@ fn message_table(message: &FoundMessage) -> Table {
 
 /// Without what says when the change was read and where it stood: that is another time each run, or no matter of the guest's. What is
 /// null is not said either: TOML has no word for it.
-fn lasting(json: &Json) -> Json {
+pub(super) fn lasting(json: &Json) -> Json {
     let Json::Object(fields) = json else { return json.clone() };
     let fields: Map<String, Json> =
         fields.iter().filter(|(_, v)| !v.is_null()).map(|(n, v)| (n.clone(), lasting(v))).collect();

@@ -1,5 +1,6 @@
 //! What came of a change, in the words of a case.
 
+use super::bless::lasting;
 use crate::change::{Act, CacheValue, Message, pairs};
 use crate::config::Judged;
 use crate::pipeline::{Fate, Rehearsed, RehearsedMessage};
@@ -49,6 +50,16 @@ impl Found {
     /// Of a change that the pipeline does not see.
     pub fn unseen() -> Self {
         Self { verdict: Judged::Unseen, rejection: None, messages: Vec::new(), unroutable: Vec::new() }
+    }
+}
+
+impl FoundMessage {
+    /// The body without what is another at each run.
+    pub fn lasting_body(&self) -> FoundBody {
+        match &self.body {
+            FoundBody::Json(json) => FoundBody::Json(lasting(json)),
+            other => other.clone(),
+        }
     }
 }
 

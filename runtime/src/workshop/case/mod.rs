@@ -13,6 +13,7 @@ mod written;
 
 pub use bless::{blessed, toml_of, write_expectation};
 pub use compare::{Difference, differences};
+pub(super) use compare::{shown, way};
 pub use found::{Found, FoundBody, FoundMessage, FoundRejection};
 pub use written::{Recording, tag_of};
 
