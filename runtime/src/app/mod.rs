@@ -86,6 +86,8 @@ pub struct Ground {
     store: Arc<dyn Store>,
     guests: HostSettings,
     registry: watch::Sender<Arc<Registry>>,
+    /// Whether `/rows` shows rows.
+    shows_rows: bool,
     /// Why the last edit was not taken.
     complaint: Arc<Note>,
     /// How the files of the configuration looked when they were read last.
@@ -105,7 +107,12 @@ impl Ground {
         let (registry, seen) = watch::channel(Arc::new(Registry::empty(plan.host.memory, complaint.clone())));
         let token = plan.host.token.as_ref().map(|t| t.expose().to_owned());
         tokio::spawn(admin::serve(listener, seen, token));
-        Ok(Self { dir: dir.to_owned(), store, guests, registry, complaint, read: Mutex::default() })
+        Ok(Self { dir: dir.to_owned(), store, guests, registry, shows_rows: false, complaint, read: Mutex::default() })
+    }
+
+    /// Lets the admin address show rows with their keys.
+    pub fn showing_rows(self) -> Self {
+        Self { shows_rows: true, ..self }
     }
 
     /// Says why an edit was not taken after all.
@@ -198,6 +205,9 @@ impl App {
             admin = %plan.host.admin,
             "started"
         );
+        if ground.shows_rows {
+            registry.pipelines.iter().for_each(|pipeline| pipeline.stats.tap.open());
+        }
         ground.registry.send_replace(Arc::new(registry));
         let lanes = roads.into_lanes();
         Ok(Self { plan, rings, corridors, lanes, stop_guests, closing, ended: has_ended })

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod check;
 mod cost;
+mod dev;
 mod inspect;
 mod listen;
 mod new;
@@ -62,6 +63,9 @@ enum Verb {
         /// The pipelines folder.
         #[arg(default_value = "pipelines")]
         dir: PathBuf,
+        /// Let the admin address show the last rows, with their keys, at /rows: for `sluicegate dev`.
+        #[arg(long)]
+        show_rows: bool,
     },
     /// Read the configuration and the guests, and show every mistake.
     ///
@@ -105,6 +109,10 @@ enum Verb {
         /// The guest that takes the place of the one of its name, or of the only one.
         wasm: PathBuf,
     },
+    /// Build, test and swap at every change of a source, and show the rows that pass: one command to work with.
+    ///
+    /// Example: DB_URL=postgres://me@127.0.0.1/shop sluicegate dev pipelines
+    Dev(dev::Dev),
     /// Take HTTP requests, show them, and answer that all is well: a receiver to try a pipeline with.
     ///
     /// Example: sluicegate listen 127.0.0.1:8099
@@ -148,7 +156,11 @@ pub fn main() -> ExitCode {
     // One provider for everything in the process that speaks TLS; only another one that is already there makes this fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match arguments.verb {
-        Verb::Run { dir } => run::run(&dir, arguments.log).into(),
+        Verb::Run { dir, show_rows } => {
+            let rows = if show_rows { run::Rows::Shown } else { run::Rows::Hidden };
+            run::run(&dir, arguments.log, rows).into()
+        }
+        Verb::Dev(dev) => dev::run(&dev).into(),
         Verb::Check { dir, connect } => check::check(&dir, connect).into(),
         Verb::Status { dir, json, watch } => status::status(&dir, json, watch).into(),
         Verb::New(arguments) => new::run(&arguments).into(),

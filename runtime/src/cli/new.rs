@@ -20,12 +20,13 @@ pub struct New {
     #[arg(long, value_name = "COLUMN")]
     mask: Vec<String>,
     /// Where `guests` and `pipelines` lie, or are made, if not here.
-    #[arg(long, default_value = "", hide_default_value = true, value_name = "FOLDER")]
-    root: PathBuf,
+    #[arg(long, value_name = "FOLDER")]
+    root: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &New) -> Exit {
-    let New { name, root, .. } = arguments;
+    let New { name, .. } = arguments;
+    let root = &arguments.root();
     if let Some(rule) = wrong_name(name) {
         eprintln!("{name:?} can not be a guest's name: {rule}");
         return Exit::Usage;
@@ -63,16 +64,22 @@ pub(super) fn run(arguments: &New) -> Exit {
             Exit::Done
         }
         Err(error) => {
-            eprintln!("{}: {error}", root.display());
+            eprintln!("{}: {error}", root.join("guests").display());
             Exit::Failed
         }
+    }
+}
+
+impl New {
+    fn root(&self) -> PathBuf {
+        self.root.clone().unwrap_or_default()
     }
 }
 
 type Look = (String, crate::source::TableSample, Settings);
 
 fn found(arguments: &New) -> Result<Look, String> {
-    let dir = arguments.root.join("pipelines");
+    let dir = arguments.root().join("pipelines");
     let known = workshop::plan(&dir).map(|plan| plan.sources).unwrap_or_default();
     if let (Some(source), Some(table)) = (&arguments.source, &arguments.table) {
         let found = super::block_on(table::look(&dir, source, table, ROWS))?;
@@ -97,7 +104,7 @@ fn fresh(dir: &Path, name: &str) -> (String, SourceAt) {
 }
 
 fn next(arguments: &New, settings: &Settings) {
-    let below = |path: &str| arguments.root.join(path).components().collect::<PathBuf>();
+    let below = |path: &str| arguments.root().join(path);
     let guest = below(&format!("guests/{}/Cargo.toml", arguments.name));
     let pipelines = below("pipelines");
     // The usual folder needs no saying.

@@ -4,7 +4,7 @@ use super::Exit;
 use crate::guest::{Engine, HostSettings, this_program};
 use crate::workshop::Paint;
 use crate::workshop::replay::{Replayed, lines, replay};
-use crate::workshop::trial::cut;
+use crate::workshop::trial::{counted, cut};
 use std::path::Path;
 
 pub(super) fn run(case: &Path, wasm: &Path) -> Exit {
@@ -46,7 +46,7 @@ fn print(replayed: &Replayed, wasm: &Path, paint: Paint) {
             .for_each(|l| println!("  {}", paint.good(&format!("+ {}", cut(l)))));
     }
     match changed {
-        0 => println!("all {} changes come out the same", case.changes.len()),
-        _ => println!("{changed} of {} changes come out otherwise", case.changes.len()),
+        0 => println!("{}, and nothing comes out otherwise", counted(case.changes.len(), "change")),
+        _ => println!("{changed} of {} come out otherwise", counted(case.changes.len(), "change")),
     }
 }

@@ -15,7 +15,14 @@ use tracing_subscriber::EnvFilter;
 /// How often the picture is drawn again.
 const REDRAW: Duration = Duration::from_millis(500);
 
-pub(super) fn run(dir: &Path, log: LogForm) -> Exit {
+/// Whether the admin address shows rows, with their keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    Hidden,
+    Shown,
+}
+
+pub(super) fn run(dir: &Path, log: LogForm, rows: Rows) -> Exit {
     let plan = match load(dir) {
         Ok(plan) => plan,
         Err(exit) => return exit,
@@ -33,6 +40,7 @@ pub(super) fn run(dir: &Path, log: LogForm) -> Exit {
     let title = format!("{}   http://{}", dir.display(), plan.host.admin);
     let exit = runtime.block_on(async move {
         let ground = match Ground::open(dir, &plan).await {
+            Ok(ground) if rows == Rows::Shown => ground.showing_rows(),
             Ok(ground) => ground,
             Err(ending) => return say(&ending),
         };

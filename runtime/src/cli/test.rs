@@ -3,7 +3,7 @@
 use super::Exit;
 use crate::config::Plan;
 use crate::guest::{Engine, HostSettings, this_program};
-use crate::workshop::trial::{Mend, Tally, Trial};
+use crate::workshop::trial::{Mend, Tally, Trial, counted};
 use crate::workshop::{self, LOOK_EVERY, Paint, Snapshot};
 use std::path::{Path, PathBuf};
 
@@ -88,7 +88,7 @@ fn summary(tally: &Tally, dir: &Path) -> String {
     let Tally { held, failed, blessed } = *tally;
     match (held + failed + blessed, blessed) {
         (0, _) => format!("no case in {}; a case is a file PIPELINE/cases/NAME.toml", dir.display()),
-        (_, 0) => format!("{held} cases held, {failed} failed"),
-        _ => format!("{held} cases held, {blessed} blessed, {failed} failed"),
+        (_, 0) => format!("{} held, {failed} failed", counted(held, "case")),
+        _ => format!("{} held, {blessed} blessed, {failed} failed", counted(held, "case")),
     }
 }

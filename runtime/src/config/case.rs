@@ -18,7 +18,7 @@
 use super::entry::{Entry, Node};
 use super::excerpt::Excerpt;
 use super::guest::json_of;
-use super::mistake::Mistakes;
+use super::mistake::{Mistakes, nearest};
 use super::page::{Filling, Reading, TOML_LEN_MAX};
 use super::section::Section;
 use crate::change::Op;
@@ -206,6 +206,19 @@ const OPS: [(&str, Op); 5] = [
 fn read_change(section: &Section<'_>) -> Option<CaseChange> {
     let given: Vec<(Op, Entry<'_>)> = OPS.iter().filter_map(|(key, op)| Some((*op, section.entry(key)?))).collect();
     let [(op, table_entry)] = given.as_slice() else {
+        let near = section.entries().into_iter().find_map(|entry| {
+            let key = nearest(entry.key, OPS.map(|(key, _)| key))?;
+            Some((entry, key))
+        });
+        if let (true, Some((slip, key))) = (given.is_empty(), near) {
+            slip.page.mistake(
+                &slip.subject,
+                slip.key_at.clone(),
+                "there is no such key",
+                format!("did you mean \"{key}\"?"),
+            );
+            return None;
+        }
         let rule =
             if given.is_empty() { "this change does not say what happened" } else { "a change is one thing only" };
         section.mistake(rule, "write one of insert, update, delete, truncate, read, as in insert = \"schema.table\"");

@@ -26,11 +26,12 @@ pub use render::{Escape, RenderError, render};
 pub use route::{Road, Route, RouteSettings, TableFilter};
 pub use shape::{Body, CacheForm, Shape};
 
-use crate::change::{Batch, Schema};
+use crate::change::{Batch, Schema, Template};
 use crate::guest::Transform;
 use crate::lane::Parcel;
 use crate::ledger::Ticket;
-use crate::telemetry::{PipelineStats, count};
+use crate::sink::format::ShownRow;
+use crate::telemetry::{PipelineStats, TappedRow, count};
 use address::address;
 use chain::Outcome;
 use policy::Policy;
@@ -103,7 +104,11 @@ impl Corridor {
         let outcomes = self.judge(batch, &rows).await;
         let mut addressed = Vec::with_capacity(rows.len());
         for (&row, outcome) in rows.iter().zip(outcomes) {
+            let seen = stats.tap.is_open().then(|| (tapped(batch, row as usize, &outcome), addressed.len()));
             self.route(batch, row as usize, outcome, &mut addressed);
+            if let Some((seen, before)) = seen {
+                stats.tap.push(TappedRow { messages: (addressed.len() - before) as u64, ..seen });
+            }
         }
         stats.messages_total.fetch_add(addressed.len() as u64, Relaxed);
         ticket.owe(addressed.len() as u64);
@@ -186,6 +191,26 @@ impl Corridor {
             }
         }
     }
+}
+
+/// A row as somebody who watches sees it.
+fn tapped(batch: &Batch, row: usize, outcome: &Outcome) -> TappedRow {
+    let schema = batch.schema_of(row);
+    let shown = ShownRow { schema, row: batch.row(row), edits: None };
+    let key = Template::parse("{key}").ok().and_then(|key| render(&key, &shown, Escape::Plain).ok());
+    let verdict = match outcome {
+        Outcome::Pass(edits) => if edits.is_some() { "pass, edited" } else { "pass" }.to_owned(),
+        Outcome::Drop => "drop".into(),
+        Outcome::Emit { messages, .. } => {
+            let routes: Vec<&str> = messages.iter().map(|message| message.route.as_str()).collect();
+            format!("emit to {}", routes.join(", "))
+        }
+        Outcome::Reject { guest, rejection, .. } => {
+            format!("reject, by {guest}: {}: {}", rejection.code, rejection.message)
+        }
+    };
+    let op = shown.row.head.op.name().to_owned();
+    TappedRow { number: 0, op, table: schema.full_name(), key: key.unwrap_or_default(), verdict, messages: 0 }
 }
 
 fn keep(made: Result<(), Unroutable>, routed: &Routed<'_>, complaints: &mut Complaints, settings: &PipelineSettings) {

@@ -8,6 +8,7 @@
 pub mod bench;
 pub mod build;
 pub mod case;
+pub mod dev;
 pub mod listen;
 pub mod new;
 mod paint;

@@ -80,7 +80,7 @@ impl Trial<'_> {
             Ok(case) => (self.case(pipeline, &case).await, case.changes.len()),
             Err(mistakes) => (Outcome::Failed(mistakes.to_string()), 0),
         };
-        let took = self.paint.faint(&format!("{changes} changes, {}", shown_duration(began.elapsed())));
+        let took = self.paint.faint(&format!("{}, {}", counted(changes, "change"), shown_duration(began.elapsed())));
         match outcome {
             Outcome::Held => {
                 tally.held += 1;
@@ -198,6 +198,11 @@ pub fn cut(value: &str) -> String {
     let end = value.floor_char_boundary(VALUE_LEN_MAX);
     let shown: String = value[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if end < value.len() { format!("{shown}…") } else { shown }
+}
+
+/// `1 change`, `2 changes`.
+pub fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// `12 ms`, `3.1 s`.

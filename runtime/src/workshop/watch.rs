@@ -36,6 +36,12 @@ impl Snapshot {
         }
         snapshot
     }
+
+    /// But for files with this ending.
+    pub fn without(mut self, extension: &str) -> Self {
+        self.0.retain(|path, _| path.extension().is_none_or(|other| other != extension));
+        self
+    }
 }
 
 #[cfg(test)]

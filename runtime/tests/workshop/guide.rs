@@ -1,6 +1,6 @@
 //! The guide, word by word, by somebody who has the program, Rust and a PostgreSQL, and nothing else; with a clock in the hand.
 
-use crate::postgres::Server;
+use crate::postgres::{Server, Sql};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -130,12 +130,8 @@ fn stranger_gets_the_first_own_row_within_five_minutes() {
     let (_listening, delivered) = stranger.terminal(&["listen", &format!("127.0.0.1:{listening}")]);
     let hello = delivered.recv_timeout(DELIVERY_MAX).expect("it says where it listens");
     assert!(hello.contains("listening on"), "{hello}");
-    let (_running, _) = stranger.terminal(&["run"]);
-    let until = Instant::now() + DELIVERY_MAX;
-    while sql.one("SELECT count(*) FROM pg_replication_slots WHERE active") != "1" {
-        assert!(Instant::now() < until, "it reads from the database");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let (running, _) = stranger.terminal(&["run"]);
+    until_slot_is(&sql, "t");
     sql.run(
         "INSERT INTO orders (customer_id, status, note) VALUES (8, 'new', NULL), (8, 'paid', ' leave at the door ')",
     );
@@ -144,4 +140,42 @@ fn stranger_gets_the_first_own_row_within_five_minutes() {
     assert!(line.contains("\"note\":\"leave at the door\"") && line.contains("\"id\":4"), "{line}");
     println!("new to own test: {after_test:?}, to built: {after_build:?}, to the first row delivered: {all:?}");
     assert!(all < ALL_MAX, "it took {all:?}");
+
+    drop(running);
+    until_slot_is(&sql, "f");
+    all_in_one(&stranger, &sql);
+}
+
+/// The guide's last step: `dev` starts the host, shows rows, leaves a compiler's error on the screen, and goes on when it is mended.
+fn all_in_one(stranger: &Stranger, sql: &Sql) {
+    let (_dev, heard) = stranger.terminal(&["dev"]);
+    let until = |words: &str| {
+        let mut seen = Vec::new();
+        while let Ok(line) = heard.recv_timeout(DELIVERY_MAX) {
+            if line.contains(words) {
+                return line;
+            }
+            seen.push(line);
+        }
+        panic!("{words:?} is not in {seen:#?}");
+    };
+    until("waiting for rows and changes");
+    until_slot_is(sql, "t");
+    sql.run("INSERT INTO orders (customer_id, status, note) VALUES (9, 'paid', NULL)");
+    assert_eq!(until("insert "), "insert   public.orders 5   pass, 1 out");
+    let source = "guests/orders/src/lib.rs";
+    stranger.edit(source, |text| text + "fn slip() -> u8 {\n    \"text\"\n}\n");
+    until("mismatched types");
+    until("waiting for a change that mends it");
+    stranger.edit(source, |text| text.replace("fn slip() -> u8 {\n    \"text\"\n}\n", ""));
+    until("built  orders/orders.wasm");
+    until("waiting for rows and changes");
+}
+
+fn until_slot_is(sql: &Sql, active: &str) {
+    let until = Instant::now() + DELIVERY_MAX;
+    while sql.one("SELECT active FROM pg_replication_slots") != active {
+        assert!(Instant::now() < until, "the slot is active: {active}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
