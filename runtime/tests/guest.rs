@@ -348,6 +348,19 @@ async fn rows_wait_until_the_first_usable_file_comes() {
 }
 
 #[tokio::test]
+async fn rows_wait_for_a_guest_that_is_expected_and_was_not_built() {
+    let bench = Bench { expected: vec!["parcels".into()], ..Bench::new() }.start();
+    bench.until("parcels.wasm", "that it is missing", |s| s.last_error.get().is_some()).await;
+    let guest = bench.only();
+    let judging = tokio::spawn(async move { guest.judge(Arc::new(rows(0, &[false; 2])), offered(2)).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!judging.is_finished(), "nothing passes by code that is not there yet");
+    bench.drop_in("parcels.wasm", &guests::module("parcels"));
+    let judged = timeout(PATIENCE, judging).await.expect("in time").expect("no panic");
+    assert_eq!(letters(&judged), ["emit"; 2]);
+}
+
+#[tokio::test]
 async fn swap_under_load_loses_no_row_and_doubles_none() {
     let bench = Bench::new();
     bench.drop_in("parcels.wasm", &guests::module("parcels"));

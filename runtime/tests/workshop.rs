@@ -15,3 +15,5 @@ mod cases;
 mod guide;
 #[path = "workshop/mistakes.rs"]
 mod mistakes;
+#[path = "workshop/tables.rs"]
+mod tables;

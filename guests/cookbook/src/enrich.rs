@@ -32,7 +32,8 @@ mod tests {
 
     #[test]
     fn a_known_code_gets_its_name_and_another_one_says_so() {
-        let mut guest = TestGuest::<enrich>::new([("carriers", "np=Northern Parcels, ex=Express")]).expect("a good config");
+        let mut guest =
+            TestGuest::<enrich>::new([("carriers", "np=Northern Parcels, ex=Express")]).expect("a good config");
         assert!(guest.run(&parcel("ex")).sets("carrier_name", "Express"));
         assert!(guest.run(&parcel("zz")).sets("carrier_name", "unknown"));
     }

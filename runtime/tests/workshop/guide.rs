@@ -83,7 +83,7 @@ fn pasted() -> (String, String) {
         let from = guide.find(fence).expect("the guide has such a block") + fence.len();
         guide[from..].split("```").next().expect("it ends").to_owned()
     };
-    (block("```rust\n"), block("```rust,ignore\n"))
+    (block("```rust\n"), block("```rs\n"))
 }
 
 fn free_port() -> u16 {

@@ -16,7 +16,7 @@ const COLUMNS_MAX: usize = 4096;
 ///
 /// # Errors
 /// What the case says that can not be.
-pub(super) fn batches(case: &CasePlan, plan: &Plan, pipeline: &PipelinePlan) -> Result<Vec<Batch>, Mistake> {
+pub(super) fn batches(case: &CasePlan, plan: &Plan, pipeline: &PipelinePlan) -> Result<Vec<Batch>, Box<Mistake>> {
     let mut tables = Tables { case, plan, all: Vec::new() };
     let mut batches: Vec<Batch> = Vec::new();
     let mut committed_at = FIRST_COMMIT_US - SECOND_US;
@@ -59,17 +59,17 @@ fn empty(source: &str) -> Batch {
 }
 
 /// A mistake at a change.
-fn wrong(case: &CasePlan, change: &CaseChange, rule: impl Into<String>, remedy: impl Into<String>) -> Mistake {
-    Mistake {
+fn wrong(case: &CasePlan, change: &CaseChange, rule: impl Into<String>, remedy: impl Into<String>) -> Box<Mistake> {
+    Box::new(Mistake {
         file: case.path.display().to_string(),
         place: Some(change.place.clone()),
         subject: format!("{} {}", change.op.name(), change.table),
         rule: rule.into(),
         remedy: remedy.into(),
-    }
+    })
 }
 
-fn source_of(case: &CasePlan, change: &CaseChange, pipeline: &PipelinePlan) -> Result<String, Mistake> {
+fn source_of(case: &CasePlan, change: &CaseChange, pipeline: &PipelinePlan) -> Result<String, Box<Mistake>> {
     let has = pipeline.sources.join(", ");
     match (&change.source, pipeline.sources.as_slice()) {
         (Some(source), sources) if sources.contains(source) => Ok(source.clone()),
@@ -105,7 +105,7 @@ struct Table {
 }
 
 impl Tables<'_> {
-    fn index_of(&mut self, source: &str, change: &CaseChange) -> Result<usize, Mistake> {
+    fn index_of(&mut self, source: &str, change: &CaseChange) -> Result<usize, Box<Mistake>> {
         let same = |table: &Table| table.schema.source == source && table.schema.full_name() == change.table;
         if let Some(at) = self.all.iter().position(same) {
             return Ok(at);
@@ -116,7 +116,7 @@ impl Tables<'_> {
         Ok(self.all.len() - 1)
     }
 
-    fn table(&self, id: SchemaId, source: &str, change: &CaseChange) -> Result<Table, Mistake> {
+    fn table(&self, id: SchemaId, source: &str, change: &CaseChange) -> Result<Table, Box<Mistake>> {
         let kind = self.kind(source);
         let said = self.case.tables.iter().find(|table| table.name == change.table);
         let rows: Vec<&CaseChange> = self.case.changes.iter().filter(|c| c.table == change.table).collect();
@@ -163,7 +163,7 @@ impl Tables<'_> {
         said: Option<&'n CaseTable>,
         names: &[&'n str],
         at: &CaseChange,
-    ) -> Result<Vec<&'n str>, Mistake> {
+    ) -> Result<Vec<&'n str>, Box<Mistake>> {
         let Some(key) = said.and_then(|table| table.key.as_ref()) else {
             let usual = names.iter().find(|name| **name == "id").or(names.first());
             return Ok(usual.into_iter().copied().collect());

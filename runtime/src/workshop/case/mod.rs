@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub enum Unplayed {
     /// The case itself is wrong.
-    Mistaken(Mistake),
+    Mistaken(Box<Mistake>),
     /// A guest can not be used.
     Unready(Unready),
 }
@@ -58,7 +58,7 @@ pub fn files(pipeline: &PipelinePlan) -> std::io::Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// What the case says that can not be.
-pub fn batches(case: &CasePlan, plan: &Plan, pipeline: &PipelinePlan) -> Result<Vec<Batch>, Mistake> {
+pub fn batches(case: &CasePlan, plan: &Plan, pipeline: &PipelinePlan) -> Result<Vec<Batch>, Box<Mistake>> {
     batch::batches(case, plan, pipeline)
 }
 

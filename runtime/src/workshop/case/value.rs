@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn value_of_another_type_is_told_what_one_looks_like() {
         assert_eq!(pushed("integer", CaseValue::Text("7".into())).err(), Some("a whole number"));
-        let local = pushed("date", time("2026-01-01T00:00:00")).err().expect("no date");
+        let local = pushed("date", time("2026-01-01T00:00:00")).expect_err("no date");
         assert!(local.contains("2026-01-31"), "{local}");
         assert!(pushed("numeric", CaseValue::Text("1,5".into())).is_err());
         assert!(pushed("uuid", CaseValue::Text("é".repeat(16))).is_err());
