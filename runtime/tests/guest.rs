@@ -42,6 +42,7 @@ struct Bench {
     config: Vec<(String, String)>,
     limits: Limits,
     routes: Vec<String>,
+    expected: Vec<String>,
     host: Option<GuestHost>,
     next_row: u64,
 }
@@ -50,7 +51,8 @@ impl Bench {
     fn new() -> Self {
         let (folder, state) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
         let routes = vec!["customer".to_owned()];
-        Self { folder, state, config: Vec::new(), limits: Limits::default(), routes, host: None, next_row: 0 }
+        let (config, expected, limits) = (Vec::new(), Vec::new(), Limits::default());
+        Self { folder, state, config, limits, routes, expected, host: None, next_row: 0 }
     }
 
     /// The hostile guest in one of its modes.
@@ -92,6 +94,7 @@ impl Bench {
             pipeline: "parcels".into(),
             folder: self.folder.path().to_owned(),
             listed: None,
+            expected: self.expected.clone(),
             per_guest: HashMap::from(per_guest),
             routes: self.routes.clone(),
         };
@@ -339,6 +342,19 @@ async fn rows_wait_until_the_first_usable_file_comes() {
     let judging = tokio::spawn(async move { guest.judge(Arc::new(rows(0, &[false; 2])), offered(2)).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(!judging.is_finished());
+    bench.drop_in("parcels.wasm", &guests::module("parcels"));
+    let judged = timeout(PATIENCE, judging).await.expect("in time").expect("no panic");
+    assert_eq!(letters(&judged), ["emit"; 2]);
+}
+
+#[tokio::test]
+async fn rows_wait_for_a_guest_that_is_expected_and_was_not_built() {
+    let bench = Bench { expected: vec!["parcels".into()], ..Bench::new() }.start();
+    bench.until("parcels.wasm", "that it is missing", |s| s.last_error.get().is_some()).await;
+    let guest = bench.only();
+    let judging = tokio::spawn(async move { guest.judge(Arc::new(rows(0, &[false; 2])), offered(2)).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!judging.is_finished(), "nothing passes by code that is not there yet");
     bench.drop_in("parcels.wasm", &guests::module("parcels"));
     let judged = timeout(PATIENCE, judging).await.expect("in time").expect("no panic");
     assert_eq!(letters(&judged), ["emit"; 2]);

@@ -20,6 +20,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("lane", &["change", "fault", "ledger", "sink", "store", "telemetry"]),
     ("pipeline", &["change", "fault", "guest", "lane", "ledger", "sink/format", "store", "telemetry"]),
     ("admin", &["ledger", "store", "telemetry"]),
+    ("workshop", &["app", "change", "config", "guest", "pipeline", "source"]),
 ];
 /// The composition root, the door and the map name whom they like.
 const FREE: &[&str] = &["app", "cli", "lib", "main"];

@@ -97,6 +97,21 @@ fn families(status: &Status) -> Vec<Family> {
             ("guest_row_nanoseconds", "mean time per row, border included", false, |g| g.ns_per_row as f64),
         ],
     ));
+    families.push(Family {
+        name: "guest_counter",
+        help: "what a guest counts itself",
+        counter: true,
+        values: status
+            .guests
+            .iter()
+            .flat_map(|guest| {
+                guest.counters.iter().map(|(name, value)| {
+                    let of = [("pipeline", guest.pipeline.clone()), ("guest", guest.file.clone())];
+                    (of.into_iter().chain([("name", name.clone())]).collect(), *value as f64)
+                })
+            })
+            .collect(),
+    });
     let lane_labels = |l: &super::status::LaneStatus| {
         vec![("pipeline", l.pipeline.clone()), ("target", l.target.clone()), ("member", l.member.clone())]
     };

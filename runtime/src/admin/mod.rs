@@ -7,13 +7,14 @@ pub mod status;
 
 use crate::ledger::Ledger;
 use crate::store::{LaneName, LaneRecord};
-use crate::telemetry::{GuestStats, LaneStats, Note, PipelineStats, SourceStats};
+use crate::telemetry::{GuestStats, LaneStats, Note, PipelineStats, SourceStats, TappedRow};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
 use status::Status;
 use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
@@ -94,6 +95,13 @@ pub struct PipelineEntry {
     pub stats: Arc<PipelineStats>,
 }
 
+/// What `/rows` says of one pipeline.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PipelineRows {
+    pub pipeline: String,
+    pub rows: Vec<TappedRow>,
+}
+
 pub struct GuestEntry {
     pub pipeline: String,
     pub file: String,
@@ -140,6 +148,7 @@ pub async fn serve(listener: TcpListener, registry: Current, token: Option<Strin
         .route("/", get(index))
         .route("/status", get(status))
         .route("/metrics", get(metrics))
+        .route("/rows", get(rows))
         .layer(middleware::from_fn_with_state(Arc::new(token), require_token));
     // Probes of an orchestrator carry no token, and learn nothing but yes or no.
     let open = Router::new().route("/live", get(|| async { "live\n" })).route("/ready", get(ready));
@@ -180,6 +189,17 @@ async fn ready(State(registry): State<Current>) -> Response {
 
 async fn status(State(registry): State<Current>) -> Json<Status> {
     Json(Status::read(&registry.borrow()))
+}
+
+/// The last rows of each pipeline, if the process shows rows.
+async fn rows(State(registry): State<Current>) -> Response {
+    let registry = registry.borrow().clone();
+    if !registry.pipelines.iter().any(|pipeline| pipeline.stats.tap.is_open()) {
+        let remedy = "rows are not shown: start it with --show-rows\n";
+        return (StatusCode::NOT_FOUND, remedy).into_response();
+    }
+    let rows = registry.pipelines.iter().map(|p| PipelineRows { pipeline: p.name.clone(), rows: p.stats.tap.last() });
+    Json(rows.collect::<Vec<_>>()).into_response()
 }
 
 async fn metrics(State(registry): State<Current>) -> Response {

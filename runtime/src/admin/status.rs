@@ -4,6 +4,7 @@ use super::{LaneEntry, Registry};
 use crate::store::{LaneName, LaneRecord};
 use crate::telemetry::GuestStats;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -73,6 +74,9 @@ pub struct GuestStatus {
     pub ns_per_row: u64,
     /// The last reload, from the file's change to the first batch through the new code.
     pub reload_ms: f64,
+    /// What the guest counts itself, by its names.
+    #[serde(default)]
+    pub counters: BTreeMap<String, u64>,
     pub last_error: Option<String>,
 }
 
@@ -200,6 +204,7 @@ fn guest(pipeline: &str, file: &str, s: &GuestStats) -> GuestStatus {
         recycles_total: get(&s.recycles_total),
         ns_per_row: get(&s.busy_ns).checked_div(rows_total).unwrap_or(0),
         reload_ms: get(&s.reload_us) as f64 / 1000.0,
+        counters: s.counters.lock().expect("no panic while a counter is written").clone(),
         last_error: s.last_error.get(),
     }
 }

@@ -8,12 +8,16 @@ mod inspection;
 mod mapping;
 mod members;
 mod names;
+mod rehearsal;
 mod reload;
 mod revival;
 mod ring;
+mod survey;
 mod terminal;
 
 pub use inspection::Inspection;
+pub use rehearsal::{Rehearsal, Unready};
+pub use survey::survey;
 pub use terminal::{Screen, picture};
 
 use crate::admin::{self, Registry};
@@ -89,6 +93,8 @@ pub struct Ground {
     store: Arc<dyn Store>,
     guests: HostSettings,
     registry: watch::Sender<Arc<Registry>>,
+    /// Whether `/rows` shows rows.
+    shows_rows: bool,
     /// Why the last edit was not taken.
     complaint: Arc<Note>,
     /// The way of dead letters back into the house.
@@ -111,7 +117,13 @@ impl Ground {
         let token = plan.host.token.as_ref().map(|t| t.expose().to_owned());
         tokio::spawn(admin::serve(listener, seen, token));
         let revival = Arc::new(Revival::new(store.clone()));
-        Ok(Self { dir: dir.to_owned(), store, guests, registry, complaint, revival, read: Mutex::default() })
+        let read = Mutex::default();
+        Ok(Self { dir: dir.to_owned(), store, guests, registry, shows_rows: false, complaint, revival, read })
+    }
+
+    /// Lets the admin address show rows with their keys.
+    pub fn showing_rows(self) -> Self {
+        Self { shows_rows: true, ..self }
     }
 
     /// Says why an edit was not taken after all.
@@ -210,6 +222,9 @@ impl App {
         );
         members.tell_orphans(&registry);
         ground.revival.open(members.reachable(), inboxes);
+        if ground.shows_rows {
+            registry.pipelines.iter().for_each(|pipeline| pipeline.stats.tap.open());
+        }
         ground.registry.send_replace(Arc::new(registry));
         Ok(Self { plan, rings, corridors, members, stop_guests, closing, ended: has_ended })
     }

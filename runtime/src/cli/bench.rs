@@ -124,7 +124,7 @@ pub(super) fn run(bench: Bench) -> super::Exit {
 }
 
 fn guest(wasm: &Path) -> Outcome {
-    let state = Scratch::new()?;
+    let state = super::Scratch::new("inside")?;
     let host = host(&state.0)?;
     for batch in [64, 1] {
         let ns_per_row = measure(wasm, &host, batch, GUEST_ROWS / (64 / batch).clamp(1, 8))?;
@@ -171,7 +171,7 @@ impl Sink for Discard {
 
 async fn ours(source: Box<dyn Source>, wanted: u64, wasm: Option<&Path>) -> Outcome {
     let wasm = wasm.ok_or("--wasm is missing")?;
-    let state = Scratch::new()?;
+    let state = super::Scratch::new("inside")?;
     let folder = state.0.join("pipeline");
     std::fs::create_dir_all(&folder)?;
     std::fs::copy(wasm, folder.join("guest.wasm"))?;
@@ -179,6 +179,7 @@ async fn ours(source: Box<dyn Source>, wanted: u64, wasm: Option<&Path>) -> Outc
         pipeline: "bench".into(),
         folder,
         listed: None,
+        expected: Vec::new(),
         per_guest: HashMap::new(),
         routes: vec!["all".into()],
     };
@@ -302,25 +303,6 @@ fn settings_of_binlog(binlog: &Binlog) -> MysqlSettings {
 fn host(state: &Path) -> Result<HostSettings, Box<dyn Error + Send + Sync>> {
     Ok(HostSettings { engine: Engine::new()?, state_dir: state.to_owned(), componentizer: this_program() })
 }
-
-/// A folder of this run's own, removed with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> std::io::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("sluicegate-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A folder that stays in the temporary folder harms nobody.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

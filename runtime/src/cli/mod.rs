@@ -1,9 +1,18 @@
 //! The verbs, their arguments and their exit codes. What a verb does stands in its own file.
 
 mod bench;
+mod build;
 mod check;
+mod cost;
+mod dev;
+mod inspect;
+mod listen;
+mod new;
+mod record;
+mod replay;
 mod run;
 mod status;
+mod test;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -54,6 +63,9 @@ enum Verb {
         /// The pipelines folder.
         #[arg(default_value = "pipelines")]
         dir: PathBuf,
+        /// Let the admin address show the last rows, with their keys, at /rows: for `sluicegate dev`.
+        #[arg(long)]
+        show_rows: bool,
     },
     /// Read the configuration and the guests, and show every mistake.
     ///
@@ -80,6 +92,55 @@ enum Verb {
         #[arg(long)]
         watch: bool,
     },
+    /// Make a guest with a test and a case, and a pipeline that runs it; for a table of yours, if you name one.
+    ///
+    /// Example: sluicegate new orders --source postgres://me@127.0.0.1/shop --table public.orders
+    New(new::New),
+    /// Write rows of a table into a case, with columns masked that should stay where they are.
+    ///
+    /// Example: sluicegate record orders --source db --table public.orders --mask note
+    Record(record::Record),
+    /// Play a case through another .wasm than the one in the folder, and show what would come out otherwise.
+    ///
+    /// Example: sluicegate replay pipelines/orders/cases/first.toml /tmp/orders.wasm
+    Replay {
+        /// A case of a pipeline.
+        case: PathBuf,
+        /// The guest that takes the place of the one of its name, or of the only one.
+        wasm: PathBuf,
+    },
+    /// Build, test and swap at every change of a source, and show the rows that pass: one command to work with.
+    ///
+    /// Example: DB_URL=postgres://me@127.0.0.1/shop sluicegate dev pipelines
+    Dev(dev::Dev),
+    /// Take HTTP requests, show them, and answer that all is well: a receiver to try a pipeline with.
+    ///
+    /// Example: sluicegate listen 127.0.0.1:8099
+    Listen {
+        /// Where to listen.
+        #[arg(default_value = "127.0.0.1:8099")]
+        address: std::net::SocketAddr,
+    },
+    /// Compile the guests that name their crates, and put the .wasm files beside their TOML.
+    ///
+    /// Example: sluicegate build pipelines --only orders
+    Build(build::Build),
+    /// Give the changes of every cases/*.toml to its pipeline, and compare what comes of them with what is expected.
+    ///
+    /// Example: sluicegate test pipelines --watch
+    Test(test::Test),
+    /// Say what a .wasm file is, what it asks for, and whether it would be taken.
+    ///
+    /// Example: sluicegate inspect pipelines/orders/orders.wasm
+    Inspect {
+        /// A guest, or what should be one.
+        wasm: PathBuf,
+    },
+    /// Measure what a guest costs per row, in batches of 1, 16, 64 and 256.
+    ///
+    /// Example: sluicegate bench pipelines/orders/orders.wasm
+    #[command(name = "bench")]
+    Cost(cost::Cost),
     /// Reads a core module from standard input, writes a component to standard output. For the program itself: untrusted
     /// bytes can bring the encoder down, so it runs in a process of its own.
     #[command(name = "__componentize", hide = true)]
@@ -95,9 +156,21 @@ pub fn main() -> ExitCode {
     // One provider for everything in the process that speaks TLS; only another one that is already there makes this fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match arguments.verb {
-        Verb::Run { dir } => run::run(&dir, arguments.log).into(),
+        Verb::Run { dir, show_rows } => {
+            let rows = if show_rows { run::Rows::Shown } else { run::Rows::Hidden };
+            run::run(&dir, arguments.log, rows).into()
+        }
+        Verb::Dev(dev) => dev::run(&dev).into(),
         Verb::Check { dir, connect } => check::check(&dir, connect).into(),
         Verb::Status { dir, json, watch } => status::status(&dir, json, watch).into(),
+        Verb::New(arguments) => new::run(&arguments).into(),
+        Verb::Record(arguments) => record::run(&arguments).into(),
+        Verb::Replay { case, wasm } => replay::run(&case, &wasm).into(),
+        Verb::Listen { address } => listen::run(address).into(),
+        Verb::Build(arguments) => build::run(&arguments).into(),
+        Verb::Test(arguments) => test::run(&arguments).into(),
+        Verb::Inspect { wasm } => inspect::run(&wasm).into(),
+        Verb::Cost(arguments) => cost::run(&arguments).into(),
         Verb::Bench(bench) => bench::run(bench).into(),
         Verb::Componentize => crate::guest::componentize_main(),
     }
@@ -110,6 +183,17 @@ fn load(dir: &std::path::Path) -> Result<crate::config::Plan, Exit> {
     })
 }
 
+/// Says so if `--only` names no pipeline.
+fn unknown_pipeline(plan: &crate::config::Plan, only: Option<&str>) -> Option<Exit> {
+    let only = only?;
+    let names: Vec<&str> = plan.pipelines.iter().map(|pipeline| pipeline.name.as_str()).collect();
+    if names.contains(&only) {
+        return None;
+    }
+    eprintln!("there is no pipeline {only:?} in {}; there are: {}", plan.dir.display(), names.join(", "));
+    Some(Exit::Usage)
+}
+
 /// The runtime that `run` has.
 fn block_on_all<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -120,4 +204,22 @@ fn block_on_all<T>(future: impl Future<Output = T>) -> T {
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a timer and a poller can be made").block_on(future)
+}
+
+/// A folder of this run's own, removed with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(verb: &str) -> std::io::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("sluicegate-{verb}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A folder that stays in the temporary folder harms nobody.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

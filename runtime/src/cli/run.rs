@@ -18,7 +18,14 @@ const REDRAW: Duration = Duration::from_millis(500);
 /// Unless `RUST_LOG` says otherwise. What name servers send that can not be used is told as the reason why an attempt failed, once.
 const LOGGED: &str = "info,hickory_resolver=off,hickory_net=off,hickory_proto=off";
 
-pub(super) fn run(dir: &Path, log: LogForm) -> Exit {
+/// Whether the admin address shows rows, with their keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    Hidden,
+    Shown,
+}
+
+pub(super) fn run(dir: &Path, log: LogForm, rows: Rows) -> Exit {
     let plan = match load(dir) {
         Ok(plan) => plan,
         Err(exit) => return exit,
@@ -36,6 +43,7 @@ pub(super) fn run(dir: &Path, log: LogForm) -> Exit {
     let title = format!("{}   http://{}", dir.display(), plan.host.admin);
     let exit = runtime.block_on(async move {
         let ground = match Ground::open(dir, &plan).await {
+            Ok(ground) if rows == Rows::Shown => ground.showing_rows(),
             Ok(ground) => ground,
             Err(ending) => return say(&ending),
         };

@@ -47,7 +47,7 @@ pub(super) fn status(dir: &Path, json: bool, watch: bool) -> Exit {
     })
 }
 
-async fn ask(url: &str, token: Option<&str>) -> Result<String, String> {
+pub(super) async fn ask(url: &str, token: Option<&str>) -> Result<String, String> {
     let client = reqwest::Client::builder().timeout(ANSWER_MAX).no_proxy().build().map_err(|e| chain(&e))?;
     let mut request = client.get(url);
     if let Some(token) = token {

@@ -2,7 +2,7 @@
 
 use super::fill::fill_in;
 use super::globs::regex_of;
-use super::page::Page;
+use super::page::{Filling, Page};
 use super::quantity::{parse_duration, parse_size, show_duration, show_size};
 use super::section::Section;
 use super::{Globs, Secret};
@@ -89,8 +89,29 @@ impl<'a> Entry<'a> {
 
     /// Text, `${...}` filled in.
     pub fn text(&self) -> Option<String> {
+        self.text_or(|name| name.to_owned())
+    }
+
+    /// An address, which has to look like one also when it is made up: `scheme://user@HOST/path`.
+    pub fn address(&self, made_up: &str) -> Option<String> {
+        // A host of its own: two sources on one database are a mistake.
+        let host = self.subject.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        self.text_or(|_| made_up.replace("HOST", &format!("{}.invalid", host.trim_matches('-'))))
+    }
+
+    fn text_or(&self, made_up: impl Fn(&str) -> String) -> Option<String> {
         let raw = self.raw_text()?;
+        let filling = self.page.reading.filling;
+        if filling == Filling::AsWritten {
+            return Some(raw.to_owned());
+        }
         let filled = fill_in(raw, self.page.reading.env, self.page.folder());
+        if let Err(wrong) = &filled
+            && filling == Filling::MadeUp
+            && !wrong.name.is_empty()
+        {
+            return Some(made_up(&wrong.name));
+        }
         let report = |wrong: super::fill::Unfilled| {
             let at = self.inside(raw, wrong.at.start, wrong.at.len());
             self.page.mistake(&self.subject, at, wrong.rule, wrong.remedy);

@@ -11,6 +11,8 @@ const SECRET_FILE_LEN_MAX: u64 = 64 << 10;
 /// What could not be filled in: its place in the text, the rule, the remedy.
 #[derive(Debug)]
 pub(super) struct Unfilled {
+    /// What stands between the braces.
+    pub name: String,
     pub at: Range<usize>,
     pub rule: String,
     pub remedy: String,
@@ -31,14 +33,16 @@ pub(super) fn fill_in(text: &str, env: &dyn Fn(&str) -> Option<String>, folder: 
         filled.push_str(&text[at..start]);
         let Some(len) = text[start..].find('}') else {
             return Err(Unfilled {
+                name: String::new(),
                 at: start..text.len(),
                 rule: "this ${ is not closed".into(),
                 remedy: "write ${NAME} or ${file:/path}, or $${ for the text itself".into(),
             });
         };
         let end = start + len + 1;
-        let value = look_up(&text[start + 2..end - 1], env, folder);
-        filled.push_str(&value.map_err(|(rule, remedy)| Unfilled { at: start..end, rule, remedy })?);
+        let name = &text[start + 2..end - 1];
+        let unfilled = |(rule, remedy)| Unfilled { name: name.to_owned(), at: start..end, rule, remedy };
+        filled.push_str(&look_up(name, env, folder).map_err(unfilled)?);
         at = end;
     }
     filled.push_str(&text[at..]);

@@ -10,10 +10,12 @@ use toml_edit::Value;
 const MS: Duration = Duration::from_millis(1);
 
 pub(super) fn read_guest(section: &Section<'_>, stem: &str) -> GuestPlan {
+    // Whether the folder is there is not looked at: sources do not travel with a pipeline.
+    let crate_folder = section.text("crate").map(|path| section.page.folder().join(path));
     let config = section.section("config").map(|config| read_config(&config)).unwrap_or_default();
     let limits = section.section("limits").map(|limits| read_limits(&limits)).unwrap_or_default();
     section.finish();
-    GuestPlan { stem: stem.to_owned(), config, limits }
+    GuestPlan { stem: stem.to_owned(), crate_folder, config, limits }
 }
 
 fn read_limits(section: &Section<'_>) -> LimitsPlan {
@@ -46,7 +48,7 @@ fn text_of(entry: &Entry<'_>) -> Option<String> {
     }
 }
 
-fn json_of(entry: &Entry<'_>) -> Option<Json> {
+pub(super) fn json_of(entry: &Entry<'_>) -> Option<Json> {
     Some(match entry.node {
         Node::Value(Value::String(_)) => Json::String(entry.text()?),
         Node::Value(Value::Integer(integer)) => Json::from(*integer.value()),

@@ -77,7 +77,7 @@ impl HttpTerms {
 }
 
 pub(super) fn read_url(entry: &Entry<'_>) -> Option<Secret> {
-    let text = entry.text()?;
+    let text = entry.address("http://HOST/")?;
     let rule = match Url::parse(&text) {
         Err(error) => format!("this is no address: {error}"),
         Ok(url) if !matches!(url.scheme(), "http" | "https") => "an address begins with http:// or https://".into(),

@@ -48,7 +48,7 @@ fn read_brokers(entry: &Entry<'_>) -> Option<String> {
     let texts: Vec<(String, Entry<'_>)> = if entry.is_list() {
         entry.texts()?
     } else {
-        let text = entry.text()?;
+        let text = entry.address("HOST:9092")?;
         text.split(',').map(|broker| (broker.trim().to_owned(), entry.clone())).collect()
     };
     if texts.is_empty() {

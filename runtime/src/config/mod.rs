@@ -13,6 +13,7 @@
 //! each with a file per kind beside it.
 
 mod auth;
+mod case;
 mod debezium;
 mod entry;
 mod excerpt;
@@ -42,6 +43,9 @@ mod target;
 mod tests;
 
 pub use auth::{AuthPlan, ClientAuthPlan, OAuthPlan};
+pub use case::{
+    CaseChange, CasePlan, CaseTable, CaseValue, Expectation, ExpectedBody, ExpectedMessage, Judged, load_case,
+};
 pub use excerpt::Excerpt;
 pub use globs::{ColumnRule, Globs, TableRule};
 pub use mistake::{Mistake, Mistakes};
@@ -53,7 +57,7 @@ pub use plan::{
 pub use secret::Secret;
 
 use host::{HOST_FILE, read_host_file};
-use page::{Reading, TOML_LEN_MAX};
+use page::{Filling, Reading, TOML_LEN_MAX};
 use pipeline::{PIPELINE_FILE, read_pipeline};
 use std::path::{Path, PathBuf};
 
@@ -75,7 +79,18 @@ pub fn load_with(
     env: &dyn Fn(&str) -> Option<String>,
     librdkafka: &dyn Fn(&str, &str) -> Result<(), String>,
 ) -> Result<Plan, Mistakes> {
-    let reading = Reading::new(env, librdkafka);
+    finished(Reading::new(env, librdkafka), dir)
+}
+
+/// As [`load`], for what connects to nothing: addresses, secrets and certificates that this machine does not have are made up.
+///
+/// # Errors
+/// As [`load`], but for those.
+pub fn load_made_up(dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Mistakes> {
+    finished(Reading::new(env, &|_, _| Ok(())).filling(Filling::MadeUp), dir)
+}
+
+fn finished(reading: Reading<'_>, dir: &Path) -> Result<Plan, Mistakes> {
     let plan = read_folder(&reading, dir);
     let mut mistakes = reading.mistakes.into_inner();
     match plan {

@@ -51,7 +51,7 @@ fn made_server_id(name: &str) -> u32 {
 }
 
 fn read_address(entry: &Entry<'_>) -> Option<(Secret, Server)> {
-    let text = entry.text()?;
+    let text = entry.address("mysql://nobody@HOST")?;
     let Some((_, rest)) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "mysql" | "mariadb")) else {
         entry.mistake("this is no address of a MySQL or MariaDB server", FORM);
         return None;

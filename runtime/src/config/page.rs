@@ -20,10 +20,22 @@ pub(super) const TOML_LEN_MAX: u64 = 1 << 20;
 /// Thousands of members, made by a program.
 pub(super) const MEMBERS_LEN_MAX: u64 = 16 << 20;
 
+/// What becomes of `${...}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Filling {
+    /// It is filled in from the environment and from files; what is not there is a mistake.
+    Strict,
+    /// What is not there is made up.
+    MadeUp,
+    /// It is a text like any other.
+    AsWritten,
+}
+
 /// One run over all files: what is asked of the outside, and what was found.
 pub(super) struct Reading<'e> {
     pub env: &'e dyn Fn(&str) -> Option<String>,
     pub librdkafka: &'e dyn Fn(&str, &str) -> Result<(), String>,
+    pub filling: Filling,
     pub mistakes: RefCell<Mistakes>,
     pub files: RefCell<Vec<PathBuf>>,
 }
@@ -33,7 +45,11 @@ impl<'e> Reading<'e> {
         env: &'e dyn Fn(&str) -> Option<String>,
         librdkafka: &'e dyn Fn(&str, &str) -> Result<(), String>,
     ) -> Self {
-        Self { env, librdkafka, mistakes: RefCell::default(), files: RefCell::default() }
+        Self { env, librdkafka, filling: Filling::Strict, mistakes: RefCell::default(), files: RefCell::default() }
+    }
+
+    pub fn filling(self, filling: Filling) -> Self {
+        Self { filling, ..self }
     }
 
     /// Notes a mistake that concerns a whole file or folder.
@@ -119,6 +135,11 @@ impl Page<'_> {
         self.path.parent().unwrap_or(Path::new(""))
     }
 
+    /// The line at which `span` begins.
+    pub fn excerpt(&self, span: Range<usize>) -> Excerpt {
+        Excerpt::new(self.toml.raw(), span, &self.secrets)
+    }
+
     pub fn mistake(&self, subject: &str, span: Range<usize>, rule: impl Into<String>, remedy: impl Into<String>) {
         // An excerpt costs a look through the file; those that are only counted need none.
         if self.reading.mistakes.borrow().is_full() {
@@ -126,7 +147,7 @@ impl Page<'_> {
         }
         self.reading.push(Mistake {
             file: self.path.display().to_string(),
-            place: Some(Excerpt::new(self.toml.raw(), span, &self.secrets)),
+            place: Some(self.excerpt(span)),
             subject: subject.into(),
             rule: rule.into(),
             remedy: remedy.into(),

@@ -2,7 +2,7 @@
 //! handshake fails.
 
 use super::entry::Entry;
-use super::page::read_at_most;
+use super::page::{Filling, read_at_most};
 use super::section::Section;
 use std::path::PathBuf;
 
@@ -47,6 +47,9 @@ impl Section<'_> {
     /// The file that a key names, if it does.
     pub fn pem(&self, key: &'static str, pem: Pem) -> Option<PathBuf> {
         let entry = self.entry(key)?;
+        if self.page.reading.filling == Filling::MadeUp {
+            return None;
+        }
         pem_file(&entry, &entry.text()?, pem)
     }
 }

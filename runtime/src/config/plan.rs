@@ -133,6 +133,8 @@ pub enum OnError {
 #[derive(Clone, PartialEq, Eq)]
 pub struct GuestPlan {
     pub stem: String,
+    /// Where the crate lies that it is built from.
+    pub crate_folder: Option<PathBuf>,
     /// For `init`: text as it is, other scalars as TOML writes them, lists and tables as JSON. May hold secrets.
     pub config: Vec<(String, String)>,
     pub limits: LimitsPlan,
@@ -143,6 +145,7 @@ impl fmt::Debug for GuestPlan {
         let keys: Vec<&str> = self.config.iter().map(|(key, _)| key.as_str()).collect();
         f.debug_struct("GuestPlan")
             .field("stem", &self.stem)
+            .field("crate_folder", &self.crate_folder)
             .field("config", &keys)
             .field("limits", &self.limits)
             .finish()

@@ -101,7 +101,7 @@ struct Address {
 
 impl Address {
     fn read(entry: &Entry<'_>) -> Option<Self> {
-        let text = entry.text()?;
+        let text = entry.address("postgres://nobody@HOST/nothing")?;
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             entry.mistake("this is no address of a PostgreSQL database", FORM);
             return None;

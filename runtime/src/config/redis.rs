@@ -87,7 +87,7 @@ impl RedisTerms {
 
 /// Reads the address as the driver does.
 fn read_url(entry: &Entry<'_>) -> Option<(Secret, redis::ConnectionInfo)> {
-    let text = entry.text()?;
+    let text = entry.address("redis://HOST")?;
     if !SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
         entry.mistake("this is no address of a Redis server", FORM);
         return None;
@@ -110,7 +110,7 @@ fn read_url(entry: &Entry<'_>) -> Option<(Secret, redis::ConnectionInfo)> {
 
 /// `host:port`, or an address as in `url`.
 fn read_node(entry: &Entry<'_>) -> Option<Secret> {
-    let text = entry.text()?;
+    let text = entry.address("HOST:6379")?;
     if text.contains("://") {
         return Some(read_url(entry)?.0);
     }

@@ -35,9 +35,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, GuestError> {
     Ok(bytes)
 }
 
-/// Says what the bytes are, if they can be a guest at all.
-pub(super) fn file(bytes: &[u8]) -> Result<Kind, GuestError> {
-    let kind = match bytes {
+/// What bytes that can be read to their end are.
+pub(super) fn kind(bytes: &[u8]) -> Option<Kind> {
+    let kind = claimed(bytes).ok()?;
+    Validator::new().validate_all(bytes).ok()?;
+    Some(kind)
+}
+
+/// What the first bytes say.
+fn claimed(bytes: &[u8]) -> Result<Kind, GuestError> {
+    Ok(match bytes {
         [] => return Err(GuestError::Empty),
         [0x7f, b'E', b'L', b'F', ..] => return Err(GuestError::Precompiled),
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Kind::Module,
@@ -49,7 +56,12 @@ pub(super) fn file(bytes: &[u8]) -> Result<Kind, GuestError> {
             return Err(GuestError::Damaged { reason: format!("it ends after {} bytes", bytes.len()) });
         }
         _ => return Err(GuestError::NotWasm { remedy: text_remedy(bytes) }),
-    };
+    })
+}
+
+/// Says what the bytes are, if they can be a guest at all.
+pub(super) fn file(bytes: &[u8]) -> Result<Kind, GuestError> {
+    let kind = claimed(bytes)?;
     Validator::new().validate_all(bytes).map_err(damaged)?;
     match kind {
         Kind::Module => module(bytes)?,
@@ -180,6 +192,39 @@ fn component_import(name: &str) -> Option<GuestError> {
         _ => "guests get sluicegate:guest/host and an empty WASI, nothing else: remove the code that needs it",
     };
     Some(forbidden(name, remedy))
+}
+
+/// What a file imports, each with what is to be done about it if guests do not get it.
+pub(super) fn all_imports(bytes: &[u8], kind: Kind) -> Vec<(String, Option<GuestError>)> {
+    if kind == Kind::Component {
+        return imports(bytes).into_iter().map(|name| (name.clone(), component_import(&name))).collect();
+    }
+    let mut all: Vec<(String, Option<GuestError>)> = Vec::new();
+    for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
+        let Payload::ImportSection(section) = payload else { continue };
+        for import in section.into_imports().map_while(Result::ok) {
+            // A contract's functions are told together, others one by one.
+            let name = if import.module.contains(':') {
+                import.module.to_owned()
+            } else {
+                format!("{}.{}", import.module, import.name)
+            };
+            let name = clip(&name, SENTENCE_BYTES_MAX);
+            if all.len() < IMPORTS_TOLD_MAX && !all.iter().any(|(known, _)| *known == name) {
+                all.push((name, core_import(import.module, import.name)));
+            }
+        }
+    }
+    all
+}
+
+/// A module that asks for more was built for something else.
+const IMPORTS_TOLD_MAX: usize = 100;
+
+/// Whether functions have names in it: without them a trap does not say where it was.
+pub fn has_names(bytes: &[u8]) -> bool {
+    let sections = Parser::new(0).parse_all(bytes).map_while(Result::ok);
+    sections.into_iter().any(|payload| matches!(payload, Payload::CustomSection(section) if section.name() == "name"))
 }
 
 /// The interfaces that a component imports, for people.

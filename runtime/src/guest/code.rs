@@ -6,6 +6,8 @@
 //!                                          └─▶ new instance, the same rows one by one
 //! ```
 
+mod border;
+
 use super::imports::bindings::TransformPre;
 use super::imports::{State, Voice};
 use super::instance::{Breakage, Instance};
@@ -213,10 +215,7 @@ impl Code {
     /// # Errors
     /// If not a single row can be judged rightly: the guest does not start, or a table is not what it asks for.
     pub(super) fn judge(&mut self, batch: &Batch, rows: &[OfferedRow]) -> Result<Outcome, Held> {
-        if !Arc::ptr_eq(&self.plans_source, &batch.source) || self.plans.len() > SHORT_LIST_MAX {
-            self.plans.clear();
-            self.plans_source = batch.source.clone();
-        }
+        self.plans_of(batch);
         let mut outcome =
             Outcome { judgements: vec![Judgement::Pass; rows.len()], called: 0, dropped: 0, rejected: 0, broken: 0 };
         let rows_max = if self.blueprint.description.stateful { 1 } else { CALL_ROWS_MAX };
@@ -243,6 +242,14 @@ impl Code {
             outcome.rejected += u64::from(matches!(judgement, Judgement::Reject(_)));
         }
         Ok(outcome)
+    }
+
+    /// Empties the short list when it is another source's, or long.
+    fn plans_of(&mut self, batch: &Batch) {
+        if !Arc::ptr_eq(&self.plans_source, &batch.source) || self.plans.len() > SHORT_LIST_MAX {
+            self.plans.clear();
+            self.plans_source = batch.source.clone();
+        }
     }
 
     /// The plan, found on the short list; a hash per row would cost as much as the row.

@@ -12,7 +12,7 @@ use super::watch::{Changed, FolderWatch};
 use super::worker::{STACK_BYTES, Worker};
 use super::{GuestError, Limits, Transform};
 use crate::telemetry::GuestStats;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -33,6 +33,8 @@ pub struct GuestSettings {
     pub folder: PathBuf,
     /// File names, with or without `.wasm`, in the order in which they run.
     pub listed: Option<Vec<String>>,
+    /// Stems of guests that must be there even while their files are not: rows wait for them instead of passing by.
+    pub expected: Vec<String>,
     /// By file stem: configuration and limits. Guests without an entry have no configuration and the default limits.
     pub per_guest: HashMap<String, (Vec<(String, String)>, Limits)>,
     /// Names of the pipeline's routes.
@@ -148,9 +150,13 @@ impl Keeper {
     /// The slots that must be there before the first row: without them rows would pass by guests that are still loading.
     fn first(&mut self, found: Vec<PathBuf>) -> Result<Vec<Changed>, GuestError> {
         let folder = self.settings.folder.clone();
-        let names = match &self.settings.listed {
+        let names: Vec<String> = match &self.settings.listed {
             Some(listed) => listed.iter().map(|name| file_name(name)).collect(),
-            None => found.iter().filter_map(|p| name_of(p)).collect::<Vec<_>>(),
+            None => {
+                let expected = self.settings.expected.iter().map(|stem| file_name(stem));
+                let all: BTreeSet<String> = found.iter().filter_map(|p| name_of(p)).chain(expected).collect();
+                all.into_iter().collect()
+            }
         };
         if names.len() > GUESTS_MAX {
             return Err(GuestError::Engine {

@@ -110,6 +110,10 @@ impl Instance {
         used > self.base_bytes + room / 4 * 3
     }
 
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.store.data().memory.used_bytes
+    }
+
     /// It goes on on another thread.
     pub(super) fn change_thread(&mut self) {
         self.store.data_mut().deadline.forget();

@@ -168,7 +168,12 @@ fn probe(code: &mut Code, rows: &[Kept]) -> Result<(), GuestError> {
     Ok(())
 }
 
-fn description(manifest: Manifest, generation: &Generation, size_bytes: u64, imports: Vec<String>) -> Description {
+pub(super) fn description(
+    manifest: Manifest,
+    generation: &Generation,
+    size_bytes: u64,
+    imports: Vec<String>,
+) -> Description {
     let subscribed = |s: super::instance::WireSubscription| Subscribed {
         table: s.table,
         operations: s.operations,
@@ -178,6 +183,7 @@ fn description(manifest: Manifest, generation: &Generation, size_bytes: u64, imp
     Description {
         name: manifest.name,
         version: manifest.version,
+        frame: manifest.frame,
         generation: generation.0.to_string(),
         size_bytes,
         subscriptions: manifest.subscriptions.into_iter().map(subscribed).collect(),

@@ -9,6 +9,7 @@ mod componentize;
 mod deadline;
 mod engine;
 mod error;
+mod examine;
 mod host;
 mod imports;
 mod instance;
@@ -20,15 +21,19 @@ mod slot;
 mod subscription;
 mod verdicts;
 mod watch;
+mod weigh;
 mod worker;
 
+pub use check::has_names;
 pub use componentize::{COMPONENTIZE_VERB, componentize_main, this_program};
 pub use engine::Engine;
 pub use error::GuestError;
+pub use examine::{Examination, Import, Taken, examine};
 pub use host::{GuestHost, GuestSettings};
 pub use limits::{COUNTERS_MAX, Limits, MEMORY_BYTES_MAX};
 pub use loader::{HostSettings, inspect};
 pub use subscription::{Description, Subscribed};
+pub use weigh::{Terms as WeighTerms, Weight, weigh};
 
 use crate::change::{Batch, Edits, Op, Schema};
 use futures_util::future::BoxFuture;

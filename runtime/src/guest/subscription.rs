@@ -12,6 +12,8 @@ use globset::{GlobBuilder, GlobMatcher};
 pub struct Description {
     pub name: String,
     pub version: String,
+    /// The version of the frame that it was built with.
+    pub frame: u16,
     /// Short hash of the file.
     pub generation: String,
     pub size_bytes: u64,

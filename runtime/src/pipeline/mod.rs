@@ -7,11 +7,13 @@
 //! The corridor holds one unpaid share of each ticket until all of a batch's messages stand in lanes, so nothing is confirmed
 //! that it has not looked at. A full lane makes it wait, which stops the source; it never skips.
 
+mod address;
 pub mod bench;
 mod chain;
 mod dead;
 mod ids;
 mod policy;
+mod rehearsal;
 mod render;
 mod route;
 mod shape;
@@ -22,21 +24,23 @@ mod tests;
 
 pub use dead::revived;
 pub use policy::OnError;
+pub use rehearsal::{Fate, Rehearsed, RehearsedMessage, rehearse};
 pub use render::{Escape, RenderError, render};
 pub use route::{Road, Route, RouteSettings, TableFilter};
 pub use shape::{Body, CacheForm, Shape};
 
-use crate::change::{Batch, Schema};
+use crate::change::{Batch, Schema, Template};
 use crate::guest::{Generation, Rejection, Transform};
 use crate::lane::{Lane, Parcel, Turned};
 use crate::ledger::Ticket;
 use crate::sink::format::ShownRow;
 use crate::store::{DeadLetter, Store};
-use crate::telemetry::{PipelineStats, count};
+use crate::telemetry::{PipelineStats, TappedRow, count};
+use address::address;
 use chain::Outcome;
 use dead::Cause;
 use policy::Policy;
-use route::{Addressed, Routed, Unroutable};
+use route::{Addressed, Unroutable};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -158,7 +162,12 @@ impl Corridor {
         let outcomes = self.judge(batch, &rows).await;
         let mut addressed = Vec::with_capacity(rows.len());
         for (&row, outcome) in rows.iter().zip(outcomes) {
-            self.route(&Walked { batch, row: row as usize, again }, outcome, &mut addressed);
+            let row = row as usize;
+            let seen = stats.tap.is_open().then(|| (tapped(batch, row, &outcome), addressed.len()));
+            self.route(&Walked { batch, row, again }, outcome, &mut addressed);
+            if let Some((seen, before)) = seen {
+                stats.tap.push(TappedRow { messages: (addressed.len() - before) as u64, ..seen });
+            }
         }
         stats.messages_total.fetch_add(addressed.len() as u64, Relaxed);
         ticket.owe(addressed.len() as u64);
@@ -231,36 +240,13 @@ impl Corridor {
 
     fn route(&mut self, walked: &Walked<'_>, outcome: Outcome, out: &mut Vec<Addressed>) {
         let Walked { batch, row, again } = *walked;
-        let schema = batch.schema_of(row);
-        let first = out.len();
-        let routed =
-            |edits| Routed { batch, row, shown: ShownRow { schema, row: batch.row(row), edits }, first, again };
-        match outcome {
-            Outcome::Drop => {}
-            Outcome::Pass(edits) => {
-                let routed = routed(edits.as_deref());
-                let op = routed.shown.row.head.op;
-                let made = |route: &Route| route.messages(&routed, None, &mut 0, out);
-                let routes = self.settings.routes.iter().filter(|route| route.takes(schema, op));
-                let refused: Vec<Unroutable> = routes.map(made).filter_map(Result::err).collect();
-                self.set_aside(walked, refused);
-            }
-            Outcome::Emit { edits, messages } => {
-                let routed = routed(edits.as_deref());
-                let mut made: HashMap<&str, u32> = HashMap::new();
-                let mut refused = Vec::new();
-                for emitted in &messages {
-                    let index = made.entry(&emitted.route).or_default();
-                    let route = self.settings.routes.iter().find(|r| r.name() == emitted.route);
-                    let made = match route {
-                        Some(route) => route.messages(&routed, Some(emitted), index, out),
-                        None => Err(Unroutable::NoRoute { route: emitted.route.clone() }),
-                    };
-                    refused.extend(made.err());
-                }
-                self.set_aside(walked, refused);
-            }
-            Outcome::Reject { guest, generation, rejection } => self.refuse(walked, guest, generation, *rejection),
+        let mut refused = Vec::new();
+        address(&self.settings.routes, (batch, row, again), &outcome, out, &mut |attempt| {
+            refused.extend(attempt.made.err());
+        });
+        self.set_aside(walked, refused);
+        if let Outcome::Reject { guest, generation, rejection } = outcome {
+            self.refuse(walked, guest, generation, *rejection);
         }
     }
 
@@ -314,6 +300,26 @@ impl Corridor {
             self.dead.push(dead::letter(&self.name, batch, row, cause));
         }
     }
+}
+
+/// A row as somebody who watches sees it.
+fn tapped(batch: &Batch, row: usize, outcome: &Outcome) -> TappedRow {
+    let schema = batch.schema_of(row);
+    let shown = ShownRow { schema, row: batch.row(row), edits: None };
+    let key = Template::parse("{key}").ok().and_then(|key| render(&key, &shown, Escape::Plain).ok());
+    let verdict = match outcome {
+        Outcome::Pass(edits) => if edits.is_some() { "pass, edited" } else { "pass" }.to_owned(),
+        Outcome::Drop => "drop".into(),
+        Outcome::Emit { messages, .. } => {
+            let routes: Vec<&str> = messages.iter().map(|message| message.route.as_str()).collect();
+            format!("emit to {}", routes.join(", "))
+        }
+        Outcome::Reject { guest, rejection, .. } => {
+            format!("reject, by {guest}: {}: {}", rejection.code, rejection.message)
+        }
+    };
+    let op = shown.row.head.op.name().to_owned();
+    TappedRow { number: 0, op, table: schema.full_name(), key: key.unwrap_or_default(), verdict, messages: 0 }
 }
 
 /// Keeps a flood of bad rows from becoming a flood of lines.

@@ -114,6 +114,11 @@ impl Route {
         &self.settings.name
     }
 
+    /// The name of the target that it leads to.
+    pub fn target(&self) -> &str {
+        &self.settings.road.target
+    }
+
     /// Whether a row that the guests passed goes here.
     pub fn takes(&self, schema: &Schema, op: Op) -> bool {
         !self.settings.only_named
@@ -132,12 +137,8 @@ impl Route {
         index: &mut u32,
         out: &mut Vec<Addressed>,
     ) -> Result<(), Unroutable> {
-        let filler = Filler { route: &self.settings.name, shown: &routed.shown };
-        let lane = match (emitted.and_then(|e| e.member.as_ref()), &self.settings.member) {
-            (Some(member), _) => self.lane(member)?,
-            (None, Some(template)) => self.lane(&filler.fill(template, "the member", Escape::Plain)?)?,
-            (None, None) => self.lane("")?,
-        };
+        let filler = self.filler(routed);
+        let lane = self.lane(&self.member(routed, emitted)?)?;
         let mut headers = Vec::with_capacity(self.header_names.len());
         for (name, (_, template)) in self.header_names.iter().zip(&self.settings.headers) {
             headers.push((name.clone(), filler.fill(template, "a header", Escape::Plain)?));
@@ -174,6 +175,22 @@ impl Route {
             finish(draft);
         }
         Ok(())
+    }
+
+    /// The member of the target that a row is for; empty if it has none.
+    ///
+    /// # Errors
+    /// If the route's template can not be filled from this row.
+    pub fn member(&self, routed: &Routed<'_>, emitted: Option<&Emitted>) -> Result<String, Unroutable> {
+        match (emitted.and_then(|e| e.member.as_ref()), &self.settings.member) {
+            (Some(member), _) => Ok(member.clone()),
+            (None, Some(template)) => self.filler(routed).fill(template, "the member", Escape::Plain),
+            (None, None) => Ok(String::new()),
+        }
+    }
+
+    fn filler<'a>(&'a self, routed: &'a Routed<'_>) -> Filler<'a> {
+        Filler { route: &self.settings.name, shown: &routed.shown }
     }
 
     fn lane(&self, member: &str) -> Result<Lane, Unroutable> {

@@ -28,6 +28,24 @@ pub type ColumnRule = Arc<dyn Fn(&str, &str, &str) -> bool + Send + Sync>;
 /// The columns of every table of a database, by `schema.table`, in their order.
 pub type TableColumns = BTreeMap<String, Vec<String>>;
 
+/// A table as it stands, with a few of its rows. Values are as the database writes them; bytes in base64, PostgreSQL's arrays as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableSample {
+    pub columns: Vec<SampledColumn>,
+    /// In the order of the columns.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampledColumn {
+    pub name: String,
+    /// The database's own name of it.
+    pub type_name: String,
+    /// Whether it is part of the primary key.
+    pub key: bool,
+    pub not_null: bool,
+}
+
 /// How the connection is protected; the meanings are those of libpq.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SslMode {

@@ -4,6 +4,8 @@
 
 mod latency;
 mod stats;
+mod tap;
 
 pub use latency::Latency;
 pub use stats::{GuestStats, LaneStats, Note, PipelineStats, SourceStats, count};
+pub use tap::{Tap, TappedRow};

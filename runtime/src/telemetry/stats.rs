@@ -1,6 +1,6 @@
 //! Counters of a source, a guest and a lane.
 
-use super::Latency;
+use super::{Latency, Tap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -79,6 +79,7 @@ pub struct PipelineStats {
     pub unroutable_total: AtomicU64,
     /// Why it halted, while it does.
     pub halted: Note,
+    pub tap: Tap,
 }
 
 /// One lane.

@@ -3,7 +3,7 @@
 use crate::reader::{Reader, bad, findings, settings, settings_at};
 use crate::server::{BOTH, Kind, Server};
 use sluicegate::fault::Fault;
-use sluicegate::source::mysql::{MysqlSettings, columns};
+use sluicegate::source::mysql::{MysqlSettings, columns, sample};
 
 /// The source refuses, and `check` says it too.
 fn refused(settings: MysqlSettings, words: &[&str]) {
@@ -120,4 +120,24 @@ fn check_names_a_rule_that_fits_no_table_and_columns_are_listed_in_their_order()
     let found = runtime.block_on(columns(&settings(&server, "listed"))).expect("the server can be asked");
     assert_eq!(found["listed.t"], ["z", "a", "m"]);
     assert!(!found.contains_key("listed.v") && !found.contains_key("mysql.user"));
+}
+
+#[test]
+fn table_is_shown_with_its_types_its_key_and_a_few_rows() {
+    for kind in BOTH {
+        let server = Server::shared(kind);
+        let sql = server.sql_in("shown");
+        sql.run("CREATE TABLE t (`a b` int unsigned PRIMARY KEY, at timestamp(3) NOT NULL, data blob)");
+        sql.run("SET time_zone = '+02:00'; INSERT INTO t VALUES (7, '2026-01-31 14:00:00.5', 'xyz'), (8, '2026-01-31 14:00:00', NULL)");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let look =
+            |table| runtime.block_on(sample(&settings(&server, "shown"), table, 1)).expect("the server can be asked");
+        let found = look("shown.t").expect("the table is there");
+        let columns: Vec<_> = found.columns.iter().map(|c| (c.name.as_str(), c.key, c.not_null)).collect();
+        assert_eq!(columns, [("a b", true, true), ("at", false, true), ("data", false, false)]);
+        assert!(found.columns[0].type_name.ends_with("unsigned"), "{}", found.columns[0].type_name);
+        let row = ["7", "2026-01-31 12:00:00.500", "eHl6"].map(|text| Some(text.to_owned()));
+        assert_eq!(found.rows, [row.to_vec()], "times are in UTC, bytes in base64");
+        assert_eq!(look("shown.none"), None);
+    }
 }

@@ -76,7 +76,10 @@ fn message_that_is_refused_for_good_is_counted_and_logged_with_its_id_and_holds_
     assert_eq!(house.stop(), 0, "{}", house.log());
     let lines: Vec<Value> =
         house.log().lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect();
-    let told = lines.iter().find(|l| l["fields"]["message"] == "message is refused for good and set aside").expect("a line for it");
+    let told = lines
+        .iter()
+        .find(|l| l["fields"]["message"] == "message is refused for good and set aside")
+        .expect("a line for it");
     assert_eq!((&told["level"], &told["fields"]["member"]), (&"WARN".into(), &"1".into()));
     assert_eq!(told["fields"]["id"], arrivals[0].id());
     assert_eq!(told["fields"]["reason"], "answered 400 Bad Request");

@@ -83,7 +83,11 @@ fn lane_without_room_on_disk_holds_the_source_but_not_its_connection_and_goes_on
     const GROWTH_BYTES_MAX: u64 = 40 << 20;
     let customer = Receiver::open(Manner::Silent);
     let mut house = House::new("held")
-        .customer_at("1", &customer.url(), ", timeout = \"60s\", memory = \"64 KiB\", disk = \"1 MiB\", concurrency = 8")
+        .customer_at(
+            "1",
+            &customer.url(),
+            ", timeout = \"60s\", memory = \"64 KiB\", disk = \"1 MiB\", concurrency = 8",
+        )
         .guest(&guests::module("parcels"));
     let sql = house.sql();
     // The server's patience with a reader that says nothing.

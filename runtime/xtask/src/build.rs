@@ -1,6 +1,7 @@
 //! Builds what a command needs, with visible progress: the `sluicegate` binary and the example guests.
 
 use crate::process::Process;
+use crate::toolchain::{GuestCrate, TARGET, Toolchain};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use std::fs::File;
@@ -9,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-const TARGET: &str = "wasm32-unknown-unknown";
 /// From nothing on two slow cores; everything beyond is a hang.
 const BUILD_LIMIT: Duration = Duration::from_secs(40 * 60);
 /// How often a build that draws nothing itself says that it still lives.
@@ -61,68 +61,14 @@ pub async fn sluicegate(profile: Profile) -> Result<PathBuf> {
 
 /// Builds `guests/<name>` to WebAssembly, with `features`, and copies the result to `place`.
 pub async fn guest(name: &str, features: &[&str], place: &Path) -> Result<()> {
-    let toolchain = wasm_toolchain().await?;
-    let target_folder = target_folder().join("guests");
-    let mut command = cargo();
-    command.arg("build").arg("--release").args(["--target", TARGET]);
-    command.arg("--manifest-path").arg(workspace().join("guests").join(name).join("Cargo.toml"));
-    command.arg("--target-dir").arg(&target_folder);
-    if !features.is_empty() {
-        command.arg("--features").arg(features.join(","));
-    }
-    toolchain.apply(&mut command);
+    let folder = workspace().join("guests").join(name);
+    let toolchain = Toolchain::find(&folder, TARGET, |doing| eprintln!("{doing} ..."))?;
+    let guest = GuestCrate::look(&folder, Some(&target_folder().join("guests"))).map_err(anyhow::Error::msg)?;
     let label = if features.is_empty() { name.to_owned() } else { format!("{name} ({})", features.join(", ")) };
-    step(&format!("guest {label}"), command).await?;
-    let built = target_folder.join(TARGET).join("release").join(format!("{}.wasm", name.replace('-', "_")));
+    step(&format!("guest {label}"), guest.build(toolchain, TARGET, features)).await?;
+    let built = guest.module(TARGET);
     std::fs::copy(&built, place).with_context(|| format!("copy {}", built.display()))?;
     Ok(())
-}
-
-/// How this machine can compile to WebAssembly.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum WasmToolchain {
-    /// The target of the toolchain in use.
-    Rustup,
-    /// Debian's compiler, with a standard library built from its sources.
-    Debian,
-}
-
-impl WasmToolchain {
-    pub fn apply(self, command: &mut Command) {
-        if self == Self::Debian {
-            command.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
-            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-19");
-            command.arg("-Zbuild-std=std,panic_abort");
-        }
-    }
-}
-
-/// Finds a way to compile guests, and adds the target when it is missing.
-pub async fn wasm_toolchain() -> Result<WasmToolchain> {
-    if has_target() {
-        return Ok(WasmToolchain::Rustup);
-    }
-    let mut add = Command::new("rustup");
-    add.current_dir(workspace()).args(["target", "add", TARGET]);
-    if step(&format!("target {TARGET}"), add).await.is_ok() && has_target() {
-        return Ok(WasmToolchain::Rustup);
-    }
-    let debian = ["/usr/bin/rustc", "/usr/bin/wasm-ld-19"].iter().all(|program| Path::new(program).is_file());
-    if debian {
-        return Ok(WasmToolchain::Debian);
-    }
-    bail!(
-        "this machine cannot compile to {TARGET}. With rustup: `rustup target add {TARGET}`. \
-         On Debian without it: `apt-get install rustc-web rust-web-src lld-19`"
-    )
-}
-
-fn has_target() -> bool {
-    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    let output = command.current_dir(workspace()).args(["--print", "target-libdir", "--target", TARGET]).output();
-    output.is_ok_and(|output| {
-        output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
-    })
 }
 
 /// Runs one build step. On a terminal it draws its own progress; elsewhere we say when it began, that it lives, and when it ended.

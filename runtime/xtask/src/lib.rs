@@ -17,4 +17,7 @@ pub mod process;
 pub mod ring;
 pub mod servers;
 pub mod suite;
+/// The runtime's own, included and not linked: every command would wait for the whole runtime to be compiled otherwise.
+#[path = "../../src/workshop/toolchain.rs"]
+pub mod toolchain;
 pub mod torture;

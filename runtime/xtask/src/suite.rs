@@ -51,6 +51,7 @@ pub async fn run(options: SuiteOptions) -> Result<()> {
     let mut tally = Tally::default();
     check_style(&mut tally).await;
     check_guests(&mut tally).await?;
+    check_pipelines(&mut tally).await;
     if options.quick {
         tally.step("unit and property tests", tests(&["--workspace", "--lib", "--bins"])).await;
     } else {
@@ -100,6 +101,22 @@ async fn check_guests(tally: &mut Tally) -> Result<()> {
         tally.note(&format!("guest {name}: WebAssembly"), begun, built);
     }
     Ok(())
+}
+
+/// The cases of every pipeline, as their authors would run them.
+async fn check_pipelines(tally: &mut Tally) {
+    let begun = Instant::now();
+    let binary = match build::sluicegate(build::Profile::Dev).await {
+        Ok(binary) => binary,
+        Err(failure) => return tally.note("pipelines: sluicegate", begun, Err(failure)),
+    };
+    for verb in ["build", "test"] {
+        let mut command = Command::new(&binary);
+        command.current_dir(workspace()).args([verb, "pipelines"]);
+        // What was compiled for the guests by themselves need not be compiled again.
+        command.env("CARGO_TARGET_DIR", workspace().join("target/guests"));
+        tally.step(&format!("pipelines: sluicegate {verb}"), command).await;
+    }
 }
 
 /// Everything against the newest server, then what needs a server against the others.

@@ -29,6 +29,7 @@ pub fn guests(pipeline: &PipelinePlan) -> GuestSettings {
         pipeline: pipeline.name.clone(),
         folder: pipeline.folder.clone(),
         listed: pipeline.guests_listed.clone(),
+        expected: pipeline.guests.iter().filter(|g| g.crate_folder.is_some()).map(|g| g.stem.clone()).collect(),
         per_guest: pipeline.guests.iter().map(|g| (g.stem.clone(), (g.config.clone(), limits(&g.limits)))).collect(),
         routes: pipeline.routes.iter().map(|r| r.name.clone()).collect(),
     }

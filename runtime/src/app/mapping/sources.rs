@@ -6,7 +6,7 @@ use crate::config::{self, MysqlPlan, PipelinePlan, Plan, PostgresPlan, SourceKin
 use crate::fault::Finding;
 use crate::source::mysql::{self, Mysql, MysqlSettings};
 use crate::source::postgres::{self, Postgres, PostgresSettings};
-use crate::source::{ColumnRule, Narrow, Source, SslMode, TableColumns, TableRule};
+use crate::source::{ColumnRule, Narrow, Source, SslMode, TableColumns, TableRule, TableSample};
 use crate::store::Checkpoint;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -38,6 +38,17 @@ impl Reading {
         match self {
             Self::Postgres(settings) => postgres::check(settings).await,
             Self::Mysql(settings) => mysql::check(settings).await,
+        }
+    }
+
+    /// A table and at most `rows_max` of its rows; `None` if there is none of this name.
+    ///
+    /// # Errors
+    /// If the server can not be asked.
+    pub async fn sample(&self, table: &str, rows_max: u32) -> Result<Option<TableSample>, String> {
+        match self {
+            Self::Postgres(settings) => postgres::sample(settings, table, rows_max).await,
+            Self::Mysql(settings) => mysql::sample(settings, table, rows_max).await,
         }
     }
 

@@ -34,6 +34,7 @@ mod rate;
 mod refusal;
 mod rows;
 mod rules;
+mod sample;
 mod statement;
 mod stream;
 mod survey;
@@ -46,6 +47,7 @@ mod value;
 pub use check::check;
 pub use columns::columns;
 pub use rate::{DrainUntil, Rate, drain_bare};
+pub use sample::sample;
 pub use url::check_url;
 
 use crate::change::BinlogPosition;

@@ -25,6 +25,7 @@ mod publication;
 mod rate;
 mod relation;
 mod rhythm;
+mod sample;
 mod scout;
 mod stream;
 mod survey;
@@ -37,6 +38,7 @@ pub use check::check;
 pub use columns::columns;
 pub use rate::{DrainPlan, DrainUntil, DrainWork, Rate, drain_bare};
 pub use rhythm::RhythmMode;
+pub use sample::sample;
 pub use url::check_url;
 
 use crate::change::Lsn;

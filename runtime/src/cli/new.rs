@@ -1,0 +1,118 @@
+//! `sluicegate new`: a guest and a pipeline that work, for a table of yours.
+
+use super::Exit;
+use crate::change::DatabaseKind;
+use crate::workshop::new::{Order, PORT, ROWS, Settings, SourceAt, in_the_way, nothing_shown, write, wrong_name};
+use crate::workshop::{self, table};
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub struct New {
+    /// The guest's and the pipeline's name: small letters, digits, - and _.
+    name: String,
+    /// The database: an address such as postgres://user:password@host/database, or the name of a source in sluicegate.toml.
+    #[arg(long, requires = "table", value_name = "URL")]
+    source: Option<String>,
+    /// The table: schema.table, of MySQL database.table.
+    #[arg(long, requires = "source")]
+    table: Option<String>,
+    /// Do not write values of this column into the first case; may be given again.
+    #[arg(long, value_name = "COLUMN")]
+    mask: Vec<String>,
+    /// Where `guests` and `pipelines` lie, or are made, if not here.
+    #[arg(long, value_name = "FOLDER")]
+    root: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &New) -> Exit {
+    let New { name, .. } = arguments;
+    let root = &arguments.root();
+    if let Some(rule) = wrong_name(name) {
+        eprintln!("{name:?} can not be a guest's name: {rule}");
+        return Exit::Usage;
+    }
+    if let Some(folder) = in_the_way(root, name) {
+        eprintln!("{} is there already; choose another name, or remove it", folder.display());
+        return Exit::Usage;
+    }
+    let (table, sample, settings) = match found(arguments) {
+        Ok(found) => found,
+        Err(reason) => {
+            eprintln!("{reason}");
+            return Exit::Failed;
+        }
+    };
+    if let Some(column) = arguments.mask.iter().find(|name| !sample.columns.iter().any(|c| c.name == **name)) {
+        let has: Vec<&str> = sample.columns.iter().map(|column| column.name.as_str()).collect();
+        eprintln!("{table} has no column {column:?} to mask; it has: {}", has.join(", "));
+        return Exit::Usage;
+    }
+    let kind = settings.kind;
+    let order =
+        Order { name, root, table: &table, kind, sample: &sample, masked: &arguments.mask, settings: settings.clone() };
+    match write(&order) {
+        Ok(written) => {
+            written.files.iter().for_each(|file| println!("wrote {}", file.display()));
+            if !written.left_out.is_empty() {
+                let columns = written.left_out.join(", ");
+                println!("left out of the first case, because a case can not hold them: {columns}");
+            }
+            if arguments.source.is_some() && !sample.rows.is_empty() {
+                println!("the first case holds rows of your table: look at it before you share the folder");
+            }
+            next(arguments, &settings);
+            Exit::Done
+        }
+        Err(error) => {
+            eprintln!("{}: {error}", root.join("guests").display());
+            Exit::Failed
+        }
+    }
+}
+
+impl New {
+    fn root(&self) -> PathBuf {
+        self.root.clone().unwrap_or_default()
+    }
+}
+
+type Look = (String, crate::source::TableSample, Settings);
+
+fn found(arguments: &New) -> Result<Look, String> {
+    let dir = arguments.root().join("pipelines");
+    let known = workshop::plan(&dir).map(|plan| plan.sources).unwrap_or_default();
+    if let (Some(source), Some(table)) = (&arguments.source, &arguments.table) {
+        let found = super::block_on(table::look(&dir, source, table, ROWS))?;
+        let at = |name| (name, SourceAt::Known);
+        let (source, at) = found.known.map_or_else(|| fresh(&dir, &arguments.name), at);
+        return Ok((table.clone(), found.sample, Settings { source, at, kind: found.kind }));
+    }
+    let first = known.first();
+    let kind = first.map_or(DatabaseKind::Postgres, table::kind);
+    let (source, at) =
+        first.map_or_else(|| fresh(&dir, &arguments.name), |first| (first.name.clone(), SourceAt::Known));
+    let (table, sample) = nothing_shown(kind);
+    Ok((table.to_owned(), sample, Settings { source, at, kind }))
+}
+
+/// A name for a source that the folder does not have yet.
+fn fresh(dir: &Path, name: &str) -> (String, SourceAt) {
+    let is_first = !dir.join("sluicegate.toml").exists();
+    let source = if is_first { "db".to_owned() } else { name.replace('-', "_") };
+    let variable = format!("{}_URL", source.to_uppercase());
+    (source, SourceAt::Variable(variable))
+}
+
+fn next(arguments: &New, settings: &Settings) {
+    let below = |path: &str| arguments.root().join(path);
+    let guest = below(&format!("guests/{}/Cargo.toml", arguments.name));
+    let pipelines = below("pipelines");
+    // The usual folder needs no saying.
+    let dir = if pipelines == Path::new("pipelines") { String::new() } else { format!(" {}", pipelines.display()) };
+    println!("\nnext:");
+    println!("  cargo test --manifest-path {}      the guest by itself", guest.display());
+    println!("  sluicegate build{dir} && sluicegate test{dir}");
+    println!("  sluicegate listen 127.0.0.1:{PORT}               in a terminal of its own: shows what is delivered");
+    let variable = settings.variable().map(|name| format!("{name}=... ")).unwrap_or_default();
+    println!("  {variable}sluicegate run{dir}");
+}

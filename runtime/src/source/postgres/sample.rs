@@ -1,0 +1,62 @@
+//! A table as it stands, with a few of its rows: what `new` and `record` write guests and cases from.
+
+use super::PostgresSettings;
+use super::link::{Link, Purpose, QUERY_MAX};
+use super::trouble::Trouble;
+use crate::source::{SampledColumn, TableSample};
+use postgres_protocol::escape::{escape_identifier, escape_literal};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Asks the server for a table's columns, and for at most `rows_max` of its rows; `None` if there is no such table, or the user may
+/// not see it.
+///
+/// # Errors
+/// A sentence, if the server can not be asked.
+pub async fn sample(settings: &PostgresSettings, table: &str, rows_max: u32) -> Result<Option<TableSample>, String> {
+    let (settings, table) = (settings.clone(), table.to_owned());
+    let asked = tokio::task::spawn_blocking(move || {
+        ask(&settings, &table, rows_max).map_err(|trouble| settings.judge(trouble).message)
+    });
+    asked.await.unwrap_or_else(|_| Err("the question itself failed; this is a mistake in sluicegate".to_owned()))
+}
+
+fn ask(settings: &PostgresSettings, table: &str, rows_max: u32) -> Result<Option<TableSample>, Trouble> {
+    let (namespace, name) = table.split_once('.').unwrap_or(("public", table));
+    let sql = format!(
+        "SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, \
+         EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY (i.indkey)), \
+         COALESCE(t.typcategory = 'A', false), a.atttypid = 'bytea'::regtype \
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+         JOIN pg_type t ON t.oid = a.atttypid \
+         WHERE c.relkind IN ('r', 'p') AND n.nspname = {} AND c.relname = {} ORDER BY a.attnum",
+        escape_literal(namespace),
+        escape_literal(name)
+    );
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut link = Link::open(settings, Purpose::Sql, &stop)?;
+    let mut columns = Vec::new();
+    let mut values = Vec::new();
+    for row in link.query("look at the table", &sql, Some(QUERY_MAX))? {
+        let [Some(name), Some(type_name), not_null, key, array, bytes] = row.as_slice() else { continue };
+        let yes = |text: &Option<String>| text.as_deref() == Some("t");
+        let quoted = escape_identifier(name);
+        values.push(match (yes(array), yes(bytes)) {
+            (true, _) => format!("to_jsonb({quoted})"),
+            (_, true) => format!("encode({quoted}, 'base64')"),
+            _ => quoted,
+        });
+        let (name, type_name) = (name.clone(), type_name.clone());
+        columns.push(SampledColumn { name, type_name, key: yes(key), not_null: yes(not_null) });
+    }
+    let rows = if columns.is_empty() || rows_max == 0 {
+        Vec::new()
+    } else {
+        let (namespace, name) = (escape_identifier(namespace), escape_identifier(name));
+        let sql = format!("SELECT {} FROM {namespace}.{name} LIMIT {rows_max}", values.join(", "));
+        link.query("read rows", &sql, Some(QUERY_MAX))?
+    };
+    link.close(false);
+    Ok((!columns.is_empty()).then_some(TableSample { columns, rows }))
+}
