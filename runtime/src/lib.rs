@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Begin with [`change`], the data that travels; then [`source`] to see a batch being filled, [`pipeline`] to see it become
-//! messages, [`lane`] to see them delivered, [`ledger`] to see what comes home. [`app`] puts it all together.
+//! messages, [`lane`] to see them delivered, [`ledger`] to see what comes home. [`app`] puts it all together. [`workshop`] is no part
+//! of the ring: it is what authors of guests use.
 
 pub mod address;
 pub mod admin;

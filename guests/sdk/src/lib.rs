@@ -71,18 +71,9 @@ pub mod prelude {
     pub use crate::{Config, Ctx, Op, Rejection, Result, Row, Verdict, drop_row, emit, pass, reject, route, transform};
 }
 
-/// What `wit/sluicegate.wit` becomes in Rust; for guests that go without the attribute.
 #[cfg(target_family = "wasm")]
-#[allow(clippy::too_many_arguments, reason = "generated")]
-pub mod bindings {
-    wit_bindgen::generate!({
-        path: "../../wit/sluicegate.wit",
-        world: "transform",
-        pub_export_macro: true,
-        export_macro_name: "export_world",
-        default_bindings_module: "sluicegate_guest::bindings",
-    });
-}
+#[rustfmt::skip]
+pub mod bindings;
 
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]

@@ -57,6 +57,13 @@ impl Inspection {
             }
         };
         let settings = mapping::guests(pipeline);
+        for stem in &settings.expected {
+            let place = pipeline.folder.join(format!("{stem}.wasm"));
+            if !place.exists() {
+                let dir = plan.dir.display();
+                self.say(false, format!("{} is not there; make it: sluicegate build {dir}", place.display()));
+            }
+        }
         for file in files {
             let shown = file.display().to_string();
             let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();

@@ -111,6 +111,8 @@ impl Desk {
 
     async fn turn(&mut self, plan: &Plan) {
         self.clear();
+        // A host that ended gets another chance.
+        self.told.clear();
         let turned = turn(plan, &self.guests, self.paint, &mut |line| println!("{line}")).await;
         self.broken = false;
         match turned {

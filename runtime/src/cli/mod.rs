@@ -96,6 +96,26 @@ enum Verb {
     ///
     /// Example: sluicegate new orders --source postgres://me@127.0.0.1/shop --table public.orders
     New(new::New),
+    /// Compile the guests that name their crates, and put the .wasm files beside their TOML.
+    ///
+    /// Example: sluicegate build pipelines --only orders
+    Build(build::Build),
+    /// Give the changes of every cases/*.toml to its pipeline, and compare what comes of them with what is expected.
+    ///
+    /// Example: sluicegate test pipelines --watch
+    Test(test::Test),
+    /// Say what a .wasm file is, what it asks for, and whether it would be taken.
+    ///
+    /// Example: sluicegate inspect pipelines/orders/orders.wasm
+    Inspect {
+        /// A guest, or what should be one.
+        wasm: PathBuf,
+    },
+    /// Measure what a guest costs per row, in batches of 1, 16, 64 and 256.
+    ///
+    /// Example: sluicegate bench pipelines/orders/orders.wasm
+    #[command(name = "bench")]
+    Cost(cost::Cost),
     /// Write rows of a table into a case, with columns masked that should stay where they are.
     ///
     /// Example: sluicegate record orders --source db --table public.orders --mask note
@@ -121,26 +141,6 @@ enum Verb {
         #[arg(default_value = "127.0.0.1:8099")]
         address: std::net::SocketAddr,
     },
-    /// Compile the guests that name their crates, and put the .wasm files beside their TOML.
-    ///
-    /// Example: sluicegate build pipelines --only orders
-    Build(build::Build),
-    /// Give the changes of every cases/*.toml to its pipeline, and compare what comes of them with what is expected.
-    ///
-    /// Example: sluicegate test pipelines --watch
-    Test(test::Test),
-    /// Say what a .wasm file is, what it asks for, and whether it would be taken.
-    ///
-    /// Example: sluicegate inspect pipelines/orders/orders.wasm
-    Inspect {
-        /// A guest, or what should be one.
-        wasm: PathBuf,
-    },
-    /// Measure what a guest costs per row, in batches of 1, 16, 64 and 256.
-    ///
-    /// Example: sluicegate bench pipelines/orders/orders.wasm
-    #[command(name = "bench")]
-    Cost(cost::Cost),
     /// Reads a core module from standard input, writes a component to standard output. For the program itself: untrusted
     /// bytes can bring the encoder down, so it runs in a process of its own.
     #[command(name = "__componentize", hide = true)]
@@ -221,5 +221,20 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // A folder that stays in the temporary folder harms nobody.
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_verb_shows_an_example() {
+        for verb in Arguments::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            let help = verb.get_long_about().map(ToString::to_string).unwrap_or_default();
+            let example = format!("sluicegate {}", verb.get_name());
+            assert!(help.contains("Example: ") && help.contains(&example), "{}: {help}", verb.get_name());
+        }
     }
 }

@@ -95,6 +95,11 @@ pub fn write(order: &Order<'_>) -> io::Result<Written> {
         fs::write(&path, text)?;
         written.files.push(path);
     }
+    let ignored = order.root.join("pipelines/.gitignore");
+    if !ignored.exists() {
+        fs::write(&ignored, "/.sluicegate/\n*.wasm\n")?;
+        written.files.push(ignored);
+    }
     let shared = order.root.join("pipelines/sluicegate.toml");
     if let Some(text) = order.settings.host_file(&shared)? {
         fs::write(&shared, text)?;

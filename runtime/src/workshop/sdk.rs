@@ -22,6 +22,7 @@ const FILES: &[File] = &[
     file!("guests/sdk/macros/src/attribute.rs"),
     file!("guests/sdk/macros/src/expand.rs"),
     file!("guests/sdk/macros/src/lib.rs"),
+    file!("guests/sdk/src/bindings.rs"),
     file!("guests/sdk/src/calendar.rs"),
     file!("guests/sdk/src/component.rs"),
     file!("guests/sdk/src/context.rs"),
@@ -104,6 +105,15 @@ mod tests {
                 found.push(path);
             }
         }
+    }
+
+    /// The generator does not run with every build; its result says which contract it was made of.
+    #[test]
+    fn bindings_are_those_of_the_contract() {
+        let text = |wanted: &str| FILES.iter().find(|(path, _)| *path == wanted).expect("it is inside").1;
+        let checksum = format!("{:08x}", crc32fast::hash(text("wit/sluicegate.wit").as_bytes()));
+        let bindings = text("guests/sdk/src/bindings.rs");
+        assert!(bindings.contains(&checksum), "make guests/sdk/src/bindings.rs anew, as its head says: {checksum}");
     }
 
     #[test]

@@ -85,3 +85,15 @@ fn database_that_is_not_there_is_named_and_not_waited_for() {
     assert_eq!(code, 2, "{out}");
     assert!(out.contains("source erp: nothing listens at 127.0.0.1") && out.contains("start PostgreSQL"), "{out}");
 }
+
+#[test]
+fn guest_that_was_not_built_is_named_with_the_way_to_build_it() {
+    let house = House::new("check_not_built")
+        .pipeline("tables = [\"public.package_status\"]\n[guest.parcels]\ncrate = \"../../guests/parcels\"")
+        .customer_at("1", &url_at(own_address()), "");
+    house.write();
+    let (code, out, _) = house.verb(&["check"]);
+    assert_eq!(code, 2, "{out}");
+    let lines = wrong(&out);
+    assert!(lines.len() == 1 && lines[0].contains("parcels.wasm is not there; make it: sluicegate build "), "{out}");
+}

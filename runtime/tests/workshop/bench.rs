@@ -57,6 +57,14 @@ impl Bench {
         self.say(&arguments)
     }
 
+    /// The same on a machine that has no Rust.
+    pub fn run_without_rust(&self, verb: &str) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
+        let bare = command.arg(verb).arg(self.0.path()).env("PATH", "/nowhere");
+        let output = bare.env_remove("CARGO").env_remove("RUSTC").output().expect("the program starts");
+        Said { code: output.status.code().unwrap_or(-1), out: String::from_utf8_lossy(&output.stderr).into_owned() }
+    }
+
     /// Any arguments; the folder is replaced by `pipelines` in what is said, and times by `N ms`.
     pub fn say(&self, arguments: &[&str]) -> Said {
         let said = sluicegate(arguments);

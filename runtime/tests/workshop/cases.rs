@@ -65,8 +65,8 @@ fn thousand_rows_are_tested_in_under_a_second() {
     let said = bench.run("test", &[]);
     let took = began.elapsed();
     assert_eq!(said.code, 0, "{}", said.out);
-    // Without optimisation, reading TOML takes ten times what it takes in the program that people use.
-    let limit = if cfg!(debug_assertions) { Duration::from_secs(10) } else { Duration::from_secs(1) };
+    // The program that people use is optimised.
+    let limit = if cfg!(debug_assertions) { Duration::from_secs(3) } else { Duration::from_secs(1) };
     assert!(took < limit, "it took {took:?}");
     println!("1,000 rows were tested in {took:?}");
 }

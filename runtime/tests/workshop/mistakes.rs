@@ -42,6 +42,17 @@ fn crate_that_is_not_there_or_makes_no_module_is_named() {
 }
 
 #[test]
+fn machine_without_rust_is_told_what_to_install() {
+    let bench = Bench::new();
+    bench
+        .pipeline("[guest.parcels]\ncrate = \"../crate\"\n")
+        .put("crate/Cargo.toml", "[package]\nname = \"parcels\"\n");
+    let said = bench.run_without_rust("build");
+    let words = "cargo can not be started: No such file or directory (os error 2); install Rust from https://rustup.rs";
+    assert!(said.code == 1 && said.out.contains(words), "{}", said.out);
+}
+
+#[test]
 fn guest_that_names_a_route_that_is_not_there_is_refused() {
     let bench = Bench::new();
     let pipeline = fs::read_to_string(bench.path("parcels/pipeline.toml")).expect("it was written");
