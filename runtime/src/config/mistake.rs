@@ -13,7 +13,7 @@ use std::fmt;
 /// Further mistakes are only counted: nobody reads more at once, and a members file can hold a million.
 const MISTAKES_KEPT_MAX: usize = 200;
 /// How many names a remedy lists.
-const NAMES_LISTED_MAX: usize = 20;
+const NAMES_LISTED_MAX: usize = 32;
 
 /// One mistake. Nothing in it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,9 +165,9 @@ mod tests {
 
     #[test]
     fn long_lists_of_names_are_cut() {
-        let names: Vec<String> = (10..40).map(|n| n.to_string()).collect();
+        let names: Vec<String> = (10..52).map(|n| n.to_string()).collect();
         let text = suggestion("x", names.iter().map(String::as_str), "there are");
-        assert!(text.ends_with("28, 29 and 10 more"), "{text}");
+        assert!(text.ends_with("40, 41 and 10 more"), "{text}");
         assert_eq!(suggestion("x", [], "there are"), "there are: none");
     }
 

@@ -175,8 +175,9 @@ fn documented_file_says_the_defaults() {
     let [first, second] = all.targets[0].members.as_slice() else { panic!("two members") };
     let (said, unsaid) = (http(first), http(default));
     let door = HttpPlan { url: unsaid.url.clone(), sign: Vec::new(), headers: Vec::new(), ..said.clone() };
-    let spoken = MemberPlan { name: String::new(), door: Door::Http(door), ..first.clone() };
+    let spoken = MemberPlan { name: String::new(), rate: None, door: Door::Http(door), ..first.clone() };
     assert_eq!(&spoken, default);
+    assert_eq!(first.rate, Some(100));
     assert_eq!((first.name.as_str(), said.sign.len(), said.headers.len()), ("1", 1, 1));
     assert_eq!(second.timeout, Duration::from_secs(40));
 
