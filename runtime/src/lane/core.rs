@@ -27,6 +27,7 @@ use crate::ledger::Ticket;
 use crate::sink::Refusal;
 use crate::store::{Carried, Seq};
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
@@ -39,8 +40,9 @@ pub(super) struct Core {
     batch_max: usize,
     retry: RetrySettings,
     table: Table,
-    /// The newest message of each key that has any. A key with no message takes no room.
-    tails: HashMap<Bytes, Slot>,
+    /// The newest message of each key that has any. A key with no message takes no room. The hash is seeded at random, for keys come
+    /// from outside, and quicker than the standard library's, which was a fifth of a lane's time.
+    tails: HashMap<Bytes, Slot, RandomState>,
     ready: VecDeque<Slot>,
     asleep: BinaryHeap<Reverse<(Instant, Slot)>>,
     /// Messages that the source answers for, oldest first; some of them may be over.
@@ -101,13 +103,13 @@ impl Core {
             batch_max: settings.batch_max.max(1),
             retry: settings.retry,
             table: Table::default(),
-            tails: HashMap::new(),
+            tails: HashMap::default(),
             ready: VecDeque::new(),
             asleep: BinaryHeap::new(),
             unpaid: VecDeque::new(),
             flights: 0,
             in_flight: Held::default(),
-            gate: Gate::new(),
+            gate: Gate::new(settings.retry.max),
             width: Width::new(settings.concurrency.max(1)),
             rate: settings.rate.map(Rate::new),
             slots: slots.account(),
@@ -122,7 +124,7 @@ impl Core {
         self.width.set_max(settings.concurrency.max(1));
         self.rate = settings.rate.map(Rate::new);
         // Another address deserves another chance.
-        self.gate = Gate::new();
+        self.gate = Gate::new(settings.retry.max);
         self.width.restart();
     }
 

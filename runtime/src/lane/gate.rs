@@ -57,6 +57,8 @@ pub(super) enum Answer {
 }
 
 pub(super) struct Gate {
+    /// The longest pause between two probes of a receiver that is away.
+    pause_max: Duration,
     state: State,
     in_a_row: u32,
     /// Attempts and failures of this half of the span, and of the one before.
@@ -65,8 +67,15 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new() -> Self {
-        Self { state: State::Open, in_a_row: 0, halves: [(0, 0); 2], half_ends_at: None }
+    /// Nobody is asked more seldom than once a minute, nor more often than his messages would be tried again: `retry_max`.
+    pub(super) fn new(retry_max: Duration) -> Self {
+        Self {
+            pause_max: retry_max.clamp(PROBE_FIRST, PROBE_EVERY),
+            state: State::Open,
+            in_a_row: 0,
+            halves: [(0, 0); 2],
+            half_ends_at: None,
+        }
     }
 
     pub(super) fn shut(&self) -> Option<Shut> {
@@ -122,14 +131,14 @@ impl Gate {
                 false
             }
             (_, Answer::There) => {
-                *self = Self::new();
+                *self = Self::new(self.pause_max);
                 true
             }
             (
                 State::Probing { why: Shut::Away, pause } | State::Waiting { why: Shut::Away, pause, .. },
                 Answer::Failed { retry_after },
             ) => {
-                self.wait(Shut::Away, (pause * 2).min(PROBE_EVERY), retry_after, now);
+                self.wait(Shut::Away, (pause * 2).min(self.pause_max), retry_after, now);
                 false
             }
             (_, Answer::Failed { .. } | Answer::Gone) => {
@@ -174,10 +183,11 @@ impl Gate {
 mod tests {
     use super::*;
 
+    const HOUR: Duration = Duration::from_secs(3600);
     const FAILED: Answer = Answer::Failed { retry_after: None };
 
     fn tripped(now: Instant) -> Gate {
-        let mut gate = Gate::new();
+        let mut gate = Gate::new(HOUR);
         let shuts = (0..5).map(|_| gate.hear(FAILED, false, now)).collect::<Vec<_>>();
         assert_eq!(shuts, [false, false, false, false, true]);
         gate
@@ -205,12 +215,30 @@ mod tests {
     }
 
     #[test]
+    fn own_server_that_is_tried_every_five_seconds_is_probed_as_often() {
+        let mut now = Instant::now();
+        let mut gate = Gate::new(Duration::from_secs(5));
+        (0..5).for_each(|_| assert!(!gate.hear(FAILED, false, now) || gate.shut().is_some()));
+        let pauses: Vec<u64> = (0..5)
+            .map(|_| {
+                let at = gate.probe_at().expect("it waits");
+                let pause = (at - now).as_secs();
+                now = at;
+                gate.probe_sent();
+                gate.hear(FAILED, true, now);
+                pause
+            })
+            .collect();
+        assert_eq!(pauses, [1, 2, 4, 5, 5]);
+    }
+
+    #[test]
     fn half_of_twenty_within_thirty_seconds_shuts_it_and_slow_failures_do_not() {
         let mut now = Instant::now();
-        let mut gate = Gate::new();
+        let mut gate = Gate::new(HOUR);
         let shut_after = (1..100).find(|n| gate.hear(if n % 2 == 0 { FAILED } else { Answer::There }, false, now));
         assert_eq!(shut_after, Some(20));
-        let mut gate = Gate::new();
+        let mut gate = Gate::new(HOUR);
         for n in 0..1000 {
             now += Duration::from_secs(4);
             assert!(!gate.hear(if n % 2 == 0 { FAILED } else { Answer::There }, false, now), "{n}");
@@ -230,7 +258,7 @@ mod tests {
     #[test]
     fn receiver_that_asks_for_patience_gets_it() {
         let now = Instant::now();
-        let mut gate = Gate::new();
+        let mut gate = Gate::new(HOUR);
         for asked in [0, 0, 0, 0, 20] {
             gate.hear(Answer::Failed { retry_after: Some(Duration::from_secs(asked)) }, false, now);
         }
