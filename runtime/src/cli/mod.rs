@@ -1,8 +1,11 @@
 //! The verbs, their arguments and their exit codes. What a verb does stands in its own file.
 
 mod bench;
+mod caller;
 mod check;
+mod dead;
 mod run;
+mod salvage;
 mod status;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -80,6 +83,19 @@ enum Verb {
         #[arg(long)]
         watch: bool,
     },
+    /// Look at what could not be delivered, send it again, or drop it.
+    ///
+    /// Example: sluicegate dead list --target customers --since 2h
+    #[command(subcommand)]
+    Dead(dead::Dead),
+    /// Make a new state of everything in a damaged one that is whole; the damaged files are moved aside.
+    ///
+    /// Example: sluicegate salvage pipelines
+    Salvage {
+        /// The pipelines folder whose state it is.
+        #[arg(default_value = "pipelines")]
+        dir: PathBuf,
+    },
     /// Reads a core module from standard input, writes a component to standard output. For the program itself: untrusted
     /// bytes can bring the encoder down, so it runs in a process of its own.
     #[command(name = "__componentize", hide = true)]
@@ -98,6 +114,8 @@ pub fn main() -> ExitCode {
         Verb::Run { dir } => run::run(&dir, arguments.log).into(),
         Verb::Check { dir, connect } => check::check(&dir, connect).into(),
         Verb::Status { dir, json, watch } => status::status(&dir, json, watch).into(),
+        Verb::Dead(dead) => dead::dead(dead).into(),
+        Verb::Salvage { dir } => salvage::salvage(&dir).into(),
         Verb::Bench(bench) => bench::run(bench).into(),
         Verb::Componentize => crate::guest::componentize_main(),
     }

@@ -29,7 +29,7 @@ pub(super) fn schema(table: &str) -> Arc<Schema> {
 
 pub(super) fn origin(commit: u64) -> Origin {
     let mark = RowMark { commit, change: u64::MAX - commit, sub: 5, transaction: 99 };
-    Origin { schema: schema("item"), op: Op::Update, mark, index: 2, nth: 4 }
+    Origin { schema: schema("item"), op: Op::Update, mark, index: 2, nth: 4, again: false }
 }
 
 pub(super) fn message(id: &str, key: &str, commit: u64) -> Message {
@@ -121,7 +121,7 @@ async fn parked_messages_come_back_whole_and_in_order() {
             let content = Content {
                 body: Bytes::from(vec![n as u8, 0, 0xff]),
                 content_type: "application/json".into(),
-                headers: vec![("x-\"quoted\"".into(), "ünïcode\n".into())],
+                headers: vec![("x-\"quoted\"".into(), "ünïcode\n".into())].into(),
                 place: "a/b {c}".into(),
                 act,
                 committed_at_us: -5,
@@ -146,7 +146,7 @@ async fn parked_messages_come_back_whole_and_in_order() {
         assert_eq!(loaded.seq, Seq(n as i64 + 1));
         assert_eq!((loaded.carried.attempts, loaded.carried.arrived_us), (3, 1_700_000_000_000_000));
         let (back, first) = (&loaded.carried.message, &loaded.carried.message.origin.schema);
-        let Origin { schema, op, mark, index, nth } = &sent.origin;
+        let Origin { schema, op, mark, index, nth, .. } = &sent.origin;
         assert_eq!((&back.origin.op, &back.origin.mark, &back.origin.index, &back.origin.nth), (op, mark, index, nth));
         assert_eq!((&first.source, &first.namespace, &first.table), (&schema.source, &schema.namespace, &schema.table));
         assert_eq!(first.database, schema.database);

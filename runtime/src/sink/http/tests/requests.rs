@@ -86,7 +86,8 @@ async fn body_is_compressed_on_demand_and_signed_as_it_is_sent() {
     assert_eq!(unpacked, plain);
 
     let encoded = vec![("content-encoding".into(), "br".to_owned())];
-    let encoded = Message::from(Content { body: Bytes::from(plain.clone()), headers: encoded, ..content("m-2") });
+    let encoded =
+        Message::from(Content { body: Bytes::from(plain.clone()), headers: encoded.into(), ..content("m-2") });
     sink.deliver(&encoded).await.expect("delivered");
     let (head, body) = requests.recv().await.expect("another request");
     assert!(head.contains("content-encoding: br") && !head.contains("gzip") && body == plain, "{head}");
