@@ -146,7 +146,9 @@ fn desk(store: Arc<dyn Store>, revival: Arc<Revival>, orphans: Arc<Orphans>) -> 
     };
     let clear = move |name, reason| -> BoxFuture<'static, Result<u64, String>> {
         let orphans = orphans.clone();
-        Box::pin(async move { orphans.clear(&name, reason).await })
+        // On its own: whoever asked may hang up between the state and what is shown of it.
+        let cleared = tokio::spawn(async move { orphans.clear(&name, reason).await });
+        Box::pin(async move { cleared.await.unwrap_or_else(|error| Err(error.to_string())) })
     };
     Desk::new(store, Box::new(again), Box::new(clear))
 }

@@ -1,9 +1,9 @@
-//! The desk as somebody with `curl` meets it, with a state in memory.
+//! The desk as somebody with `curl` meets it.
 
 use super::*;
 use crate::admin::{Registry, router};
 use crate::change::{Content, Message, MessageId, Origin, RowMark, Schema};
-use crate::store::{Buried, DeadLetter, DeadRow, MemoryStore, Park};
+use crate::store::{Buried, DeadLetter, DeadRow, MemoryStore, Park, SqliteStore};
 use crate::telemetry::Note;
 use axum::Router;
 use axum::body::{Body as HttpBody, to_bytes};
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 struct Room {
-    store: Arc<MemoryStore>,
+    store: Arc<dyn Store>,
     /// What was sent again, in order.
     sent: Arc<Mutex<Vec<i64>>>,
     /// Nothing can be sent while it is so.
@@ -25,8 +25,7 @@ struct Room {
 }
 
 impl Room {
-    fn with_token(token: Option<&str>) -> Self {
-        let store = Arc::new(MemoryStore::default());
+    fn on(store: Arc<dyn Store>, token: Option<&str>) -> Self {
         let (sent, refuses) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (kept, order, refuse) = (store.clone(), sent.clone(), refuses.clone());
         let again = move |id: DeadId| -> BoxFuture<'static, Result<(), String>> {
@@ -50,17 +49,17 @@ impl Room {
         let desk = Desk::new(store.clone(), Box::new(again), Box::new(clear));
         let registry = Registry::empty(1 << 20, Arc::new(Note::default()), store.clone());
         let name = LaneName::new("parcels", "customers", "gone");
-        registry.set_orphans(vec![(name.clone(), store.lane(&name).expect("in memory"))]);
+        registry.set_orphans(vec![(name.clone(), store.lane(&name).expect("a state that works"))]);
         let registry = watch::channel(Arc::new(registry)).1;
         Self { store, sent, refuses, app: router(registry, token.map(str::to_owned), desk) }
     }
 
     fn new() -> Self {
-        Self::with_token(None)
+        Self::on(Arc::new(MemoryStore::default()), None)
     }
 
     async fn bury(&self, letters: impl IntoIterator<Item = DeadLetter>) {
-        self.store.bury(letters.into_iter().collect()).await.expect("in memory");
+        self.store.bury(letters.into_iter().collect()).await.expect("a state that works");
     }
 
     /// Asks as `curl` would, with a header of ours.
@@ -192,9 +191,10 @@ async fn letter_is_shown_whole_with_text_bytes_and_rows_as_they_are() {
     assert_eq!(room.ask("GET", "/dead/4", Value::Null).await.0, 404);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn letters_go_again_in_the_order_of_the_log_and_superseded_ones_only_when_asked() {
-    let room = Room::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let room = Room::on(Arc::new(SqliteStore::open(folder.path()).expect("a new state")), None);
     // The second change died again, and is the newest letter; the first one is.
     room.bury([message("1", 0x20, b"{}"), message("1", 0x30, b"{}"), message("1", 0x10, b"{}")]).await;
     let (status, done) = room.ask("POST", "/dead/replay", json!({"all": true, "filter": {"member": "1"}})).await;
@@ -205,9 +205,9 @@ async fn letters_go_again_in_the_order_of_the_log_and_superseded_ones_only_when_
     let newer = message("1", 0x50, b"{}");
     let Buried::Message(newer) = newer.buried else { unreachable!("it is one") };
     room.bury([message("1", 0x40, b"{}")]).await;
-    let lane = room.store.lane(&LaneName::new("parcels", "customers", "1")).expect("in memory").id;
+    let lane = room.store.lane(&LaneName::new("parcels", "customers", "1")).expect("a state that works").id;
     let settlement = crate::store::Settlement { superseded: vec![newer], ..Default::default() };
-    room.store.settle(lane, settlement).await.expect("in memory");
+    room.store.settle(lane, settlement).await.expect("a state that works");
     let (_, done) = room.ask("POST", "/dead/replay", json!({"ids": [4]})).await;
     assert_eq!((&done["sent"], &done["superseded"]), (&json!(0), &json!(1)), "{done}");
     let (_, done) = room.ask("POST", "/dead/replay", json!({"ids": [4], "superseded": true})).await;
@@ -272,8 +272,8 @@ async fn what_waits_for_a_lane_that_is_gone_is_named_and_taken() {
     let name = LaneName::new("parcels", "customers", "gone");
     let Buried::Message(waits) = message("gone", 1, b"{}").buried else { unreachable!("it is one") };
     let carried = crate::store::Carried { message: waits, attempts: 4, arrived_us: 0 };
-    let lane = room.store.lane(&name).expect("in memory").id;
-    room.store.park(lane, Park { messages: vec![carried], marks: Vec::new() }).await.expect("in memory");
+    let lane = room.store.lane(&name).expect("a state that works").id;
+    room.store.park(lane, Park { messages: vec![carried], marks: Vec::new() }).await.expect("a state that works");
     let asked = json!({"pipeline": "parcels", "target": "customers", "member": "gone"});
     let (status, taken) = room.ask("POST", "/dead/lanes/take", asked.clone()).await;
     assert_eq!((status, &taken["messages"]), (200, &json!(1)), "{taken}");
@@ -304,7 +304,7 @@ async fn foreign_page_in_a_browser_can_neither_change_nor_read_anything() {
 
 #[tokio::test]
 async fn token_is_asked_for_everywhere_at_the_desk_and_opens_it_by_any_name() {
-    let room = Room::with_token(Some("hush"));
+    let room = Room::on(Arc::new(MemoryStore::default()), Some("hush"));
     for (method, path) in
         [("GET", "/dead"), ("GET", "/dead/1"), ("POST", "/dead/replay"), ("POST", "/dead/drop"), ("GET", "/dead/lanes")]
     {
