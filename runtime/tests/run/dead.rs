@@ -3,10 +3,11 @@
 use crate::guests;
 use crate::house::{House, log_end, step};
 use crate::receiver::{Arrival, Manner, Receiver, url_at};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// `sluicegate dead …` on the folder of the house: exit code, standard output and error.
 fn dead(house: &House, arguments: &[&str]) -> (i32, String, String) {
@@ -113,6 +114,67 @@ fn older_letter_is_left_out_when_a_newer_change_of_its_key_was_delivered() {
 }
 
 #[test]
+fn replay_of_many_keeps_its_rate_and_is_stopped_by_ctrl_c() {
+    const LETTERS: u64 = 30;
+    let customer = Receiver::open(Manner::Says(422));
+    let mut house = House::new("dead_many").customer("1", &customer).guest(&guests::module("parcels")).start();
+    house.ready();
+    let sql = house.sql();
+    sql.run(&format!(
+        "INSERT INTO package_status (package_id, customer_id, next_address, status) \
+         SELECT n, 1, n, 'In Transit' FROM generate_series(1, {LETTERS}) n"
+    ));
+    house.until("all are dead", || house.status()["dead_letters"] == LETTERS);
+    customer.set(Manner::Says(204));
+    let mut command = house.command();
+    command.args(["dead", "replay", "--all", "--rate", "2", "--dir"]).arg(house.path(""));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    customer.wait_for_accepted(2);
+    let (code, _, err) = dead(&house, &["replay", "--all"]);
+    assert!(code == 1 && err.contains("are being sent again already"), "{code}: {err}");
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it is our child");
+    let output = child.wait_with_output().expect("it ends");
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(1) && out.contains("stopped; "), "{output:?}");
+    let left = house.status()["dead_letters"].as_u64().expect("a number");
+    assert!((15..LETTERS).contains(&left), "{left} are left: {out}");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(house.status()["dead_letters"], left, "nobody sends any more");
+    let (_, metrics) = house.get("/metrics");
+    assert!(metrics.contains(&format!("sluicegate_dead_letters{{}} {left}.0")), "{metrics}");
+    done(&house, &["replay", "--all", "--rate", "1000"]);
+    let mut got = numbers(&customer.wait_for_accepted(LETTERS as usize));
+    got.sort_by_key(|number| number.parse::<u64>().ok());
+    assert_eq!(got, (1..=LETTERS).map(|n| n.to_string()).collect::<Vec<_>>(), "each once");
+    house.until("none is left", || house.status()["dead_letters"] == 0);
+    assert_eq!(house.stop(), 0, "{}", house.log());
+}
+
+#[test]
+fn source_that_is_stalled_is_named_within_ten_seconds_and_no_more_when_it_goes_on() {
+    let customer = Receiver::open(Manner::Silent);
+    let mut house = House::new("dead_stalled")
+        .host("drain = \"500ms\"")
+        .customer_at("1", &customer.url(), ", timeout = \"60s\", hold = \"1h\"")
+        .guest(&guests::module("parcels"))
+        .start();
+    house.ready();
+    let begun = Instant::now();
+    house.sql().run(&step(7, 1, 1));
+    customer.wait_for(1);
+    house.not_ready("source erp is stalled: its oldest change has been neither delivered nor parked for 10 s");
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+    assert_eq!(house.status()["sources"][0]["state"], "streaming", "it still reads");
+    let (_, metrics) = house.get("/metrics");
+    let age =
+        metrics.lines().find_map(|line| line.strip_prefix("sluicegate_source_oldest_unpaid_seconds{source=\"erp\"} "));
+    assert!(age.and_then(|age| age.parse::<f64>().ok()).is_some_and(|age| age >= 10.0), "{metrics}");
+    customer.set(Manner::Says(204));
+    house.ready();
+    assert_eq!(house.stop(), 0, "{}", house.log());
+}
+
+#[test]
 fn rejected_row_is_shown_and_delivered_by_a_mended_guest_and_without_the_program_it_can_be_dropped() {
     let customer = Receiver::open(Manner::Says(204));
     let mut house = House::new("dead_row").customer("1", &customer).guest(&guests::module("parcels"));
@@ -198,6 +260,12 @@ fn member_that_is_taken_out_keeps_its_messages_until_somebody_decides_and_others
     assert_eq!(lane(&house, "2")["parked"], 3);
     let (code, picture, _) = house.verb(&["status"]);
     assert!(code == 0 && picture.contains("removed") && picture.contains("3 on disk"), "{picture}");
+    let (_, metrics) = house.get("/metrics");
+    for (name, value) in [("removed", 1), ("parked_messages", 3)] {
+        let line =
+            format!("sluicegate_lane_{name}{{pipeline=\"parcels\",target=\"customers\",member=\"2\"}} {value}.0");
+        assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
     let named = done(&house, &["lanes"]);
     assert!(named.contains("parcels/customers/2") && named.contains("put the member back"), "{named}");
     let (code, _, err) = dead(&house, &["take", "parcels/customers/1"]);

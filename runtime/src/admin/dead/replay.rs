@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tracing::info;
 
 /// Letters per second unless set otherwise: a receiver that was just mended is not flooded.
@@ -21,6 +21,8 @@ const RATE_MAX: u32 = 10_000;
 const FAILURES_MAX: usize = 100;
 /// A job that is done within this time is answered at once; a longer one with how far it is.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
+/// A letter that is on its way when somebody wants no more is waited for so long.
+const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// What is to be sent again, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +166,11 @@ pub(super) async fn begin(desk: &Arc<Desk>, asked: ReplayAsked) -> Result<Progre
     Ok(progress)
 }
 
+async fn given_up(stopped: &mut watch::Receiver<bool>) {
+    drop(stopped.wait_for(|stopped| *stopped).await);
+    sleep(STOP_GRACE).await;
+}
+
 async fn send_all(
     desk: Arc<Desk>,
     letters: Vec<DeadId>,
@@ -176,18 +183,22 @@ async fn send_all(
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut state = State::Done;
     for id in letters {
-        let sent = tokio::select! {
+        tokio::select! {
             biased;
-            // 1. Somebody wants no more: also while a letter waits for a state that can not be written.
+            // 1. Somebody wants no more.
             _ = stopped.wait_for(|stopped| *stopped) => {
                 state = State::Stopped;
                 break;
             }
-            // 2. The next letter, in its time.
-            sent = async {
-                beat.tick().await;
-                (desk.again)(id).await
-            } => sent,
+            // 2. It is time for the next letter.
+            _ = beat.tick() => {}
+        }
+        let sent = tokio::select! {
+            biased;
+            // 1. What is on its way is counted, also when somebody wants no more.
+            sent = (desk.again)(id) => sent,
+            // 2. But not when it waits for a state that can not be written.
+            () = given_up(&mut stopped) => Err("stopped while it was on its way; it may have been sent".to_owned()),
         };
         tell.send_modify(|progress| match sent {
             Ok(()) => progress.sent += 1,

@@ -6,6 +6,7 @@ use super::{choice, from_json, say};
 use crate::admin::dead::{Choice, Progress, ReplayAsked, ReplayState};
 use crate::cli::Exit;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -15,6 +16,8 @@ pub(super) fn asked(meant: Meant, rate: u32, superseded: bool) -> Result<ReplayA
 }
 
 pub(super) async fn replay(way: &Way, asked: ReplayAsked, form: Form) -> Result<Exit, Refusal> {
+    // Before it begins, or Ctrl-C in the first moment would end us and leave it running.
+    let mut enough = signal(SignalKind::interrupt()).map_err(Refusal::failed)?;
     let mut text = way.replay(&asked).await?;
     let mut progress: Progress = from_json(&text)?;
     let number = progress.number;
@@ -23,7 +26,7 @@ pub(super) async fn replay(way: &Way, asked: ReplayAsked, form: Form) -> Result<
         tokio::select! {
             biased;
             // 1. Enough.
-            _ = tokio::signal::ctrl_c() => text = way.stop_replay().await?,
+            _ = enough.recv() => text = way.stop_replay().await?,
             // 2. How far it is.
             () = tokio::time::sleep(LOOK_EVERY) => text = way.replay_progress().await?,
         }
