@@ -1,10 +1,8 @@
 //! How verbs talk to a sluicegate that runs: over its admin address, with the token of the folder.
 
+use super::status::{ANSWER_MAX, chain};
 use crate::config::Plan;
 use std::time::Duration;
-
-/// A process on loopback that does not answer within this time is stuck, unless it was asked for much.
-pub(super) const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// The admin address of a folder.
 pub(super) struct Caller {
@@ -75,15 +73,4 @@ impl Caller {
 
 fn silence(error: reqwest::Error) -> Silence {
     Silence { is_nobody: error.is_connect(), reason: chain(&error) }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -108,6 +108,8 @@ fn older_letter_is_left_out_when_a_newer_change_of_its_key_was_delivered() {
     assert_eq!(numbers(&customer.wait_for_accepted(2)), ["3", "2"]);
     // Without --all a filter alone is refused, and what is meant is dropped.
     assert_eq!(dead(&house, &["drop", "--member", "1"]).0, 2);
+    let (code, _, err) = dead(&house, &["drop", "--all", "--since", "yesterday"]);
+    assert!(code == 2 && err.contains("write a whole number and one of s, m, h, d"), "{code}: {err}");
     assert!(done(&house, &["drop", "--all", "--member", "1"]).contains("1 dropped"));
     assert_eq!(house.status()["dead_letters"], 0);
     assert_eq!(house.stop(), 0, "{}", house.log());

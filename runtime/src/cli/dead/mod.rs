@@ -94,7 +94,7 @@ fn choice(meant: Meant) -> Result<Choice, Refusal> {
     let choice = Choice { ids: meant.ids, all: meant.all, filter: meant.filter.narrow() };
     match choice.check() {
         Ok(()) => Ok(choice),
-        Err(_) if choice.ids.is_empty() => Err(Refusal::usage(
+        Err(_) if choice.ids.is_empty() && !choice.all => Err(Refusal::usage(
             "say which: the numbers from `sluicegate dead list`, or --all, with filters if not all are meant",
         )),
         Err(reason) => Err(Refusal::usage(reason)),
