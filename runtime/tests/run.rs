@@ -15,6 +15,8 @@ mod receiver;
 
 #[path = "run/check.rs"]
 mod check;
+#[path = "run/dead.rs"]
+mod dead;
 #[path = "run/door.rs"]
 mod door;
 #[path = "run/edit.rs"]

@@ -65,6 +65,9 @@ fn families(status: &Status) -> Vec<Family> {
                 false,
                 |s| s.lag_ms as f64 / 1e3,
             ),
+            ("source_state_failing", "1 while its position can not be written", false, |s| {
+                f64::from(s.state_error.is_some())
+            }),
             ("source_rows", "rows read", true, |s| s.rows_total as f64),
             ("source_transactions", "transactions read", true, |s| s.transactions_total as f64),
             ("source_reconnects", "connections made again", true, |s| s.reconnects_total as f64),
@@ -122,6 +125,17 @@ fn families(status: &Status) -> Vec<Family> {
             ("lane_in_flight", "attempts under way", false, |l| l.in_flight as f64),
             ("lane_waiting", "messages that wait in memory", false, |l| l.waiting as f64),
             ("lane_waiting_bytes", "bytes that wait in memory", false, |l| l.waiting_bytes as f64),
+            ("lane_parked_messages", "messages that wait on disk", false, |l| l.parked as f64),
+            ("lane_parked_bytes", "bytes that wait on disk", false, |l| l.parked_bytes as f64),
+            ("lane_removed", "1 if its member is gone from the configuration", false, |l| {
+                f64::from(l.state == "removed")
+            }),
+            ("lane_parked", "messages that went to disk", true, |l| l.parked_total as f64),
+            ("lane_known", "messages that came again with the log and were taken care of", true, |l| {
+                l.known_total as f64
+            }),
+            ("lane_dropped", "messages given up to make room on disk", true, |l| l.dropped_total as f64),
+            ("lane_opened", "how often the receiver was found to be away", true, |l| l.opened_total as f64),
             ("lane_oldest_seconds", "age of the oldest undelivered message", false, |l| l.oldest_ms as f64 / 1e3),
             ("lane_delivered", "messages delivered", true, |l| l.delivered_total as f64),
             ("lane_attempts", "attempts made", true, |l| l.attempts_total as f64),
@@ -134,12 +148,11 @@ fn families(status: &Status) -> Vec<Family> {
             }),
         ],
     ));
-    families.push(Family {
-        name: "memory_bytes",
-        help: "bytes that all lanes hold in memory",
-        counter: false,
-        values: vec![(Vec::new(), status.memory_bytes as f64)],
-    });
+    let alone =
+        |name, help, value: u64| Family { name, help, counter: false, values: vec![(Vec::new(), value as f64)] };
+    families.push(alone("memory_bytes", "bytes that all lanes hold in memory", status.memory_bytes));
+    families.push(alone("dead_letters", "dead letters that are kept", status.dead_letters));
+    families.push(alone("state_disk_bytes", "bytes that the state takes of the disk", status.state_bytes));
     families
 }
 

@@ -1,12 +1,13 @@
-//! The door for people and machines: `/live`, `/ready`, `/status`, `/metrics` on the admin address.
+//! The door for people and machines: `/live`, `/ready`, `/status`, `/metrics`, `/dead` on the admin address.
 //!
 //! `/live` says that the process answers. `/ready` says that it does its work, and otherwise why not.
 
+pub mod dead;
 mod metrics;
 pub mod status;
 
 use crate::ledger::Ledger;
-use crate::store::{LaneName, LaneRecord};
+use crate::store::{LaneName, LaneRecord, Store};
 use crate::telemetry::{GuestStats, LaneStats, Note, PipelineStats, SourceStats, TappedRow};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
@@ -14,6 +15,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use dead::Desk;
 use serde::{Deserialize, Serialize};
 use status::Status;
 use std::net::SocketAddr;
@@ -28,6 +30,7 @@ pub struct Registry {
     pub memory_bytes_max: u64,
     /// Why the last edit of the configuration was not taken, if it was not.
     pub complaint: Arc<Note>,
+    store: Arc<dyn Store>,
     pub sources: Vec<SourceEntry>,
     pub pipelines: Vec<PipelineEntry>,
     lanes: RwLock<Vec<Arc<LaneEntry>>>,
@@ -39,11 +42,12 @@ pub struct Registry {
 
 impl Registry {
     /// With nothing in it yet.
-    pub fn empty(memory_bytes_max: u64, complaint: Arc<Note>) -> Self {
+    pub fn empty(memory_bytes_max: u64, complaint: Arc<Note>, store: Arc<dyn Store>) -> Self {
         Self {
             started_at: Instant::now(),
             memory_bytes_max,
             complaint,
+            store,
             sources: Vec::new(),
             pipelines: Vec::new(),
             lanes: RwLock::default(),
@@ -88,6 +92,8 @@ pub struct SourceEntry {
     pub kind: &'static str,
     pub stats: Arc<SourceStats>,
     pub ledger: Ledger,
+    /// Why its position can not be written, while it can not.
+    pub unsaved: Arc<Note>,
 }
 
 pub struct PipelineEntry {
@@ -118,7 +124,7 @@ pub struct LaneEntry {
 }
 
 impl LaneEntry {
-    fn is(&self, pipeline: &str, target: &str, member: &str) -> bool {
+    pub fn is(&self, pipeline: &str, target: &str, member: &str) -> bool {
         (self.pipeline.as_str(), self.target.as_str(), self.member.as_str()) == (pipeline, target, member)
     }
 }
@@ -143,20 +149,30 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, AdminError> {
 pub type Current = watch::Receiver<Arc<Registry>>;
 
 /// Answers until the task is dropped.
-pub async fn serve(listener: TcpListener, registry: Current, token: Option<String>) {
-    let guarded = Router::new()
-        .route("/", get(index))
-        .route("/status", get(status))
-        .route("/metrics", get(metrics))
-        .route("/rows", get(rows))
-        .layer(middleware::from_fn_with_state(Arc::new(token), require_token));
-    // Probes of an orchestrator carry no token, and learn nothing but yes or no.
-    let open = Router::new().route("/live", get(|| async { "live\n" })).route("/ready", get(ready));
-    let app = guarded.merge(open).with_state(registry);
+pub async fn serve(listener: TcpListener, registry: Current, token: Option<String>, desk: Desk) {
+    let app = router(registry, token, desk);
     // `serve` ends only if the listener breaks; the process goes on without its door then.
     if let Err(error) = axum::serve(listener, app).await {
         tracing::error!(%error, "the admin address is no longer served");
     }
+}
+
+fn router(registry: Current, token: Option<String>, desk: Desk) -> Router {
+    let dead = dead::routes(registry.clone(), Arc::new(desk));
+    // Whoever knows the token may come by any name.
+    let dead = if token.is_some() { dead } else { dead.layer(middleware::from_fn(dead::no_foreign_names)) };
+    let told = Router::new()
+        .route("/", get(index))
+        .route("/status", get(status))
+        .route("/metrics", get(metrics))
+        .route("/rows", get(rows));
+    let guarded = told
+        .with_state(registry.clone())
+        .merge(dead)
+        .layer(middleware::from_fn_with_state(Arc::new(token), require_token));
+    // Probes of an orchestrator carry no token, and learn nothing but yes or no.
+    let open = Router::new().route("/live", get(|| async { "live\n" })).route("/ready", get(ready));
+    guarded.merge(open.with_state(registry))
 }
 
 async fn require_token(State(token): State<Arc<Option<String>>>, request: Request, next: Next) -> Response {
@@ -176,7 +192,8 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 
 async fn index() -> &'static str {
     "sluicegate\n\n  /live     the process answers\n  /ready    it does its work, or why not\n  /status   sources, \
-     pipelines, guests, lanes (JSON)\n  /metrics  the same for Prometheus\n"
+     pipelines, guests, lanes (JSON)\n  /metrics  the same for Prometheus\n  /dead     dead letters: what could not be \
+     delivered (JSON)\n"
 }
 
 async fn ready(State(registry): State<Current>) -> Response {

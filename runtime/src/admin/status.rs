@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// A source whose oldest change waits for longer is not doing its work. What lanes hold is parked long before, unless `hold` is longer.
+const STALLED_AFTER: Duration = Duration::from_secs(10);
+
 /// Everything at one moment. Names that others rely on; new fields may come, none goes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Status {
@@ -19,6 +22,12 @@ pub struct Status {
     /// Why the last edit of the configuration was not taken, if it was not.
     #[serde(default)]
     pub config_error: Option<String>,
+    /// Dead letters of all pipelines.
+    #[serde(default)]
+    pub dead_letters: u64,
+    /// What the state takes of the disk.
+    #[serde(default)]
+    pub state_bytes: u64,
     pub sources: Vec<SourceStatus>,
     pub pipelines: Vec<PipelineStatus>,
     pub guests: Vec<GuestStatus>,
@@ -42,6 +51,9 @@ pub struct SourceStatus {
     pub rows_total: u64,
     pub transactions_total: u64,
     pub reconnects_total: u64,
+    /// Why its position can not be written, while it can not: nothing is confirmed to the database then.
+    #[serde(default)]
+    pub state_error: Option<String>,
     pub last_error: Option<String>,
 }
 
@@ -122,6 +134,8 @@ impl Status {
             memory_bytes: lanes.iter().map(|l| get(&l.stats.waiting_bytes)).sum(),
             memory_bytes_max: registry.memory_bytes_max,
             config_error: registry.complaint.get(),
+            dead_letters: registry.store.dead_count(),
+            state_bytes: registry.store.disk_bytes(),
             sources: registry.sources.iter().map(source).collect(),
             pipelines: registry.pipelines.iter().map(pipeline).collect(),
             guests: (registry.guests)().iter().map(|g| guest(&g.pipeline, &g.file, &g.stats)).collect(),
@@ -143,6 +157,18 @@ impl Status {
             let error = s.last_error.as_deref().map(|e| format!(": {e}")).unwrap_or_default();
             format!("source {} is {}{error}", s.name, s.state)
         });
+        // A receiver that is away is no reason: what waits for it goes to disk, and its ticket is paid then.
+        let stalled = self.sources.iter().filter(|s| s.lag_ms >= STALLED_AFTER.as_millis() as u64).map(|s| {
+            let seconds = s.lag_ms / 1000;
+            format!(
+                "source {} is stalled: its oldest change has been neither delivered nor parked for {seconds} s; see the lanes in /status",
+                s.name
+            )
+        });
+        let unsaved = self.sources.iter().filter_map(|s| {
+            let reason = s.state_error.as_deref()?;
+            Some(format!("the position of source {} can not be written: {reason}", s.name))
+        });
         let guests = self.guests.iter().filter(|g| g.generation.is_none()).map(|g| {
             let error = g.last_error.as_deref().map(|e| format!(": {e}")).unwrap_or_default();
             format!("guest {} of {} is not loaded{error}", g.file, g.pipeline)
@@ -151,7 +177,7 @@ impl Status {
             .pipelines
             .iter()
             .filter_map(|p| p.halted.as_ref().map(|reason| format!("pipeline {} is halted: {reason}", p.name)));
-        sources.chain(guests).chain(pipelines).collect()
+        sources.chain(stalled).chain(unsaved).chain(guests).chain(pipelines).collect()
     }
 }
 
@@ -173,6 +199,7 @@ fn source(entry: &super::SourceEntry) -> SourceStatus {
         rows_total: get(&s.rows_total),
         transactions_total: get(&s.transactions_total),
         reconnects_total: get(&s.reconnects_total),
+        state_error: entry.unsaved.get(),
         last_error: s.last_error.get(),
     }
 }
@@ -268,5 +295,25 @@ mod tests {
         assert_eq!(status.not_ready(), ["it is starting"]);
         status.sources.push(SourceStatus { state: "streaming".into(), ..SourceStatus::default() });
         assert!(status.not_ready().is_empty());
+    }
+
+    #[test]
+    fn source_that_is_stalled_or_can_not_write_its_position_is_named_and_a_dead_customer_is_not() {
+        let dead_for_days = LaneStatus { state: "open".into(), oldest_ms: 86_400_000, ..LaneStatus::default() };
+        let source = |name: &str, lag_ms, state_error| SourceStatus {
+            name: name.into(),
+            state: "streaming".into(),
+            lag_ms,
+            state_error,
+            ..SourceStatus::default()
+        };
+        let mut status = Status { lanes: vec![dead_for_days], ..Status::default() };
+        status.sources = vec![source("erp", 9_999, None)];
+        assert!(status.not_ready().is_empty());
+        status.sources = vec![source("erp", 12_345, None), source("shop", 0, Some("no room".into()))];
+        let reasons = status.not_ready();
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        assert!(reasons[0].starts_with("source erp is stalled") && reasons[0].contains("12 s"), "{reasons:?}");
+        assert_eq!(reasons[1], "the position of source shop can not be written: no room");
     }
 }

@@ -7,10 +7,13 @@ use crate::config::{MemberPlan, PipelinePlan, Plan, TargetPlan};
 use crate::lane::Lane;
 use crate::pipeline::Road;
 use crate::sink::Sink;
-use crate::store::{LaneName, Store};
+use crate::store::{LaneName, LaneRecord, Store};
 use crate::telemetry::LaneStats;
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
@@ -113,13 +116,30 @@ impl Members {
                 && !self.leaving.iter().any(|(leaving, task)| leaving == name && !task.is_finished())
         };
         let orphans: Vec<_> = lanes.into_iter().filter(|(name, record)| record.parked > 0 && is_gone(name)).collect();
-        for (LaneName { pipeline, target, member }, record) in &orphans {
+        let known = registry.orphans();
+        let is_new = |(name, _): &&(LaneName, LaneRecord)| !known.iter().any(|(other, _)| other == name);
+        for (LaneName { pipeline, target, member }, record) in orphans.iter().filter(is_new) {
             warn!(
                 %pipeline, %target, %member, parked = record.parked,
                 "messages wait for a member that is not in the configuration: put it back, or decide with `sluicegate dead lanes`"
             );
         }
         registry.set_orphans(orphans);
+    }
+
+    /// Resolves when a lane that was taken out has put away what it had.
+    pub async fn one_has_left(&mut self) {
+        poll_fn(|cx| {
+            let has_ended = |(_, task): &mut (LaneName, JoinHandle<()>)| Pin::new(task).poll(cx).is_ready();
+            match self.leaving.iter_mut().position(has_ended) {
+                Some(at) => {
+                    self.leaving.swap_remove(at);
+                    Poll::Ready(())
+                }
+                None => Poll::Pending,
+            }
+        })
+        .await;
     }
 
     /// Goes from one plan to another that differs in members only: see [`only_members_differ`].

@@ -8,6 +8,7 @@ mod inspection;
 mod mapping;
 mod members;
 mod names;
+mod orphans;
 mod rehearsal;
 mod reload;
 mod revival;
@@ -20,6 +21,7 @@ pub use rehearsal::{Rehearsal, Unready};
 pub use survey::survey;
 pub use terminal::{Screen, picture};
 
+use crate::admin::dead::Desk;
 use crate::admin::{self, Registry};
 use crate::config::{self, Mistakes, Plan};
 use crate::guest::{Engine, GuestHost, HostSettings, this_program};
@@ -29,7 +31,9 @@ use crate::sink::kafka;
 use crate::source::{Intake, SourceError};
 use crate::store::{SqliteStore, Store};
 use crate::telemetry::{Note, SourceStats};
+use futures_util::future::BoxFuture;
 use members::Members;
+use orphans::Orphans;
 use revival::Revival;
 use ring::{Reader, Readers, Stream};
 use std::collections::HashMap;
@@ -99,6 +103,7 @@ pub struct Ground {
     complaint: Arc<Note>,
     /// The way of dead letters back into the house.
     revival: Arc<Revival>,
+    orphans: Arc<Orphans>,
     /// How the files of the configuration looked when they were read last.
     read: Mutex<reload::Seen>,
 }
@@ -113,12 +118,15 @@ impl Ground {
         let listener = admin::bind(plan.host.admin).await.map_err(Ending::failed)?;
         let guests = host_settings(plan).map_err(Ending::failed)?;
         let complaint = Arc::new(Note::default());
-        let (registry, seen) = watch::channel(Arc::new(Registry::empty(plan.host.memory, complaint.clone())));
+        let (registry, seen) =
+            watch::channel(Arc::new(Registry::empty(plan.host.memory, complaint.clone(), store.clone())));
         let token = plan.host.token.as_ref().map(|t| t.expose().to_owned());
-        tokio::spawn(admin::serve(listener, seen, token));
         let revival = Arc::new(Revival::new(store.clone()));
-        let read = Mutex::default();
-        Ok(Self { dir: dir.to_owned(), store, guests, registry, shows_rows: false, complaint, revival, read })
+        let orphans = Arc::new(Orphans::new(store.clone(), seen.clone()));
+        let desk = desk(store.clone(), revival.clone(), orphans.clone());
+        tokio::spawn(admin::serve(listener, seen, token, desk));
+        let (dir, read) = (dir.to_owned(), Mutex::default());
+        Ok(Self { dir, store, guests, registry, shows_rows: false, complaint, revival, orphans, read })
     }
 
     /// Lets the admin address show rows with their keys.
@@ -142,6 +150,21 @@ impl Ground {
     }
 }
 
+/// What people on call reach over HTTP.
+fn desk(store: Arc<dyn Store>, revival: Arc<Revival>, orphans: Arc<Orphans>) -> Desk {
+    let again = move |id| -> BoxFuture<'static, Result<(), String>> {
+        let revival = revival.clone();
+        Box::pin(async move { revival.send(id).await })
+    };
+    let clear = move |name, reason| -> BoxFuture<'static, Result<u64, String>> {
+        let orphans = orphans.clone();
+        // On its own: whoever asked may hang up between the state and what is shown of it.
+        let cleared = tokio::spawn(async move { orphans.clear(&name, reason).await });
+        Box::pin(async move { cleared.await.unwrap_or_else(|error| Err(error.to_string())) })
+    };
+    Desk::new(store, Box::new(again), Box::new(clear))
+}
+
 /// A running house.
 pub struct App {
     plan: Plan,
@@ -157,6 +180,7 @@ pub struct App {
 struct Ring {
     name: String,
     ledger: Ledger,
+    unsaved: Arc<Note>,
     stop: Arc<AtomicBool>,
     safe: watch::Receiver<Option<crate::change::Position>>,
     /// Returns the intake, so that the source finds it full rather than gone while the house drains.
@@ -171,7 +195,8 @@ impl App {
     /// If the state, the admin address or a setting that only shows itself now can not be used. A database or a customer
     /// that is away is no error: they are waited for.
     pub async fn start(ground: &Ground, plan: Plan) -> Result<Self, Ending> {
-        let mut registry = Registry::empty(plan.host.memory, ground.complaint.clone());
+        let _still = ground.orphans.hold().await;
+        let mut registry = Registry::empty(plan.host.memory, ground.complaint.clone(), ground.store.clone());
         let (closing, closes) = watch::channel(false);
         let mut members = Members::new(&plan, ground.store.clone());
         let mut hosts = Vec::new();
@@ -210,6 +235,7 @@ impl App {
                 kind: mapping::kind(source),
                 stats,
                 ledger: ring.ledger.clone(),
+                unsaved: ring.unsaved.clone(),
             });
             rings.push(ring);
         }
@@ -251,6 +277,7 @@ impl App {
 
     /// Members come, change and go, and nothing else notices.
     async fn amend(&mut self, ground: &Ground, plan: Plan) {
+        let _still = ground.orphans.hold().await;
         let registry = ground.registry.borrow().clone();
         if let Err(reason) = self.members.amend(&plan, &registry).await {
             reload::refuse(&ground.complaint, format!("the edited members are not all taken: {reason}"));
@@ -258,22 +285,26 @@ impl App {
         self.plan = plan;
     }
 
-    async fn next_ending(&mut self, ground: &Ground, asked: Pin<&mut impl Future<Output = ()>>) -> Ending {
-        tokio::select! {
-            biased;
-            // 1. A source that gave up is a reason to stop that somebody must hear of.
-            ended = self.ended.recv() => match ended {
-                Some((name, Err(error))) => Ending::Failed {
-                    message: format!("source {name}: {error}"),
-                    loss: error.loss,
-                    usage: false,
+    async fn next_ending(&mut self, ground: &Ground, mut asked: Pin<&mut impl Future<Output = ()>>) -> Ending {
+        loop {
+            tokio::select! {
+                biased;
+                // 1. A source that gave up is a reason to stop that somebody must hear of.
+                ended = self.ended.recv() => return match ended {
+                    Some((name, Err(error))) => Ending::Failed {
+                        message: format!("source {name}: {error}"),
+                        loss: error.loss,
+                        usage: false,
+                    },
+                    _ => Ending::failed("a source ended without being asked"),
                 },
-                _ => Ending::failed("a source ended without being asked"),
-            },
-            // 2. Somebody asked.
-            () = asked => Ending::Asked,
-            // 3. Somebody edited.
-            plan = reload::edited(&ground.dir, &self.plan, &ground.complaint, &ground.read) => Ending::Edited(Box::new(plan)),
+                // 2. Somebody asked.
+                () = asked.as_mut() => return Ending::Asked,
+                // 3. Somebody edited.
+                plan = reload::edited(&ground.dir, &self.plan, &ground.complaint, &ground.read) => return Ending::Edited(Box::new(plan)),
+                // 4. A member that was taken out has put away what it had: now it can be told, and decided about.
+                () = self.members.one_has_left() => self.members.tell_orphans(&ground.registry.borrow()),
+            }
         }
     }
 
@@ -344,7 +375,9 @@ fn start_ring(
     let adapter = mapping::source(plan, source, known).map_err(usage)?;
     let ledger = Ledger::new();
     let (safe_in, safe) = watch::channel(None);
-    let checkpoint = tokio::spawn(ring::checkpoint(stream, store.clone(), ledger.confirmed(), safe_in));
+    let unsaved = Arc::new(Note::default());
+    let checkpoint =
+        tokio::spawn(ring::checkpoint(stream, store.clone(), ledger.confirmed(), safe_in, unsaved.clone()));
     let (batches, intake) = mpsc::channel(INTAKE_LEN_MAX);
     let dispatcher = tokio::spawn(ring::dispatch(intake, ledger.clone(), readers, closes));
     let stop = Arc::new(AtomicBool::new(false));
@@ -358,5 +391,5 @@ fn start_ring(
             let _ = ended.send((name, result));
         })
         .map_err(|e| Ending::failed(format!("a thread for the source can not be started: {e}")))?;
-    Ok(Ring { name: source.name.clone(), ledger, stop, safe, dispatcher, checkpoint })
+    Ok(Ring { name: source.name.clone(), ledger, unsaved, stop, safe, dispatcher, checkpoint })
 }

@@ -62,7 +62,7 @@ impl Rehearsal {
         let guests = Arc::new(guests.map_err(|e| of_pipeline(e.to_string()))?);
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let (roads, lanes) = roads_to_nowhere(pipeline, &store).map_err(|e| of_pipeline(e.to_string()))?;
-        let mut registry = Registry::empty(0, Arc::default());
+        let mut registry = Registry::empty(0, Arc::default(), store.clone());
         let settings =
             mapping::pipeline(pipeline, &roads, (guests.clone(), store), &mut registry).map_err(of_pipeline)?;
         let narrows = pipeline.sources.iter().map(|s| (s.clone(), mapping::narrow(pipeline, s))).collect();

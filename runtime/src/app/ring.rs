@@ -4,6 +4,7 @@ use crate::change::{Batch, Position};
 use crate::ledger::{Ledger, Ticket};
 use crate::source::Narrow;
 use crate::store::{Checkpoint, Store};
+use crate::telemetry::Note;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -76,12 +77,13 @@ pub struct Stream {
     pub stream: String,
 }
 
-/// Writes each position that the ledger lets go, and only then shows it to the source.
+/// Writes each position that the ledger lets go, and only then shows it to the source. `unsaved` says why not, while it can not.
 pub async fn checkpoint(
     stream: Stream,
     store: Arc<dyn Store>,
     mut paid: watch::Receiver<Option<Position>>,
     safe: watch::Sender<Option<Position>>,
+    unsaved: Arc<Note>,
 ) {
     while paid.changed().await.is_ok() {
         let Some(position) = paid.borrow_and_update().clone() else { continue };
@@ -90,10 +92,14 @@ pub async fn checkpoint(
         loop {
             match store.save(checkpoint.clone()).await {
                 Ok(()) => break,
-                Err(reason) => error!(%reason, "checkpoint not written; nothing is confirmed until it is"),
+                Err(reason) => {
+                    error!(%reason, "checkpoint not written; nothing is confirmed until it is");
+                    unsaved.set(reason.to_string());
+                }
             }
             tokio::time::sleep(CHECKPOINT_RETRY).await;
         }
+        unsaved.clear();
         safe.send_replace(Some(position));
         tokio::time::sleep(CHECKPOINT_EVERY).await;
     }
@@ -179,6 +185,10 @@ mod tests {
         fn disk_bytes(&self) -> u64 {
             0
         }
+
+        fn dead_count(&self) -> u64 {
+            0
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -187,12 +197,16 @@ mod tests {
         let store = Arc::new(Flaky::default());
         let (safe, mut seen) = watch::channel(None);
         let stream = Stream { source: "erp".into(), stream: "slot".into() };
-        let task = tokio::spawn(checkpoint(stream, store.clone(), ledger.confirmed(), safe));
+        let unsaved = Arc::new(Note::default());
+        let task = tokio::spawn(checkpoint(stream, store.clone(), ledger.confirmed(), safe, unsaved.clone()));
         tokio::task::yield_now().await;
         ledger.open(Some(Position::Postgres(Lsn(16))), 0);
+        tokio::time::sleep(CHECKPOINT_RETRY / 2).await;
+        assert!(unsaved.get().is_some_and(|reason| reason.contains("another sluicegate")), "it says why");
         seen.changed().await.expect("the task lives");
         assert_eq!(*seen.borrow(), Some(Position::Postgres(Lsn(16))));
         assert_eq!(*store.0.lock().expect("no panic here"), ["0/10", "0/10"], "the failed write was tried again first");
+        assert_eq!(unsaved.get(), None);
         task.abort();
     }
 }

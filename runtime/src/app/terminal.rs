@@ -104,6 +104,7 @@ pub fn picture(status: &Status, title: &str, room: usize) -> Vec<String> {
             s.lag_ms
         ));
         lines.extend(s.last_error.iter().filter(|_| s.state != "streaming").map(|e| format!("        {e}")));
+        lines.extend(s.state_error.iter().map(|e| format!("        its position can not be written: {e}")));
     }
     for g in &status.guests {
         let generation = g.generation.as_deref().unwrap_or("-");
@@ -123,10 +124,14 @@ pub fn picture(status: &Status, title: &str, room: usize) -> Vec<String> {
             lines.push(format!("        {:<20} {} messages without a receiver", p.name, thousands(p.unroutable_total)));
         }
     }
+    if status.dead_letters > 0 {
+        lines.push(format!("dead    {} letters: `sluicegate dead list`", thousands(status.dead_letters)));
+    }
     let mut lanes: Vec<&LaneStatus> = status.lanes.iter().collect();
     let fit = room.saturating_sub(lines.len()).max(1);
     if lanes.len() > fit {
-        lanes.sort_by_key(|l| std::cmp::Reverse((l.oldest_ms, l.waiting)));
+        // Nobody takes care of those that were removed.
+        lanes.sort_by_key(|l| std::cmp::Reverse((l.state == "removed", l.oldest_ms, l.parked, l.waiting)));
     }
     lines.extend(lanes.iter().take(fit).map(|l| lane_line(l)));
     if lanes.len() > fit {
@@ -143,14 +148,17 @@ fn lane_line(l: &LaneStatus) -> String {
         Some(ms) => format!("p50 {ms:>6.0} ms"),
         None => "p50      - ".to_owned(),
     };
-    line += &format!(" {:>8} waiting", l.waiting + l.in_flight);
+    line += &format!(" {:>8} waiting", thousands(l.waiting + l.in_flight));
+    if l.parked > 0 {
+        line += &format!("   {} on disk", thousands(l.parked));
+    }
     if l.oldest_ms >= 1000 {
         line += &format!("   oldest {:.0} s", l.oldest_ms as f64 / 1000.0);
     }
     if l.dead_total > 0 {
         line += &format!("   {} refused for good", l.dead_total);
     }
-    if let Some(error) = l.last_error.as_ref().filter(|_| l.oldest_ms >= 1000) {
+    if let Some(error) = l.last_error.as_ref().filter(|_| l.oldest_ms >= 1000 || l.state == "removed") {
         line += &format!("   {error}");
     }
     line
@@ -190,6 +198,28 @@ mod tests {
         assert_eq!(lines.len(), 11);
         assert!(lines[1].contains("/worst"), "{}", lines[1]);
         assert!(lines[10].contains("and 42 lanes"), "{}", lines[10]);
+    }
+
+    #[test]
+    fn lane_says_what_waits_on_disk_and_that_its_member_is_gone() {
+        let parked = LaneStatus {
+            target: "customers".into(),
+            member: "2".into(),
+            state: "parked".into(),
+            waiting: 61,
+            parked: 1_204,
+            oldest_ms: 41_000,
+            ..Default::default()
+        };
+        let line = lane_line(&parked);
+        assert!(line.contains("parked") && line.ends_with("61 waiting   1 204 on disk   oldest 41 s"), "{line}");
+        let last_error = Some("its member is not in the configuration".into());
+        let removed = LaneStatus { state: "removed".into(), parked: 3, last_error, ..Default::default() };
+        let line = lane_line(&removed);
+        assert!(
+            line.contains("removed") && line.ends_with("3 on disk   its member is not in the configuration"),
+            "{line}"
+        );
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 mod bench;
 mod build;
+mod caller;
 mod check;
 mod cost;
+mod dead;
 mod dev;
 mod inspect;
 mod listen;
@@ -11,6 +13,7 @@ mod new;
 mod record;
 mod replay;
 mod run;
+mod salvage;
 mod status;
 mod test;
 
@@ -141,6 +144,19 @@ enum Verb {
         #[arg(default_value = "127.0.0.1:8099")]
         address: std::net::SocketAddr,
     },
+    /// Look at what could not be delivered, send it again, or drop it.
+    ///
+    /// Example: sluicegate dead list --target customers --since 2h
+    #[command(subcommand)]
+    Dead(dead::Dead),
+    /// Make a new state of everything in a damaged one that is whole; the damaged files are moved aside.
+    ///
+    /// Example: sluicegate salvage pipelines
+    Salvage {
+        /// The pipelines folder whose state it is.
+        #[arg(default_value = "pipelines")]
+        dir: PathBuf,
+    },
     /// Reads a core module from standard input, writes a component to standard output. For the program itself: untrusted
     /// bytes can bring the encoder down, so it runs in a process of its own.
     #[command(name = "__componentize", hide = true)]
@@ -171,6 +187,8 @@ pub fn main() -> ExitCode {
         Verb::Test(arguments) => test::run(&arguments).into(),
         Verb::Inspect { wasm } => inspect::run(&wasm).into(),
         Verb::Cost(arguments) => cost::run(&arguments).into(),
+        Verb::Dead(dead) => dead::dead(dead).into(),
+        Verb::Salvage { dir } => salvage::salvage(&dir).into(),
         Verb::Bench(bench) => bench::run(bench).into(),
         Verb::Componentize => crate::guest::componentize_main(),
     }

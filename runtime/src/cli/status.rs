@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// A process on loopback that does not answer within this time is stuck.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(500);
 /// Lines of a picture that goes to a pipe or a tall terminal.
 const LINES_MAX: usize = 2_000;
@@ -61,7 +61,7 @@ pub(super) async fn ask(url: &str, token: Option<&str>) -> Result<String, String
 }
 
 /// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

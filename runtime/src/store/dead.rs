@@ -88,3 +88,64 @@ pub struct DeadSummary {
     /// Whether a newer message of the same key was delivered since: sent again, this one would put an older state over it.
     pub is_superseded: bool,
 }
+
+impl DeadSummary {
+    /// Orders the letters of one source as its log had them, by what their names say: `source-commit-change.sub`, of a message its
+    /// route and index behind it. One that died again is newer as a letter, and not as a change.
+    pub fn log_order(&self) -> (u64, u64, u32, u32, DeadId) {
+        let read = || {
+            let (row, index) = match self.is_row {
+                true => (self.name.as_str(), 0),
+                false => {
+                    let (row, route) = self.name.rsplit_once('-')?;
+                    (row, route.rsplit_once('.')?.1.parse().ok()?)
+                }
+            };
+            let (rest, change) = row.rsplit_once('-')?;
+            let (change, sub) = change.split_once('.')?;
+            let commit = rest.rsplit_once('-')?.1;
+            let hex = |text| u64::from_str_radix(text, 16).ok();
+            Some((hex(commit)?, hex(change)?, sub.parse().ok()?, index))
+        };
+        let (commit, change, sub, index) = read().unwrap_or_default();
+        (commit, change, sub, index, self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(id: i64, name: &str, is_row: bool) -> DeadSummary {
+        DeadSummary {
+            id: DeadId(id),
+            pipeline: String::new(),
+            target: String::new(),
+            member: String::new(),
+            name: name.to_owned(),
+            table: String::new(),
+            is_row,
+            reason: String::new(),
+            attempts: 1,
+            generation: None,
+            bytes: 0,
+            arrived_us: 0,
+            died_us: 0,
+            is_superseded: false,
+        }
+    }
+
+    #[test]
+    fn letters_are_ordered_by_the_log_and_not_by_when_they_died() {
+        let mut letters = [
+            named(9, "my-erp-a-a.0-8f3a11c2.0", false),
+            named(1, "my-erp-ff-10.1-8f3a11c2.0", false),
+            named(2, "my-erp-ff-10.0-8f3a11c2.10", false),
+            named(3, "my-erp-ff-10.0-8f3a11c2.9", false),
+            named(4, "my-erp-ff-9.7", true),
+        ];
+        letters.sort_by_key(DeadSummary::log_order);
+        assert_eq!(letters.map(|letter| letter.id.0), [9, 4, 3, 2, 1]);
+        assert_eq!(named(7, "no name of ours", false).log_order(), (0, 0, 0, 0, DeadId(7)));
+    }
+}

@@ -262,4 +262,8 @@ impl Store for MemoryStore {
     fn disk_bytes(&self) -> u64 {
         0
     }
+
+    fn dead_count(&self) -> u64 {
+        self.books().dead.len() as u64
+    }
 }

@@ -125,6 +125,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// What the state takes of the disk, in bytes.
     fn disk_bytes(&self) -> u64;
+
+    /// How many dead letters there are.
+    fn dead_count(&self) -> u64;
 }
 
 /// Why the state can not be used. Each says what to do.

@@ -152,4 +152,8 @@ impl Store for Disk {
     fn disk_bytes(&self) -> u64 {
         0
     }
+
+    fn dead_count(&self) -> u64 {
+        self.kept.dead_count()
+    }
 }

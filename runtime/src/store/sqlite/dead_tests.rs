@@ -57,7 +57,7 @@ async fn dead_letters_are_found_told_apart_and_whole() {
 }
 
 #[tokio::test]
-async fn what_dies_again_replaces_itself() {
+async fn what_dies_again_replaces_itself_under_a_new_number() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(&folder);
     for attempts in [1, 2] {
@@ -66,7 +66,9 @@ async fn what_dies_again_replaces_itself() {
     }
     store.bury(vec![letter(message("a1", "k", 1), "b")]).await.expect("another lane's");
     let all = store.dead(DeadFilter::default()).await.expect("dead");
-    assert_eq!(all.iter().map(|d| (d.id.0, d.attempts)).collect::<Vec<_>>(), [(2, 4), (1, 2)]);
+    assert_eq!(all.iter().map(|d| (d.id.0, d.attempts)).collect::<Vec<_>>(), [(3, 4), (2, 2)]);
+    // Somebody had it sent again, and drops what they sent.
+    assert_eq!(store.drop_dead(vec![DeadId(1)]).await.expect("nothing to drop"), 0);
     drop(store);
     open(&folder);
 }

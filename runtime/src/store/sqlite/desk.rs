@@ -257,19 +257,15 @@ impl Desk<'_> {
         dead.iter().try_for_each(|letter| self.bury_row(&letter.row()))
     }
 
-    /// What dies again, after a crash, replaces itself.
+    /// What dies again replaces itself, under a new number: who had it sent again drops the old one when it is through.
     fn bury_row(&mut self, row: &Dead<'_>) -> Result<(), Trouble> {
-        let sql = "SELECT id, checksum FROM dead WHERE pipeline = ?1 AND target = ?2 AND member = ?3 AND name = ?4";
-        let mut select = self.connection.prepare_cached(sql)?;
-        let known = select.query_row(row.name, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let (id, old): (i64, Option<i64>) = match known {
-            Some((id, checksum)) => (id, Some(checksum)),
-            None => {
-                let total = self.books.total_mut(Table::Dead);
-                total.last += 1;
-                (total.last, None)
-            }
-        };
+        let sql =
+            "DELETE FROM dead WHERE pipeline = ?1 AND target = ?2 AND member = ?3 AND name = ?4 RETURNING checksum";
+        let mut delete = self.connection.prepare_cached(sql)?;
+        let old = delete.query_row(row.name, |row| row.get(0)).optional()?;
+        let total = self.books.total_mut(Table::Dead);
+        total.last += 1;
+        let id = total.last;
         let new = row.write(self.connection, id)?;
         self.replace(Table::Dead, old, new);
         Ok(())

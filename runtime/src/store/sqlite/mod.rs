@@ -45,8 +45,9 @@ pub use salvage::Salvage;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, sync_channel};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use tokio::sync::{oneshot, watch};
 use trouble::Trouble;
@@ -58,6 +59,8 @@ pub struct SqliteStore {
     queue: Mutex<Queue>,
     /// The number of the last order that was answered.
     answered: watch::Receiver<u64>,
+    /// How many dead letters there are.
+    dead: Arc<AtomicU64>,
     threads: Vec<JoinHandle<()>>,
     /// Held as long as this store is open; the system releases it after a crash.
     _owner: File,
@@ -269,5 +272,9 @@ impl Store for SqliteStore {
     fn disk_bytes(&self) -> u64 {
         let files = [self.path.clone(), open::log_of(&self.path)];
         files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum()
+    }
+
+    fn dead_count(&self) -> u64 {
+        self.dead.load(Relaxed)
     }
 }

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -106,8 +107,9 @@ pub(super) fn open(folder: &Path) -> Result<SqliteStore, StoreError> {
     let connection = look(&path).map_err(|e| Trouble::from(e).at(&path))?;
     let (connection, books) = check(&files, connection, sealed)?;
     let seal = Seal::open(&files.seal).map_err(|e| files.unusable(&e))?;
-    let (threads, queue, answered) = start(&path, connection, books, seal).map_err(|trouble| trouble.at(&path))?;
-    Ok(SqliteStore { path, queue: Mutex::new(queue), answered, threads, _owner: owner })
+    let Started { threads, queue, answered, dead } =
+        start(&path, connection, books, seal).map_err(|trouble| trouble.at(&path))?;
+    Ok(SqliteStore { path, queue: Mutex::new(queue), answered, dead, threads, _owner: owner })
 }
 
 /// A connection that changes nothing: to close it leaves the log as it is, in which a damaged file may have what can be saved.
@@ -171,7 +173,13 @@ pub(super) fn shrink(connection: &Connection, pages_kept: i64) -> rusqlite::Resu
     Ok(())
 }
 
-type Started = (Vec<thread::JoinHandle<()>>, Queue, watch::Receiver<u64>);
+/// The two threads, and the ways to them.
+struct Started {
+    threads: Vec<thread::JoinHandle<()>>,
+    queue: Queue,
+    answered: watch::Receiver<u64>,
+    dead: Arc<AtomicU64>,
+}
 
 fn start(path: &Path, connection: Connection, books: Books, seal: Seal) -> Result<Started, Trouble> {
     let reading = look(path)?;
@@ -182,6 +190,7 @@ fn start(path: &Path, connection: Connection, books: Books, seal: Seal) -> Resul
     let (ask, questions) = channel();
     let wal = Arc::new(Wal::default());
     let (answer, answered) = watch::channel(0);
+    let dead = Arc::new(AtomicU64::new(0));
     let mut writer = Writer {
         connection,
         books,
@@ -190,6 +199,7 @@ fn start(path: &Path, connection: Connection, books: Books, seal: Seal) -> Resul
         seal,
         wake: ask.clone(),
         answered: answer,
+        dead: dead.clone(),
         outlives: None,
     };
     let committed = wal.clone();
@@ -205,5 +215,6 @@ fn start(path: &Path, connection: Connection, books: Books, seal: Seal) -> Resul
         spawn("state-writer", Box::new(move || writer.run()))?,
         spawn("state-reader", Box::new(move || Reader::new(reading).run(&questions, &wal)))?,
     ];
-    Ok((threads, Queue { writer: Some(orders), reader: Some(ask), number: 0, last: HashMap::new() }, answered))
+    let queue = Queue { writer: Some(orders), reader: Some(ask), number: 0, last: HashMap::new() };
+    Ok(Started { threads, queue, answered, dead })
 }

@@ -4,7 +4,7 @@
 //!   lanes, ledger ──Order──▶ queue ──gather──▶ BEGIN; each in a savepoint; the books; COMMIT ──▶ everyone is told
 //! ```
 
-use super::books::{Books, Wrote};
+use super::books::{Books, Table, Wrote};
 use super::desk::Desk;
 use super::reader::Question;
 use super::seal::Seal;
@@ -12,6 +12,7 @@ use super::trouble::Trouble;
 use super::wal::Wal;
 use rusqlite::Connection;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -98,6 +99,8 @@ pub(super) struct Writer {
     pub(super) wake: Sender<Question>,
     /// The number of the last order that was answered.
     pub(super) answered: watch::Sender<u64>,
+    /// How many dead letters there are, for who only wants to know that.
+    pub(super) dead: Arc<AtomicU64>,
     /// What the connection does at the end of a transaction.
     pub(super) outlives: Option<Outlives>,
 }
@@ -107,9 +110,11 @@ impl Writer {
     pub(super) fn run(mut self) {
         let mut group = Vec::new();
         let mut usual = 1;
+        self.count_dead();
         while self.gather(&mut group, usual) {
             usual = group.len();
             let committed = self.commit(&mut group);
+            self.count_dead();
             let number = group.last().map_or(0, |order| order.number);
             for order in group.drain(..) {
                 order.work.answer(committed.as_ref().copied().map_err(Trouble::again));
@@ -121,6 +126,11 @@ impl Writer {
                 let _ = self.wake.send(Question::Move);
             }
         }
+    }
+
+    fn count_dead(&self) {
+        let rows = self.books.total(Table::Dead).tally.rows;
+        self.dead.store(u64::try_from(rows).unwrap_or(0), Relaxed);
     }
 
     /// Takes what is queued. As long as fewer came than last time more are likely to come, and are waited for.
