@@ -92,10 +92,10 @@ impl Targets {
         format!(
             "[target.customers]\n{customers}\nmember.silent = {{ url = \"{silent}\" }}\nmember.away = {{ url = \"{away}\" }}\n\n\
              [target.cache]\nkind = \"redis\"\nurl = \"{redis}\"\n\n[target.events]\nkind = \"kafka\"\nbrokers = \"{kafka}\"\n\n\
-             [[route]]\nname = \"silent\"\nto = \"customers\"\nmember = \"silent\"\nkey = \"{{key}}\"\n\n\
-             [[route]]\nname = \"away\"\nto = \"customers\"\nmember = \"away\"\nkey = \"{{key}}\"\n\n\
-             [[route]]\nname = \"cache\"\nto = \"cache\"\nkey = \"{{source}}:load:{{key}}\"\nvalue = \"json\"\n\n\
-             [[route]]\nname = \"events\"\nto = \"events\"\ntopic = \"{TOPIC}\"\nkey = \"{{key}}\"\nbody = \"flat\"\n"
+             [[route]]\nname = \"silent\"\nto = \"customers\"\nmember = \"silent\"\nkey = \"{{parcel}}\"\n\n\
+             [[route]]\nname = \"away\"\nto = \"customers\"\nmember = \"away\"\nkey = \"{{parcel}}\"\n\n\
+             [[route]]\nname = \"cache\"\nto = \"cache\"\nkey = \"{{source}}:load:{{parcel}}\"\nvalue = \"json\"\n\n\
+             [[route]]\nname = \"events\"\nto = \"events\"\ntopic = \"{TOPIC}\"\nkey = \"{{parcel}}\"\nbody = \"flat\"\n"
         )
     }
 

@@ -1,7 +1,7 @@
 //! A customer that costs as little as a customer can: the machine it shares with us shall be ours. It counts what comes, checks the
 //! order of each key, and is away or silent when it is told so.
 //!
-//! It knows the one body that these benches send, `{"id":7,"key":3,...`: ids ascend with the log, and a key is an id modulo
+//! It knows the one body that these benches send, `{"id":7,"parcel":7,...`: ids ascend with the log, and a parcel is an id modulo
 //! [`KEYS`], so that who knows the id knows everything.
 
 use anyhow::{Context, Result};
@@ -43,6 +43,8 @@ pub(super) struct Seen {
     pub out_of_order: u64,
     /// Requests that it could not read.
     pub strange: u64,
+    /// Requests with a signature.
+    pub signed: u64,
     pub first_at: Option<Instant>,
     pub last_at: Option<Instant>,
     came: Vec<bool>,
@@ -51,8 +53,9 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    fn note(&mut self, id: Option<u64>) {
+    fn note(&mut self, Request { id, is_signed, .. }: Request) {
         let now = Instant::now();
+        self.signed += u64::from(is_signed);
         self.first_at.get_or_insert(now);
         self.last_at = Some(now);
         let Some(id) = id else {
@@ -192,8 +195,8 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
     let mut bytes = Vec::with_capacity(8 << 10);
     let mut chunk = vec![0; 8 << 10];
     while !shared.has_ended() && !shared.is(Mood::Away) && bytes.len() < REQUEST_LEN_MAX {
-        while let Some((id, len)) = request(&bytes) {
-            bytes.drain(..len);
+        while let Some(request) = request(&bytes) {
+            bytes.drain(..request.len);
             while shared.is(Mood::Silent) {
                 if shared.has_ended() {
                     return;
@@ -204,7 +207,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
                     return;
                 }
             }
-            shared.seen.lock().expect("nobody panics while holding it").note(id);
+            shared.seen.lock().expect("nobody panics while holding it").note(request);
             if stream.write_all(ANSWER).is_err() {
                 return;
             }
@@ -218,8 +221,17 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
     }
 }
 
-/// The id in the first request of `bytes`, and how long the request is; `None` until all of it is there.
-fn request(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Request {
+    /// `None` if the body is none of ours.
+    id: Option<u64>,
+    is_signed: bool,
+    /// In bytes, head and body.
+    len: usize,
+}
+
+/// The first request of `bytes`; `None` until all of it is there.
+fn request(bytes: &[u8]) -> Option<Request> {
     let head_len = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&bytes[..head_len]).ok();
     let body_len = head.and_then(|head| {
@@ -232,7 +244,8 @@ fn request(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
     let digits = body.strip_prefix(b"{\"id\":").unwrap_or_default();
     let digits_len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let id = std::str::from_utf8(&digits[..digits_len]).ok().and_then(|digits| digits.parse().ok());
-    Some((id, len))
+    let is_signed = head.is_some_and(|head| head.lines().any(|line| line.starts_with("webhook-signature:")));
+    Some(Request { id, is_signed, len })
 }
 
 #[cfg(test)]
@@ -241,20 +254,21 @@ mod tests {
 
     #[test]
     fn requests_are_read_one_after_the_other_and_only_when_whole() {
-        let one = b"POST / HTTP/1.1\r\nContent-Length: 16\r\n\r\n{\"id\":7,\"key\":7}".to_vec();
-        assert_eq!(request(&one), Some((Some(7), one.len())));
+        let one = b"POST / HTTP/1.1\r\nContent-Length: 16\r\n\r\n{\"id\":7,\"way\":7}".to_vec();
+        let seven = Request { id: Some(7), is_signed: false, len: one.len() };
+        assert_eq!(request(&one), Some(seven));
         assert_eq!(request(&one[..one.len() - 1]), None);
         let two = [one.clone(), one.clone()].concat();
-        assert_eq!(request(&two), Some((Some(7), one.len())));
-        let strange = b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n[]";
-        assert_eq!(request(strange), Some((None, strange.len())));
+        assert_eq!(request(&two), Some(seven));
+        let strange = b"POST / HTTP/1.1\r\nwebhook-signature: v1,x\r\ncontent-length: 2\r\n\r\n[]";
+        assert_eq!(request(strange), Some(Request { id: None, is_signed: true, len: strange.len() }));
     }
 
     #[test]
     fn repeats_are_counted_and_what_was_overtaken_is_noticed() {
         let mut seen = Seen::default();
         for id in [1, 2, 1 + KEYS, 1, 2, 2 + 2 * KEYS, 2 + KEYS] {
-            seen.note(Some(id));
+            seen.note(Request { id: Some(id), is_signed: true, len: 100 });
         }
         assert_eq!((seen.distinct, seen.doubled, seen.out_of_order), (5, 2, 1));
     }
@@ -265,7 +279,7 @@ mod tests {
         let post = || -> io::Result<usize> {
             let mut stream = TcpStream::connect(("127.0.0.1", receiver.port))?;
             stream.set_read_timeout(Some(Duration::from_millis(300)))?;
-            stream.write_all(b"POST / HTTP/1.1\r\ncontent-length: 16\r\n\r\n{\"id\":7,\"key\":7}")?;
+            stream.write_all(b"POST / HTTP/1.1\r\ncontent-length: 16\r\n\r\n{\"id\":7,\"way\":7}")?;
             stream.read(&mut [0; 64])
         };
         assert_eq!(post()?, ANSWER.len());

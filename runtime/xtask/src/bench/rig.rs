@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio_postgres::Client;
 
 /// The columns in the order in which the receivers expect them.
-const TABLE: &str = "CREATE TABLE load (id bigint PRIMARY KEY, key integer NOT NULL, payload text)";
+const TABLE: &str = "CREATE TABLE load (id bigint PRIMARY KEY, parcel integer NOT NULL, payload text)";
 /// What a checkpoint writes would be measured as well; autovacuum has no part in this.
 const QUIET: [&str; 3] = ["max_wal_size = '8GB'", "checkpoint_timeout = '1h'", "autovacuum = off"];
 /// Rows of one transaction, when they are written as fast as it goes.
