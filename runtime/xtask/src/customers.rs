@@ -2,21 +2,22 @@
 //!
 //! A few customers get a listener each, as in life. Many share one, with a path each: a thousand listeners prove nothing more.
 
+mod door;
+
 use crate::audit::{Arrival, Record};
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result, ensure};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use door::Door;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
 
 /// Up to here every customer has a listener of its own.
 const LISTENERS_MAX: usize = 32;
@@ -29,6 +30,8 @@ pub enum Manner {
     Between(u64, u64),
     /// Takes the request and never answers.
     Dead,
+    /// Answers at once with this status, which is none of success.
+    Fails(u16),
 }
 
 impl Manner {
@@ -47,7 +50,8 @@ pub struct Customers {
     record: Arc<Record>,
     manners: Arc<Mutex<BTreeMap<u32, Manner>>>,
     urls: BTreeMap<u32, String>,
-    servers: Vec<AbortHandle>,
+    /// In the order of the customers' numbers; many customers share one.
+    doors: Vec<Door>,
 }
 
 struct Desk {
@@ -72,7 +76,7 @@ impl Customers {
         let numbers: Vec<u32> = manners.keys().copied().collect();
         let manners = Arc::new(Mutex::new(manners));
         let mut customers =
-            Self { record: record.clone(), manners: manners.clone(), urls: BTreeMap::new(), servers: Vec::new() };
+            Self { record: record.clone(), manners: manners.clone(), urls: BTreeMap::new(), doors: Vec::new() };
         let one_each = numbers.len() <= LISTENERS_MAX;
         let groups = if one_each { numbers.chunks(1) } else { numbers.chunks(numbers.len()) };
         for (group, members) in groups.enumerate() {
@@ -80,13 +84,11 @@ impl Customers {
             let desk = Desk { record: record.clone(), manners: manners.clone(), dice };
             let routes =
                 Router::new().route("/customers/{customer}/packages", post(receive)).with_state(Arc::new(desk));
-            let listener = TcpListener::bind("127.0.0.1:0").await.context("open a customer's listener")?;
-            let address = listener.local_addr().context("open a customer's listener")?;
-            let server = async move { axum::serve(listener, routes).await };
-            customers.servers.push(tokio::spawn(server).abort_handle());
+            let door = Door::open(routes).await?;
             for member in members {
-                customers.urls.insert(*member, format!("http://{address}/customers/{member}/packages"));
+                customers.urls.insert(*member, format!("http://{}/customers/{member}/packages", door.address()));
             }
+            customers.doors.push(door);
         }
         Ok(customers)
     }
@@ -104,13 +106,22 @@ impl Customers {
     pub fn set_manner(&self, customer: u32, manner: Manner) {
         self.manners.lock().expect("nobody panics while holding the manners").insert(customer, manner);
     }
-}
 
-impl Drop for Customers {
-    fn drop(&mut self) {
-        for server in &self.servers {
-            server.abort();
-        }
+    /// Cuts a customer's connections and refuses new ones.
+    pub async fn shut(&mut self, customer: u32) -> Result<()> {
+        self.door(customer)?.shut().await;
+        Ok(())
+    }
+
+    /// Lets a customer listen again, at the same address.
+    pub async fn open_again(&mut self, customer: u32) -> Result<()> {
+        self.door(customer)?.open_again().await
+    }
+
+    fn door(&mut self, customer: u32) -> Result<&mut Door> {
+        let index = self.urls.keys().position(|number| *number == customer).context("there is no such customer")?;
+        ensure!(self.doors.len() == self.urls.len(), "the customers are so many that they share one door");
+        self.doors.get_mut(index).context("every customer has a door")
     }
 }
 
@@ -145,22 +156,33 @@ async fn receive(
         answered_at: None,
     });
     match desk.draw(customer) {
-        Some(pause) => tokio::time::sleep_until((at + pause).into()).await,
-        None => std::future::pending().await,
+        Reply::After(pause) => tokio::time::sleep_until((at + pause).into()).await,
+        Reply::Never => std::future::pending().await,
+        Reply::Refusal(status) => return status,
     }
     desk.record.answered(number);
     StatusCode::NO_CONTENT
 }
 
+/// How one request is answered.
+enum Reply {
+    After(Duration),
+    Never,
+    Refusal(StatusCode),
+}
+
 impl Desk {
-    fn draw(&self, customer: u32) -> Option<Duration> {
+    fn draw(&self, customer: u32) -> Reply {
         let manner = self.manners.lock().expect("nobody panics while holding the manners").get(&customer).copied();
         match manner.unwrap_or(Manner::Instant) {
-            Manner::Instant => Some(Duration::ZERO),
-            Manner::Dead => None,
+            Manner::Instant => Reply::After(Duration::ZERO),
+            Manner::Dead => Reply::Never,
+            Manner::Fails(status) => {
+                Reply::Refusal(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+            }
             Manner::Between(least_ms, most_ms) => {
                 let mut dice = self.dice.lock().expect("nobody panics while holding the dice");
-                Some(Duration::from_micros(dice.random_range(least_ms * 1000..=most_ms * 1000)))
+                Reply::After(Duration::from_micros(dice.random_range(least_ms * 1000..=most_ms * 1000)))
             }
         }
     }
@@ -247,10 +269,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_shut_customer_refuses_and_an_opened_one_answers_at_the_same_address() -> Result<()> {
+        let manners = [(1, Manner::Instant), (2, Manner::Fails(503))];
+        let mut customers = Customers::open(manners.into(), Arc::default(), 1).await?;
+        crate::host::install_tls();
+        let client = reqwest::Client::new();
+        let post = async |customer: u32, url: &str| -> Result<u16> {
+            let request = client.post(url).header("webhook-id", "m1").body(body(customer));
+            Ok(request.send().await?.status().as_u16())
+        };
+        let urls = customers.urls().clone();
+        assert_eq!((post(1, &urls[&1]).await?, post(2, &urls[&2]).await?), (204, 503));
+        customers.shut(1).await?;
+        // The first stands on a connection that was kept, the second finds nobody.
+        assert!(post(1, &urls[&1]).await.is_err() && post(1, &urls[&1]).await.is_err());
+        assert_eq!(post(2, &urls[&2]).await?, 503);
+        customers.open_again(1).await?;
+        assert_eq!(post(1, &urls[&1]).await?, 204);
+        Ok(())
+    }
+
+    #[tokio::test]
     async fn many_customers_share_a_listener() -> Result<()> {
         let manners = (1..=100).map(|customer| (customer, Manner::Instant)).collect();
         let customers = Customers::open(manners, Arc::default(), 1).await?;
-        assert_eq!((customers.urls().len(), customers.servers.len()), (100, 1));
+        assert_eq!((customers.urls().len(), customers.doors.len()), (100, 1));
         assert_eq!(post_to(&customers, 77, body(77)).await?, 204);
         Ok(())
     }

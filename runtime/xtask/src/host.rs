@@ -21,6 +21,8 @@ const LOG_LINES: usize = 12;
 /// A running `sluicegate run`; stopped on drop.
 pub struct Host {
     process: Process,
+    binary: PathBuf,
+    folder: PathBuf,
     log: PathBuf,
     door: Door,
 }
@@ -47,6 +49,8 @@ pub struct SourceStatus {
     pub name: String,
     pub state: String,
     pub lag_bytes: Option<u64>,
+    /// Age of the oldest batch that is not delivered everywhere, nor on disk.
+    pub lag_ms: u64,
     pub rows_total: u64,
 }
 
@@ -67,19 +71,28 @@ pub struct LaneStatus {
     pub state: String,
     pub in_flight: u64,
     pub waiting: u64,
+    /// What waits on disk.
+    pub parked: u64,
     pub delivered_total: u64,
+    /// Messages that went to disk since the start.
+    pub parked_total: u64,
+    pub dead_total: u64,
 }
 
 impl Host {
     /// Starts `binary run folder`. Its log goes to the file `log`, at the end of what is there.
     pub fn start(binary: &Path, folder: &Path, admin: &str, log: &Path) -> Result<Self> {
         install_tls();
-        let output = File::options().create(true).append(true).open(log).context("open the log of sluicegate")?;
-        let mut command = Command::new(binary);
-        command.arg("run").arg(folder).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let process = Process::spawn("sluicegate", command, (Signal::SIGTERM, Duration::from_secs(2)))?;
+        let process = spawn(binary, folder, log)?;
         let client = reqwest::Client::builder().timeout(LOOK_LIMIT).build().context("make an HTTP client")?;
-        Ok(Self { process, log: log.to_owned(), door: Door { admin: admin.to_owned(), client } })
+        let door = Door { admin: admin.to_owned(), client };
+        Ok(Self { process, binary: binary.to_owned(), folder: folder.to_owned(), log: log.to_owned(), door })
+    }
+
+    /// Starts it again after its end, on the same folder.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.process = spawn(&self.binary, &self.folder, &self.log)?;
+        Ok(())
     }
 
     pub fn pid(&self) -> u32 {
@@ -146,6 +159,13 @@ impl Host {
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
+}
+
+fn spawn(binary: &Path, folder: &Path, log: &Path) -> Result<Process> {
+    let output = File::options().create(true).append(true).open(log).context("open the log of sluicegate")?;
+    let mut command = Command::new(binary);
+    command.arg("run").arg(folder).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+    Process::spawn("sluicegate", command, (Signal::SIGTERM, Duration::from_secs(2)))
 }
 
 impl Door {

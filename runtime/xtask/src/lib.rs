@@ -11,6 +11,7 @@ pub mod build;
 pub mod customers;
 pub mod demo;
 pub mod host;
+pub mod items;
 pub mod kill;
 pub mod parcels;
 pub mod process;
@@ -20,4 +21,5 @@ pub mod suite;
 /// The runtime's own, included and not linked: every command would wait for the whole runtime to be compiled otherwise.
 #[path = "../../src/workshop/toolchain.rs"]
 pub mod toolchain;
+pub mod topic;
 pub mod torture;

@@ -2,7 +2,7 @@
 
 use crate::audit::Record;
 use crate::customers::Customers;
-use crate::servers::Postgres;
+use crate::servers::{Postgres, connect_postgres};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -101,29 +101,42 @@ pub struct Writer {
     record: Arc<Record>,
     /// Row id per parcel.
     rows: HashMap<i32, i64>,
+    /// The change whose answer did not come: committed or not, nobody has asked yet.
+    unsure: Option<Unsure>,
     /// `updated_at` of the last change, in microseconds since 1970.
     last: i64,
+}
+
+struct Unsure {
+    change: i64,
+    at: SystemTime,
+    parcel: i32,
 }
 
 impl Writer {
     pub async fn connect(postgres: &Postgres, record: Arc<Record>) -> Result<Self> {
         let client = postgres.connect().await?;
-        let insert = client
-            .prepare(
-                "INSERT INTO package_status (package_id, customer_id, actual_address, next_address, status, updated_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
-            )
-            .await?;
-        let update = client
-            .prepare(
-                "UPDATE package_status SET actual_address = next_address, next_address = $2, status = $3, updated_at = $4 \
-                 WHERE id = $1",
-            )
-            .await?;
-        Ok(Self { client, insert, update, record, rows: HashMap::new(), last: 0 })
+        let (insert, update) = prepare(&client).await?;
+        Ok(Self { client, insert, update, record, rows: HashMap::new(), unsure: None, last: 0 })
     }
 
-    /// Moves one parcel of `customer` to `step`; the first step of a parcel inserts its row. Committed on return.
+    /// Goes on at the same server after its end, and finds out whether what was under way was committed.
+    pub async fn resume(&mut self, url: &str) -> Result<()> {
+        self.client = connect_postgres(url).await?;
+        (self.insert, self.update) = prepare(&self.client).await?;
+        let Some(Unsure { change, at, parcel }) = &self.unsure else { return Ok(()) };
+        // Nobody else moves this parcel, so its row is as this change left it, or as it was before.
+        let ask = "SELECT id FROM package_status WHERE package_id = $1 AND updated_at = $2";
+        match self.client.query_opt(ask, &[parcel, at]).await.context("ask for a change")? {
+            Some(row) => drop(self.rows.insert(*parcel, row.get(0))),
+            None => self.record.failed(*change),
+        }
+        self.unsure = None;
+        Ok(())
+    }
+
+    /// Moves one parcel of `customer` to `step`; the first step of a parcel inserts its row. Committed on return; after an error
+    /// perhaps, which [`resume`](Self::resume) finds out.
     pub async fn write(&mut self, customer: u32, parcel: i32, step: Step) -> Result<()> {
         let now = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_micros());
         let change = i64::try_from(now).unwrap_or(i64::MAX).max(self.last + 1);
@@ -145,8 +158,16 @@ impl Writer {
             }
         };
         if outcome.is_err() {
-            self.record.failed(change);
+            self.unsure = Some(Unsure { change, at, parcel });
         }
         outcome.context("write a change")
     }
+}
+
+async fn prepare(client: &Client) -> Result<(Statement, Statement)> {
+    let insert = "INSERT INTO package_status (package_id, customer_id, actual_address, next_address, status, updated_at) \
+                  VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+    let update = "UPDATE package_status SET actual_address = next_address, next_address = $2, status = $3, updated_at = $4 \
+                  WHERE id = $1";
+    Ok((client.prepare(insert).await?, client.prepare(update).await?))
 }

@@ -7,6 +7,8 @@ use crate::parcels::{Folder, Terms, Writer, create_table};
 use crate::servers::{Postgres, PostgresOptions};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,7 +38,7 @@ pub struct Ring {
     pub folder: Folder,
     pub customers: Customers,
     pub postgres: Postgres,
-    binary: PathBuf,
+    /// Of the pipelines and the log.
     place: TempDir,
 }
 
@@ -55,14 +57,22 @@ impl Ring {
         let mut host = Host::start(options.binary, folder.path(), &folder.admin, &place.path().join("log"))?;
         host.ready().await?;
         let writer = Writer::connect(&postgres, record.clone()).await?;
-        let binary = options.binary.to_owned();
-        Ok(Self { host, writer, record, folder, customers, postgres, binary, place })
+        Ok(Self { host, writer, record, folder, customers, postgres, place })
     }
 
-    /// Starts the process again after its end, on the same folder.
-    pub fn start_host_again(&mut self) -> Result<()> {
-        self.host = Host::start(&self.binary, self.folder.path(), &self.folder.admin, &self.place.path().join("log"))?;
-        Ok(())
+    /// Adds sources and targets to `sluicegate.toml`, and starts the process again: on them, and on what the caller has put
+    /// beside the customers' pipeline. On return it is ready.
+    pub async fn extend(&mut self, shared: &str) -> Result<()> {
+        self.host.stop().await;
+        let file = File::options().append(true).open(self.folder.path().join("sluicegate.toml"));
+        file.and_then(|mut file| write!(file, "\n{shared}")).context("add to sluicegate.toml")?;
+        self.host.start_again()?;
+        self.host.ready().await
+    }
+
+    /// Everything that the process has logged.
+    pub fn log(&self) -> PathBuf {
+        self.place.path().join("log")
     }
 
     /// Waits until all changes of customers that `counts` were answered, at most until `deadline`. An error when the

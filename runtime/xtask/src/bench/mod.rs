@@ -5,22 +5,29 @@
 //! | `capture` | rows per second through a filter guest | `pg_recvlogical`, and a bare reader with the same rhythm |
 //! | `binlog` | the same out of MySQL and MariaDB | a plain loop of `mysql_async` that reads every row and discards it |
 //! | `deliver` | rows per second from PostgreSQL to Redis and to Kafka | `pg_recvlogical`; librdkafka's own producer |
+//! | `durable` | signed deliveries per second of what was parked | the same when nothing is parked |
 //! | `encode` | nanoseconds per row as Debezium's JSON, and from the frame to a sink | serde_json; the goal |
 //! | `guest` | nanoseconds per row across the border | the goal |
+//! | `held` | how far the confirmed position is behind while every target is dead | the goal |
 //! | `isolation` | p50, p95, p99 of healthy customers while another hangs | the same customers when none hangs |
 //! | `memory` | resident bytes at rest, and behind a customer that never answers | the goal |
 //! | `reload` | rename of a guest to the first row through it | the goal |
 //!
 //! Figures belong to the machine and the minute they were taken in. Only the ratios travel.
 
+mod behind;
 mod binlog;
 mod capture;
 mod deliver;
+mod durable;
 mod encode;
 mod guest;
+mod held;
 mod isolation;
 mod memory;
+mod receiver;
 mod reload;
+mod rig;
 
 use crate::build::{self, Profile};
 use anyhow::{Context, Result, bail};
@@ -31,16 +38,25 @@ use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const NAMES: [&str; 8] = ["binlog", "capture", "deliver", "encode", "guest", "isolation", "memory", "reload"];
+const NAMES: [&str; 10] =
+    ["binlog", "capture", "deliver", "durable", "encode", "guest", "held", "isolation", "memory", "reload"];
+/// For how long `held` writes.
+const HELD_S: u64 = 600;
 /// One call of a hidden verb.
 const PROBE_LIMIT: Duration = Duration::from_secs(300);
 
 /// What the command line says.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchOptions {
-    /// Which ones: binlog, capture, deliver, encode, guest, isolation, memory, reload; all unless given
+    /// Which ones: binlog, capture, deliver, durable, encode, guest, held, isolation, memory, reload; all unless given
     #[arg(value_name = "NAME", value_parser = NAMES)]
     names: Vec<String>,
+    /// Measures this program instead of what the workspace builds: an older one, to compare with
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// For how long `held` writes
+    #[arg(long, value_name = "SECONDS", default_value_t = HELD_S)]
+    seconds: u64,
     /// One JSON object per figure on standard output, everything else on standard error
     #[arg(long)]
     json: bool,
@@ -197,7 +213,10 @@ impl Bench {
 
 /// Runs the benches. A missed goal is a figure, not an error.
 pub async fn run(options: BenchOptions) -> Result<()> {
-    let binary = build::sluicegate(Profile::Release).await?;
+    let binary = match &options.binary {
+        Some(binary) => std::path::absolute(binary).context("find the program")?,
+        None => build::sluicegate(Profile::Release).await?,
+    };
     let guests = tempfile::Builder::new().prefix("sluicegate-bench-").tempdir().context("make a folder for guests")?;
     let bench = Bench { binary, guests };
     let wanted = |name: &&str| options.names.is_empty() || options.names.iter().any(|wanted| wanted == name);
@@ -208,8 +227,10 @@ pub async fn run(options: BenchOptions) -> Result<()> {
             "binlog" => binlog::run(&bench).await,
             "capture" => capture::run(&bench).await,
             "deliver" => deliver::run(&bench).await,
+            "durable" => durable::run(&bench).await,
             "encode" => encode::run(&bench).await,
             "guest" => guest::run(&bench).await,
+            "held" => held::run(&bench, options.seconds).await,
             "isolation" => isolation::run(&bench).await,
             "memory" => memory::run(&bench).await,
             _ => reload::run(&bench).await,

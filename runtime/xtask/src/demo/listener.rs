@@ -4,14 +4,12 @@
 
 use super::cast::BASELINE_PARCELS;
 use super::scene::copy_pipeline;
-use super::topic::{self, Event};
 use crate::customers::micros_of;
 use crate::ring::Ring;
 use crate::servers::{Kafka, KafkaOptions, Postgres};
+use crate::topic::{self, Event};
 use anyhow::{Context, Result, ensure};
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 const TOPIC: &str = "package_moviment_topic";
@@ -32,12 +30,7 @@ impl Listener {
         let kafka = Kafka::start(KafkaOptions::default()).await?;
         let folder = ring.folder.path().to_owned();
         copy_pipeline("parcels-topic", &folder)?;
-        let shared = File::options().append(true).open(folder.join("sluicegate.toml"));
-        let target = format!("\n[target.events]\nkind = \"kafka\"\nbrokers = \"{}\"\n", kafka.brokers());
-        shared.and_then(|mut file| file.write_all(target.as_bytes())).context("add a target to sluicegate.toml")?;
-        ring.host.stop().await;
-        ring.start_host_again()?;
-        ring.host.ready().await?;
+        ring.extend(&format!("[target.events]\nkind = \"kafka\"\nbrokers = \"{}\"\n", kafka.brokers())).await?;
         Ok(Self { kafka })
     }
 
@@ -84,7 +77,7 @@ fn last_status(events: &[Event]) -> Result<BTreeMap<i64, String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::topic::Change;
+    use crate::topic::Change;
     use serde_json::{Value, json};
 
     fn step(id: i64, status: &str, seconds: u32) -> Event {

@@ -9,7 +9,7 @@
 //!   listener  with --kafka: the topic, as a consumer sees it
 //!
 //!   cache, user_data   stories 2 and 3
-//!   scene, topic       what they share: a folder with a process on it, and Debezium's events read back
+//!   scene              what they share: a folder with a process on it
 //! ```
 
 mod cache;
@@ -19,7 +19,6 @@ mod live;
 mod picture;
 mod scene;
 mod stage;
-mod topic;
 mod user_data;
 mod writing;
 

@@ -10,8 +10,6 @@ use tempfile::TempDir;
 /// The process and its folder. Fields are dropped in this order.
 pub struct Scene {
     pub host: Host,
-    binary: PathBuf,
-    admin: String,
     place: TempDir,
 }
 
@@ -51,13 +49,12 @@ impl Scene {
         }
         let mut host = Host::start(&built.binary, &folder, &admin, &place.path().join("log"))?;
         host.ready().await?;
-        Ok(Self { host, binary: built.binary, admin, place })
+        Ok(Self { host, place })
     }
 
     /// Starts the process again after its end, on the same folder.
     pub async fn start_again(&mut self) -> Result<()> {
-        let (folder, log) = (self.place.path().join("pipelines"), self.place.path().join("log"));
-        self.host = Host::start(&self.binary, &folder, &self.admin, &log)?;
+        self.host.start_again()?;
         self.host.ready().await
     }
 

@@ -20,10 +20,11 @@ mod program;
 mod redis;
 mod redis_cluster;
 
-pub(crate) use daemon::free_port;
+pub(crate) use daemon::{Daemon, Kind, free_port};
 pub use installation::{Installation, POSTGRES_VERSIONS};
 pub use kafka::{Kafka, KafkaOptions, Record};
 pub use mysql::{Mariadb, MariadbOptions, Mysql, MysqlOptions};
+pub(crate) use postgres::connect as connect_postgres;
 pub use postgres::{Postgres, PostgresOptions};
 pub use redis::{Redis, RedisOptions, TlsFiles};
 pub use redis_cluster::RedisCluster;

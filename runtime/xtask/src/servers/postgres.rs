@@ -68,11 +68,15 @@ impl Postgres {
 
     /// A superuser's connection. It ends with the client.
     pub async fn connect(&self) -> Result<Client> {
-        let (client, connection) =
-            tokio_postgres::connect(&self.url(), NoTls).await.context("connect to PostgreSQL")?;
-        tokio::spawn(connection);
-        Ok(client)
+        connect(&self.url()).await
     }
+}
+
+/// A connection to the server at `url`. It ends with the client.
+pub async fn connect(url: &str) -> Result<Client> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("connect to PostgreSQL")?;
+    tokio::spawn(connection);
+    Ok(client)
 }
 
 impl Kind for PostgresKind {

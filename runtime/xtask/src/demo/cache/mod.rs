@@ -1,25 +1,17 @@
 //! Story 2 on real servers: items of a PostgreSQL and a MariaDB in one Redis, equal to the tables after every step, and
 //! after a kill in the middle of a burst.
-//!
-//! ```text
-//!   shelf   the items in tables and in Redis, side by side
-//!   burst   changes without end, and what a topic has to say of them
-//! ```
-
-mod burst;
-mod shelf;
 
 use super::StoryOptions;
 use super::picture::duration;
 use super::scene::{self, Built, Scene};
-use super::topic::{self, Event};
 use crate::build::workspace;
+use crate::items::burst::{self, Burst, Told};
+use crate::items::shelf::{self, Database, Item, Pair};
 use crate::servers::{Kafka, KafkaOptions, Mariadb, MariadbOptions, Postgres, PostgresOptions, Redis, RedisOptions};
+use crate::topic::{self, Event};
 use anyhow::{Context, Result, bail, ensure};
-use burst::{Burst, Told};
 use mysql_async::prelude::Queryable;
 use redis::aio::MultiplexedConnection;
-use shelf::{Database, Item, Pair};
 use std::time::{Duration, Instant};
 
 /// From the last commit to a Redis that equals the tables, a start of the process included.
@@ -154,7 +146,7 @@ async fn kill_in_a_burst(house: &mut House) -> Result<[Burst; 2]> {
 async fn write(databases: &mut [Database; 2], bursts: &mut [Burst; 2], changes: usize) -> Result<()> {
     for _ in 0..changes {
         for (database, burst) in databases.iter_mut().zip(bursts.iter_mut()) {
-            database.run(&burst.next()).await?;
+            database.run(&burst.next().sql).await?;
         }
     }
     Ok(())
@@ -171,6 +163,7 @@ async fn judge_topic(house: &mut House, source: usize, burst: &Burst) -> Result<
     println!("\n    {topic}: {}; {} came twice, because of the kill", topic::counts(&events), told.repeated);
     print!("{}", topic::shown(&records[..SHOWN.min(records.len())]));
     ensure!(missing == 0, "{missing} changes are missing in the topic {topic}");
+    ensure!(told.out_of_order == 0, "{} changes came after a later one of their item", told.out_of_order);
     ensure!(told.items == *burst.items(), "the events of {topic}, applied in their order, do not end at the table");
     Ok(())
 }

@@ -31,10 +31,8 @@ impl Event {
     pub fn of(record: &Record) -> Result<Self> {
         let key = record.key.as_deref().context("a record without a key")?;
         let key = payload(serde_json::from_slice(key).context("a key that is no JSON")?);
-        let Some(value) = record.value.as_deref() else { return Ok(Self { key, change: None }) };
-        let mut value = payload(serde_json::from_slice(value).context("a value that is no JSON")?);
-        let op = value["op"].as_str().context("an event without `op`")?.to_owned();
-        Ok(Self { key, change: Some(Change { op, before: value["before"].take(), after: value["after"].take() }) })
+        let change = record.value.as_deref().map(Change::of).transpose()?;
+        Ok(Self { key, change })
     }
 
     /// The changes among `records`, in their order.
@@ -54,6 +52,15 @@ impl Event {
             Some(change) => &change.after,
             None => &Value::Null,
         }
+    }
+}
+
+impl Change {
+    /// Reads the value of a record.
+    pub fn of(value: &[u8]) -> Result<Self> {
+        let mut value = payload(serde_json::from_slice(value).context("a value that is no JSON")?);
+        let op = value["op"].as_str().context("an event without `op`")?.to_owned();
+        Ok(Self { op, before: value["before"].take(), after: value["after"].take() })
     }
 }
 

@@ -1,7 +1,9 @@
 //! The items: as the tables have them, as Redis has them, and the two side by side.
 
+use crate::servers;
 use anyhow::{Context, Result, bail};
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use serde_json::Value;
@@ -31,7 +33,50 @@ pub enum Database {
     Shop(mysql_async::Conn),
 }
 
+/// Where a database is reached; a connection that broke is made anew from it.
+#[derive(Clone, Debug)]
+pub enum Address {
+    Erp(String),
+    Shop(String),
+}
+
+impl Address {
+    /// The source's name, and the prefix of its keys.
+    pub fn source(&self) -> &'static str {
+        match self {
+            Self::Erp(_) => "erp",
+            Self::Shop(_) => "shop",
+        }
+    }
+
+    /// As people write the database's name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Erp(_) => "postgres",
+            Self::Shop(_) => "mariadb",
+        }
+    }
+
+    /// The statement that makes the table.
+    pub fn table(&self) -> &'static str {
+        match self {
+            Self::Erp(_) => include_str!("../../../../pipelines/cache/erp.sql"),
+            Self::Shop(_) => include_str!("../../../../pipelines/cache/shop.sql"),
+        }
+    }
+}
+
 impl Database {
+    pub async fn connect(address: &Address) -> Result<Self> {
+        match address {
+            Address::Erp(url) => Ok(Self::Erp(servers::connect_postgres(url).await?)),
+            Address::Shop(url) => {
+                let options = Opts::from_url(url).context("read MariaDB's address")?;
+                Ok(Self::Shop(Conn::new(options).await.context("connect to MariaDB")?))
+            }
+        }
+    }
+
     /// The source's name, and the prefix of its keys.
     pub fn source(&self) -> &'static str {
         match self {
@@ -45,6 +90,22 @@ impl Database {
         match self {
             Self::Erp(client) => client.batch_execute(statement).await.context("write to PostgreSQL"),
             Self::Shop(connection) => connection.query_drop(statement).await.context("write to MariaDB"),
+        }
+    }
+
+    /// The stock of one item; `None` if there is none.
+    pub async fn stock(&mut self, id: i64) -> Result<Option<i64>> {
+        let stock = format!("SELECT stock FROM items WHERE id = {id}");
+        match self {
+            Self::Erp(client) => {
+                let rows = client.simple_query(&stock).await.context("ask PostgreSQL for an item")?;
+                let found = rows.iter().find_map(|message| match message {
+                    SimpleQueryMessage::Row(row) => row.get(0),
+                    _ => None,
+                });
+                found.map(|stock| stock.parse().context("a stock is a number")).transpose()
+            }
+            Self::Shop(connection) => connection.query_first(stock).await.context("ask MariaDB for an item"),
         }
     }
 
