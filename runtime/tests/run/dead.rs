@@ -31,6 +31,11 @@ fn letters(house: &House, filter: &[&str]) -> Vec<Value> {
     page["letters"].as_array().unwrap_or_else(|| panic!("no page: {page}")).clone()
 }
 
+/// As it is written on the command line.
+fn id_of(letter: &Value) -> String {
+    letter["id"].to_string()
+}
+
 fn numbers(arrivals: &[Arrival]) -> Vec<String> {
     arrivals.iter().map(|a| a.row()["next_address"].as_str().expect("its number").to_owned()).collect()
 }
@@ -60,7 +65,7 @@ fn refused_message_is_found_read_and_sent_again_with_the_same_id_once_its_custom
     let found = letters(&house, &["--target", "customers", "--member", "1", "--since", "1h"]);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(letters(&house, &["--member", "2"]).len(), 0);
-    let id = found[0]["id"].to_string();
+    let id = id_of(&found[0]);
     let refused = strict.arrivals();
     assert_eq!((&found[0]["name"], refused.len()), (&Value::from(refused[0].id()), 1), "{found:?}");
     let table = done(&house, &["list"]);
@@ -73,10 +78,8 @@ fn refused_message_is_found_read_and_sent_again_with_the_same_id_once_its_custom
     // Not mended yet: it dies again, under a new number.
     done(&house, &["replay", &id]);
     strict.wait_for(2);
-    house.until("it is dead again", || {
-        letters(&house, &[]).first().is_some_and(|letter| letter["id"].to_string() != id)
-    });
-    let id = letters(&house, &[])[0]["id"].to_string();
+    house.until("it is dead again", || letters(&house, &[]).first().is_some_and(|letter| id_of(letter) != id));
+    let id = id_of(&letters(&house, &[])[0]);
     strict.set(Manner::Says(204));
     let said = done(&house, &["replay", &id]);
     assert!(said.contains("1 sent again"), "{said}");
@@ -194,7 +197,7 @@ fn rejected_row_is_shown_and_delivered_by_a_mended_guest_and_without_the_program
     house.until("both rows are dead", || house.status()["dead_letters"] == 2);
     let found = letters(&house, &["--reason", "null-value", "--table", "public.package_status"]);
     assert_eq!((found.len(), &found[0]["kind"]), (2, &"row".into()), "{found:?}");
-    let (newer, older) = (found[0]["id"].to_string(), found[1]["id"].to_string());
+    let (newer, older) = (id_of(&found[0]), id_of(&found[1]));
     let shown = done(&house, &["show", &older]);
     for words in ["guest       parcels", "generation", "null-value", "\"package_id\":7", "a row of parcels"] {
         assert!(shown.contains(words), "{words}: {shown}");
@@ -210,15 +213,14 @@ fn rejected_row_is_shown_and_delivered_by_a_mended_guest_and_without_the_program
     // This one passes every row.
     house.put_guest(&fs::read(guests::module("filter")).expect("the module"));
     house.until("the mended code is there", || house.status()["guests"][0]["reloads_total"].as_u64() > Some(1));
-    let older =
-        letters(&house, &[]).iter().find(|l| l["id"].to_string() != newer).expect("it is there")["id"].to_string();
+    let older = id_of(letters(&house, &[]).iter().find(|l| id_of(l) != newer).expect("it is there"));
     done(&house, &["replay", &older]);
     assert_eq!(numbers(&customer.wait_for_accepted(1)), ["1"]);
     assert_eq!(letters(&house, &[]).len(), 1);
 
     // Without the program: the state itself is asked, and nothing can be sent.
     assert_eq!(house.stop(), 0, "{}", house.log());
-    assert_eq!(letters(&house, &[])[0]["id"].to_string(), newer);
+    assert_eq!(id_of(&letters(&house, &[])[0]), newer);
     assert!(done(&house, &["show", &newer]).contains("\"package_id\":8"));
     let (code, _, err) = dead(&house, &["replay", &newer]);
     assert!(code == 1 && err.contains("start `sluicegate run"), "{code}: {err}");
