@@ -23,6 +23,8 @@ mod door;
 mod edit;
 #[path = "run/endings.rs"]
 mod endings;
+#[path = "run/gone.rs"]
+mod gone;
 #[path = "run/guest_files.rs"]
 mod guest_files;
 #[path = "run/journey.rs"]

@@ -1,8 +1,8 @@
-//! Dead letters, lanes whose members are gone, and customers who are away for long: what a person on call does about them.
+//! Dead letters, and a damaged state: what a person on call does about them.
 
 use crate::guests;
-use crate::house::{House, log_end, step};
-use crate::receiver::{Arrival, Manner, Receiver, url_at};
+use crate::house::{House, step};
+use crate::receiver::{Arrival, Manner, Receiver};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// `sluicegate dead …` on the folder of the house: exit code, standard output and error.
-fn dead(house: &House, arguments: &[&str]) -> (i32, String, String) {
+pub fn dead(house: &House, arguments: &[&str]) -> (i32, String, String) {
     let mut command = house.command();
     command.arg("dead").args(arguments).arg("--dir").arg(house.path(""));
     let output = command.stdin(Stdio::null()).output().expect("the program starts");
@@ -19,26 +19,25 @@ fn dead(house: &House, arguments: &[&str]) -> (i32, String, String) {
 }
 
 /// The same, for what has to work.
-fn done(house: &House, arguments: &[&str]) -> String {
+pub fn done(house: &House, arguments: &[&str]) -> String {
     let (code, out, err) = dead(house, arguments);
     assert_eq!(code, 0, "{arguments:?}: {out}{err}\n{}", house.log());
     out
 }
 
-fn letters(house: &House, filter: &[&str]) -> Vec<Value> {
+pub fn letters(house: &House, filter: &[&str]) -> Vec<Value> {
     let listed = done(house, &[&["list", "--json"], filter].concat());
     let page: Value = serde_json::from_str(&listed).expect("list --json is JSON");
     page["letters"].as_array().unwrap_or_else(|| panic!("no page: {page}")).clone()
 }
 
-fn numbers(arrivals: &[Arrival]) -> Vec<String> {
-    arrivals.iter().map(|a| a.row()["next_address"].as_str().expect("its number").to_owned()).collect()
+/// As it is written on the command line.
+fn id_of(letter: &Value) -> String {
+    letter["id"].to_string()
 }
 
-fn lane(house: &House, member: &str) -> Value {
-    let status = house.status();
-    let lanes = status["lanes"].as_array().expect("lanes");
-    lanes.iter().find(|lane| lane["member"] == member).cloned().unwrap_or(Value::Null)
+pub fn numbers(arrivals: &[Arrival]) -> Vec<String> {
+    arrivals.iter().map(|a| a.row()["next_address"].as_str().expect("its number").to_owned()).collect()
 }
 
 #[test]
@@ -60,7 +59,7 @@ fn refused_message_is_found_read_and_sent_again_with_the_same_id_once_its_custom
     let found = letters(&house, &["--target", "customers", "--member", "1", "--since", "1h"]);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(letters(&house, &["--member", "2"]).len(), 0);
-    let id = found[0]["id"].to_string();
+    let id = id_of(&found[0]);
     let refused = strict.arrivals();
     assert_eq!((&found[0]["name"], refused.len()), (&Value::from(refused[0].id()), 1), "{found:?}");
     let table = done(&house, &["list"]);
@@ -73,10 +72,8 @@ fn refused_message_is_found_read_and_sent_again_with_the_same_id_once_its_custom
     // Not mended yet: it dies again, under a new number.
     done(&house, &["replay", &id]);
     strict.wait_for(2);
-    house.until("it is dead again", || {
-        letters(&house, &[]).first().is_some_and(|letter| letter["id"].to_string() != id)
-    });
-    let id = letters(&house, &[])[0]["id"].to_string();
+    house.until("it is dead again", || letters(&house, &[]).first().is_some_and(|letter| id_of(letter) != id));
+    let id = id_of(&letters(&house, &[])[0]);
     strict.set(Manner::Says(204));
     let said = done(&house, &["replay", &id]);
     assert!(said.contains("1 sent again"), "{said}");
@@ -194,7 +191,7 @@ fn rejected_row_is_shown_and_delivered_by_a_mended_guest_and_without_the_program
     house.until("both rows are dead", || house.status()["dead_letters"] == 2);
     let found = letters(&house, &["--reason", "null-value", "--table", "public.package_status"]);
     assert_eq!((found.len(), &found[0]["kind"]), (2, &"row".into()), "{found:?}");
-    let (newer, older) = (found[0]["id"].to_string(), found[1]["id"].to_string());
+    let (newer, older) = (id_of(&found[0]), id_of(&found[1]));
     let shown = done(&house, &["show", &older]);
     for words in ["guest       parcels", "generation", "null-value", "\"package_id\":7", "a row of parcels"] {
         assert!(shown.contains(words), "{words}: {shown}");
@@ -210,15 +207,14 @@ fn rejected_row_is_shown_and_delivered_by_a_mended_guest_and_without_the_program
     // This one passes every row.
     house.put_guest(&fs::read(guests::module("filter")).expect("the module"));
     house.until("the mended code is there", || house.status()["guests"][0]["reloads_total"].as_u64() > Some(1));
-    let older =
-        letters(&house, &[]).iter().find(|l| l["id"].to_string() != newer).expect("it is there")["id"].to_string();
+    let older = id_of(letters(&house, &[]).iter().find(|l| id_of(l) != newer).expect("it is there"));
     done(&house, &["replay", &older]);
     assert_eq!(numbers(&customer.wait_for_accepted(1)), ["1"]);
     assert_eq!(letters(&house, &[]).len(), 1);
 
     // Without the program: the state itself is asked, and nothing can be sent.
     assert_eq!(house.stop(), 0, "{}", house.log());
-    assert_eq!(letters(&house, &[])[0]["id"].to_string(), newer);
+    assert_eq!(id_of(&letters(&house, &[])[0]), newer);
     assert!(done(&house, &["show", &newer]).contains("\"package_id\":8"));
     let (code, _, err) = dead(&house, &["replay", &newer]);
     assert!(code == 1 && err.contains("start `sluicegate run"), "{code}: {err}");
@@ -228,131 +224,6 @@ fn rejected_row_is_shown_and_delivered_by_a_mended_guest_and_without_the_program
     house.run();
     house.ready();
     assert_eq!((house.status()["dead_letters"].clone(), customer.count()), (0.into(), 1));
-    assert_eq!(house.stop(), 0, "{}", house.log());
-}
-
-/// Takes the line of a member out of the pipeline's file, and gives what the file was.
-fn take_out(house: &House, member: &str) -> String {
-    let pipeline = house.path("parcels/pipeline.toml");
-    let written = fs::read_to_string(&pipeline).expect("it was written");
-    let line = format!("member.{member} = ");
-    let without: Vec<&str> = written.lines().filter(|l| !l.starts_with(&line)).collect();
-    fs::write(&pipeline, without.join("\n")).expect("writable");
-    written
-}
-
-#[test]
-fn member_that_is_taken_out_keeps_its_messages_until_somebody_decides_and_others_are_not_touched() {
-    let (other, away) = (Receiver::open(Manner::Says(204)), crate::house::own_address());
-    let mut house = House::new("dead_member")
-        .customer("1", &other)
-        .customer_at("2", &url_at(away), "")
-        .guest(&guests::module("parcels"))
-        .start();
-    house.ready();
-    let sql = house.sql();
-    sql.run(&step(8, 1, 0));
-    for number in 1..=3 {
-        sql.run(&step(7, 2, number));
-    }
-    house.until("they are parked", || lane(&house, "2")["parked"] == 3);
-    let before = house.log().matches("started").count();
-    let written = take_out(&house, "2");
-    house.until("it is named", || lane(&house, "2")["state"] == "removed");
-    assert_eq!(lane(&house, "2")["parked"], 3);
-    let (code, picture, _) = house.verb(&["status"]);
-    assert!(code == 0 && picture.contains("removed") && picture.contains("3 on disk"), "{picture}");
-    let (_, metrics) = house.get("/metrics");
-    for (name, value) in [("removed", 1), ("parked_messages", 3)] {
-        let line =
-            format!("sluicegate_lane_{name}{{pipeline=\"parcels\",target=\"customers\",member=\"2\"}} {value}.0");
-        assert!(metrics.contains(&line), "{line}: {metrics}");
-    }
-    let named = done(&house, &["lanes"]);
-    assert!(named.contains("parcels/customers/2") && named.contains("put the member back"), "{named}");
-    let (code, _, err) = dead(&house, &["take", "parcels/customers/1"]);
-    assert!(code == 1 && err.contains("is in the configuration"), "{err}");
-
-    // The others go on as they were; who is put back gets everything, in order.
-    sql.run(&step(8, 1, 9));
-    assert_eq!(numbers(&other.wait_for_accepted(2)), ["0", "9"]);
-    let back = Receiver::open_at(away, Manner::Says(204));
-    fs::write(house.path("parcels/pipeline.toml"), &written).expect("writable");
-    assert_eq!(numbers(&back.wait_for_accepted(3)), ["1", "2", "3"]);
-    house.until("nothing is gone any more", || lane(&house, "2")["state"] == "flowing");
-    assert!(done(&house, &["lanes"]).contains("nothing waits"), "{}", house.log());
-
-    // Taken out again, with messages that somebody decides to take.
-    back.set(Manner::Says(503));
-    sql.run(&step(7, 2, 4));
-    sql.run(&step(7, 2, 5));
-    house.until("they are parked", || lane(&house, "2")["parked"] == 2);
-    let written = take_out(&house, "2");
-    house.until("it is named", || lane(&house, "2")["state"] == "removed");
-    let said = done(&house, &["take", "parcels/customers/2"]);
-    assert!(said.contains("2 messages of parcels/customers/2 are dead letters now"), "{said}");
-    assert_eq!((lane(&house, "2"), letters(&house, &["--member", "2"]).len()), (Value::Null, 2));
-    let (code, out, _) = dead(&house, &["replay", "--all"]);
-    assert!(code == 1 && out.contains("put it back"), "{out}");
-
-    // Without the program the state itself is asked.
-    assert_eq!(house.stop(), 0, "{}", house.log());
-    assert!(done(&house, &["lanes"]).contains("nothing waits"));
-    fs::write(house.path("parcels/pipeline.toml"), &written).expect("writable");
-    back.set(Manner::Says(204));
-    house.run();
-    house.ready();
-    assert!(done(&house, &["replay", "--all"]).contains("2 sent again"));
-    assert_eq!(numbers(&back.wait_for_accepted(5)), ["1", "2", "3", "4", "5"]);
-    house.until("all of them are over", || house.status()["dead_letters"] == 0);
-    assert_eq!(house.log().matches("started").count(), before + 1, "members came and went without a new start");
-    assert_eq!(house.stop(), 0, "{}", house.log());
-}
-
-#[test]
-fn customer_who_is_away_holds_nobody_and_gets_everything_in_order_when_he_is_back() {
-    const ROWS: u32 = 300;
-    let (other, away) = (Receiver::open(Manner::Says(204)), crate::house::own_address());
-    let mut house = House::new("dead_customer")
-        .customer("1", &other)
-        .customer_at("2", &url_at(away), "")
-        .guest(&guests::module("parcels"))
-        .start();
-    house.ready();
-    let sql = house.sql();
-    let write = |from: u32, to: u32| {
-        sql.run(&format!(
-            "INSERT INTO package_status (package_id, customer_id, next_address, status) \
-             SELECT n % 5, 1 + n % 2, n, 'In Transit' FROM generate_series({from}, {to}) n"
-        ));
-        log_end(&sql)
-    };
-    let end = write(0, ROWS - 1);
-    house.until("the database may forget it", || house.confirmed(&sql, &end));
-    assert_eq!(house.get("/ready").0, 200, "what waits for him is safe");
-    assert_eq!(lane(&house, "2")["parked"], ROWS / 2);
-    let lag = house.status()["sources"][0]["lag_bytes"].clone();
-    assert!(lag.as_u64().is_some_and(|bytes| bytes < 1 << 20), "{lag}");
-
-    assert_eq!(house.stop(), 0, "{}", house.log());
-    house.run();
-    house.ready();
-    let end = write(ROWS, 2 * ROWS - 1);
-    house.until("the database may forget it", || house.confirmed(&sql, &end));
-    assert_eq!(lane(&house, "2")["parked"], ROWS);
-
-    let back = Receiver::open_at(away, Manner::Says(204));
-    let arrivals = back.wait_for_accepted(ROWS as usize);
-    for parcel in 0..5 {
-        let of_it = arrivals.iter().filter(|a| a.number("package_id") == parcel);
-        let order: Vec<u32> =
-            of_it.map(|a| a.row()["next_address"].as_str().and_then(|n| n.parse().ok()).expect("its number")).collect();
-        let expected: Vec<u32> = (0..2 * ROWS).filter(|n| n % 2 == 1 && i64::from(n % 5) == parcel).collect();
-        assert_eq!(order, expected, "parcel {parcel}");
-    }
-    house.until("nothing waits any more", || lane(&house, "2")["parked"] == 0);
-    std::thread::sleep(Duration::from_millis(300));
-    assert_eq!((back.count(), other.count()), (ROWS as usize, ROWS as usize), "each once");
     assert_eq!(house.stop(), 0, "{}", house.log());
 }
 
