@@ -8,7 +8,7 @@ use crate::guest::{Emission, Emitted, Generation, Judged, Judgement, OfferedRow,
 use crate::lane::{self, Ground, LaneSettings};
 use crate::ledger::Ledger;
 use crate::sink::{Refusal, Sink};
-use crate::store::{LaneName, MemoryStore};
+use crate::store::{Buried, DeadFilter, LaneName, MemoryStore};
 use crate::telemetry::LaneStats;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -169,10 +169,20 @@ async fn passed_rows_reach_the_member_that_the_template_names() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_without_a_receiver_is_counted_and_does_not_hold_the_rest() {
-    let (receivers, stats) = paid(house(Vec::new(), OnError::DeadLetter), batch(&[13, 2])).await;
+async fn row_without_a_receiver_is_set_aside_whole_and_does_not_hold_the_rest() {
+    let house = house(Vec::new(), OnError::DeadLetter);
+    let store = house.store.clone();
+    let (receivers, stats) = paid(house, batch(&[13, 2])).await;
     assert_eq!(stats.unroutable_total.load(Relaxed), 1, "row 13 has no customer");
     assert_eq!(receivers["0"].bodies().len(), 1);
+    let dead = store.dead(DeadFilter::default()).await.expect("memory can be read");
+    let [summary] = dead.as_slice() else { panic!("one dead letter: {dead:?}") };
+    assert!(summary.is_row && summary.reason.contains("member"), "{summary:?}");
+    let letter = store.dead_letter(summary.id).await.expect("memory can be read").expect("it is there");
+    let Buried::Row(row) = &letter.buried else { panic!("a row") };
+    let again = revived(row).expect("what was written can be read");
+    assert_eq!((again.marks[0], again.len()), (row.mark, 1));
+    assert_eq!(again.row(0).new_cell(0), Ok(Cell::Int(13)), "the row as it came");
 }
 
 #[tokio::test(start_paused = true)]
