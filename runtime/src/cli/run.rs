@@ -42,13 +42,15 @@ pub(super) fn run(dir: &Path, log: LogForm, rows: Rows) -> Exit {
     };
     let title = format!("{}   http://{}", dir.display(), plan.host.admin);
     let exit = runtime.block_on(async move {
+        // First of all: a signal that comes while the house starts is no reason to fall over.
+        let asked = stop_signal();
         let ground = match Ground::open(dir, &plan).await {
             Ok(ground) if rows == Rows::Shown => ground.showing_rows(),
             Ok(ground) => ground,
             Err(ending) => return say(&ending),
         };
         let drawing = screen.map(|screen| tokio::spawn(draw(screen, ground.registry(), title)));
-        let ending = until_asked(&ground, plan).await;
+        let ending = until_asked(&ground, plan, asked).await;
         if let Some(drawing) = drawing {
             drawing.abort();
         }
@@ -60,8 +62,7 @@ pub(super) fn run(dir: &Path, log: LogForm, rows: Rows) -> Exit {
 }
 
 /// One plan after the other, as they are edited.
-async fn until_asked(ground: &Ground, mut plan: Plan) -> Ending {
-    let asked = stop_signal();
+async fn until_asked(ground: &Ground, mut plan: Plan, asked: impl Future<Output = ()>) -> Ending {
     tokio::pin!(asked);
     let mut before: Option<Plan> = None;
     loop {
@@ -98,16 +99,18 @@ fn say(ending: &Ending) -> Exit {
     }
 }
 
-async fn stop_signal() {
-    let ending = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => terminate.recv().await,
+/// Listens from the call on, not from the first poll.
+fn stop_signal() -> impl Future<Output = ()> {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    async {
+        let [terminate, interrupt] = signals.map(async |listening| match listening {
+            Ok(mut signal) => drop(signal.recv().await),
             Err(_) => std::future::pending().await,
+        });
+        tokio::select! {
+            () = terminate => {}
+            () = interrupt => {}
         }
-    };
-    tokio::select! {
-        _ = ending => {}
-        _ = tokio::signal::ctrl_c() => {}
     }
 }
 

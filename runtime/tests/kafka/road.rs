@@ -6,11 +6,11 @@ use sluicegate::lane::{self, Ground, Lane, LaneSettings, Parcel, RetrySettings};
 use sluicegate::ledger::{Ledger, Ticket};
 use sluicegate::sink::Sink;
 use sluicegate::sink::kafka::{BATCH_MAX, FLIGHTS, KafkaSettings, KafkaSink, TopicSettings};
-use sluicegate::store::{LaneName, MemoryStore};
+use sluicegate::store::{LaneName, MemoryStore, Store};
 use sluicegate::telemetry::LaneStats;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, MutexGuard};
 use xtask::servers::{Kafka, KafkaOptions, Record};
@@ -47,6 +47,8 @@ pub struct Road {
     pub sink: Arc<KafkaSink>,
     pub stats: Arc<LaneStats>,
     pub ledger: Ledger,
+    store: Arc<MemoryStore>,
+    pushed: AtomicU64,
 }
 
 pub fn road(settings: KafkaSettings) -> Road {
@@ -65,9 +67,10 @@ pub fn road(settings: KafkaSettings) -> Road {
         retry,
         ..LaneSettings::new(LaneName::new("p", "events", ""))
     };
-    let ground = Ground::alone(Arc::new(MemoryStore::default()), &settings.name).expect("a lane");
+    let store = Arc::new(MemoryStore::default());
+    let ground = Ground::alone(store.clone(), &settings.name).expect("a lane");
     let (lane, _task) = lane::spawn(settings, sink.clone(), ground, stats.clone());
-    Road { lane, sink, stats, ledger: Ledger::new() }
+    Road { lane, sink, stats, ledger: Ledger::new(), store, pushed: AtomicU64::new(0) }
 }
 
 impl Road {
@@ -76,14 +79,18 @@ impl Road {
         self.ledger.open(None, 1)
     }
 
-    pub async fn push(&self, ticket: &Ticket, message: Message) {
+    /// What is pushed later comes later in the log.
+    pub async fn push(&self, ticket: &Ticket, mut message: Message) {
         ticket.owe(1);
+        message.origin.mark.commit = self.pushed.fetch_add(1, Relaxed) + 1;
         assert!(self.lane.push(Parcel { message, ticket: ticket.clone() }).await.is_ok());
     }
 
+    /// Until the source is free of everything, and nothing waits on disk either.
     pub async fn paid(&self) {
         let began = Instant::now();
-        while self.ledger.unpaid() > 0 {
+        let waits = || self.store.lanes().expect("memory can be read").iter().any(|(_, record)| record.parked > 0);
+        while self.ledger.unpaid() > 0 || waits() {
             let why = || format!("{:?}, {:?}", self.stats.last_error.get(), self.sink.complaint());
             assert!(began.elapsed() < PATIENCE, "unpaid after {PATIENCE:?}: {}", why());
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -10,7 +10,7 @@ use sluicegate::lane::{Ground, Lane, LaneSettings, Parcel, RetrySettings};
 use sluicegate::ledger::Ledger;
 use sluicegate::sink::redis::{BATCH_MAX, FLIGHTS, RedisSettings, RedisSink};
 use sluicegate::sink::{Refusal, Sink};
-use sluicegate::store::{LaneName, MemoryStore};
+use sluicegate::store::{LaneName, MemoryStore, Store};
 use sluicegate::telemetry::LaneStats;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +57,13 @@ pub fn message(at: At, act: Act, place: &str, body: &[u8]) -> Message {
     };
     let change = commit.saturating_sub(1);
     let mark = RowMark { commit, change, sub: 0, transaction: 7 };
-    let origin = Origin { schema: Arc::new(schema), op, mark, index: 0, nth: 0, again: false };
+    // Of one row a route each makes a value, a hash and an entry.
+    let nth = match act {
+        Act::Put { value: CacheValue::Text } | Act::Remove => 0,
+        Act::Put { value: CacheValue::Hash } => 1,
+        _ => 2,
+    };
+    let origin = Origin { schema: Arc::new(schema), op, mark, index: 0, nth, again: false };
     let id = MessageId(format!("erp-{commit:x}-{change:x}.0-8f3a11c2.0").into());
     let mut message = Content::new(id, Bytes::copy_from_slice(place.as_bytes()), origin);
     message.body = Bytes::copy_from_slice(body);
@@ -101,6 +107,7 @@ pub struct Road {
     _task: JoinHandle<()>,
     pub stats: Arc<LaneStats>,
     pub ledger: Ledger,
+    store: Arc<MemoryStore>,
 }
 
 impl Road {
@@ -117,11 +124,12 @@ impl Road {
             },
             ..LaneSettings::new(LaneName::new("cache", "redis", "redis"))
         };
-        let ground = Ground::alone(Arc::new(MemoryStore::default()), &lane.name).expect("a lane");
+        let store = Arc::new(MemoryStore::default());
+        let ground = Ground::alone(store.clone(), &lane.name).expect("a lane");
         let stats = Arc::new(LaneStats::default());
         let sink = Arc::new(RedisSink::new(settings).expect("good settings"));
         let (lane, task) = sluicegate::lane::spawn(lane, sink, ground, stats.clone());
-        Self { lane, _task: task, stats, ledger: Ledger::new() }
+        Self { lane, _task: task, stats, ledger: Ledger::new(), store }
     }
 
     pub async fn push(&self, message: Message) {
@@ -129,10 +137,11 @@ impl Road {
         assert!(self.lane.push(Parcel { message, ticket }).await.is_ok());
     }
 
-    /// Until everything that was pushed is settled.
+    /// Until everything that was pushed is delivered, what waited on disk too.
     pub async fn done(&self) {
+        let waits = || self.store.lanes().expect("memory can be read").iter().any(|(_, record)| record.parked > 0);
         let all = async {
-            while self.lane.held().messages > 0 {
+            while self.lane.held().messages > 0 || waits() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
