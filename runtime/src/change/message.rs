@@ -126,24 +126,27 @@ impl Origin {
     }
 }
 
+/// A name and a value.
+pub type Header = (Arc<str>, String);
+
 /// Names and values beside a body, in order. A handle: what is the same for all rows of a table is made once and shared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(Option<Arc<[(Arc<str>, String)]>>);
+pub struct Headers(Option<Arc<[Header]>>);
 
-impl From<Vec<(Arc<str>, String)>> for Headers {
-    fn from(headers: Vec<(Arc<str>, String)>) -> Self {
+impl From<Vec<Header>> for Headers {
+    fn from(headers: Vec<Header>) -> Self {
         Self((!headers.is_empty()).then(|| headers.into()))
     }
 }
 
-impl FromIterator<(Arc<str>, String)> for Headers {
-    fn from_iter<I: IntoIterator<Item = (Arc<str>, String)>>(headers: I) -> Self {
+impl FromIterator<Header> for Headers {
+    fn from_iter<I: IntoIterator<Item = Header>>(headers: I) -> Self {
         headers.into_iter().collect::<Vec<_>>().into()
     }
 }
 
 impl Deref for Headers {
-    type Target = [(Arc<str>, String)];
+    type Target = [Header];
 
     fn deref(&self) -> &Self::Target {
         self.0.as_deref().unwrap_or_default()
@@ -151,8 +154,8 @@ impl Deref for Headers {
 }
 
 impl<'a> IntoIterator for &'a Headers {
-    type Item = &'a (Arc<str>, String);
-    type IntoIter = std::slice::Iter<'a, (Arc<str>, String)>;
+    type Item = &'a Header;
+    type IntoIter = std::slice::Iter<'a, Header>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()

@@ -467,7 +467,7 @@ async fn retired_lane_puts_everything_on_disk_and_turns_pushers_away() {
     }
     bench.settle_down().await;
     bench.lane.retire();
-    let turned = bench.lane.push(bench.parcel(11, "k")).await.err().expect("turned away");
+    let turned = bench.lane.push(bench.parcel(11, "k")).await.expect_err("turned away");
     assert!(turned.is_retired);
     turned.parcel.ticket.settle();
     let parked = |store: &MemoryStore| store.lanes().expect("memory can be read")[0].1.parked;

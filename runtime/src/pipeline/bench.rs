@@ -50,7 +50,7 @@ pub fn encode(rows: usize) -> Result<Encoded, EncodeError> {
     let ours = per(begun, rows);
     let begun = thread_time();
     for n in 0..rows {
-        let written = prepared[n % prepared.len()].each_ref().map(|value| serde_json::to_vec(value));
+        let written = prepared[n % prepared.len()].each_ref().map(serde_json::to_vec);
         black_box(written).iter().for_each(|text| assert!(text.is_ok()));
     }
     Ok(Encoded { ours, serde_json: per(begun, rows) })
