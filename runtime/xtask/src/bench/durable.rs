@@ -60,8 +60,9 @@ async fn arrive(rig: &mut Rig, receiver: &Receiver, how: &str, used_before_s: Op
     let seen = receiver.take();
     ensure!(seen.strange == 0, "{} requests could not be read", seen.strange);
     ensure!(seen.signed == seen.distinct + seen.doubled, "only {} of {} were signed", seen.signed, seen.distinct);
-    eprintln!("  {how}: {used_us:.1} us of our processor time per message, {} doubled", seen.doubled);
-    seen.rate().context("all messages came in one moment")
+    let rate = seen.rate().context("all messages came in one moment")?;
+    eprintln!("  {how}: {rate:.0}/s, {used_us:.1} us of our processor time per message, {} doubled", seen.doubled);
+    Ok(rate)
 }
 
 /// Writes what the customer is too far away to take, and waits until all of it is on disk; how many a second.

@@ -44,7 +44,7 @@ impl Burst {
     }
 
     /// The next change.
-    pub fn draw(&mut self) -> Statement {
+    pub fn change(&mut self) -> Statement {
         let id = self.dice.random_range(IDS);
         self.changes += 1;
         if self.items.contains_key(&id) && self.dice.random_range(0..4) == 0 {
@@ -156,7 +156,7 @@ mod tests {
         let mut burst = Burst::new(7, Items::new());
         let mut there = BTreeSet::new();
         for _ in 0..500 {
-            let Statement { sql, id: expected, leaves } = burst.draw();
+            let Statement { sql, id: expected, leaves } = burst.change();
             assert_eq!(leaves.is_none(), sql.starts_with("DELETE"), "{sql}");
             let id = || sql.rsplit("id = ").next().and_then(|id| id.parse::<i64>().ok()).expect("ends with the id");
             match sql.split(' ').next() {

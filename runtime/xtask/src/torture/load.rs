@@ -82,7 +82,7 @@ struct ItemWriter {
 impl ItemWriter {
     async fn write(mut self, mut burst: Burst, is_enough: watch::Receiver<bool>) -> Result<Burst> {
         while !*is_enough.borrow() {
-            let statement = burst.draw();
+            let statement = burst.change();
             let running = tokio::time::timeout(WRITE_LIMIT, self.database.run(&statement.sql));
             if running.await.context("a database does not answer")?.is_err() {
                 let deadline = Instant::now() + AWAY_LIMIT;

@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn what_is_missing_at_a_receiver_is_lost_on_its_road() {
         let mut burst = Burst::new(7, Items::new());
-        let statements: Vec<_> = (0..50).map(|_| burst.draw()).collect();
+        let statements: Vec<_> = (0..50).map(|_| burst.change()).collect();
         let nothing = Verdict::of_told("a".to_owned(), 1, &Told::default(), &burst);
         let written = statements.iter().filter(|statement| statement.leaves.is_some()).count();
         assert_eq!(nothing.lost as usize, written + burst.items().len());

@@ -146,7 +146,7 @@ async fn kill_in_a_burst(house: &mut House) -> Result<[Burst; 2]> {
 async fn write(databases: &mut [Database; 2], bursts: &mut [Burst; 2], changes: usize) -> Result<()> {
     for _ in 0..changes {
         for (database, burst) in databases.iter_mut().zip(bursts.iter_mut()) {
-            database.run(&burst.draw().sql).await?;
+            database.run(&burst.change().sql).await?;
         }
     }
     Ok(())
