@@ -27,6 +27,10 @@ use tracing::{info, warn};
 
 /// How long a write waits for somebody who looks into the file with `sqlite3`.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// How long another owner is given to let go, and how often that is looked for: a child that this process has just forked holds
+/// what it inherited until it becomes another program, and a process that is stopping needs a moment.
+const OWNER_WAIT: Duration = Duration::from_millis(500);
+const OWNER_LOOK: Duration = Duration::from_millis(20);
 /// More than there are statements.
 const STATEMENTS_MAX: usize = 64;
 /// Pages that the writer keeps in memory: with fewer it reads the ends of lanes and indexes again in each transaction.
@@ -61,8 +65,13 @@ impl Files {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
         made.map_err(|e| self.unusable(&e))?;
         let owner = File::create(self.folder.join("lock")).map_err(|e| self.unusable(&e))?;
-        flock(&owner, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| StoreError::Owned { path: self.folder.clone() })?;
+        let until = Instant::now() + OWNER_WAIT;
+        while flock(&owner, FlockOperation::NonBlockingLockExclusive).is_err() {
+            if Instant::now() >= until {
+                return Err(StoreError::Owned { path: self.folder.clone() });
+            }
+            thread::sleep(OWNER_LOOK);
+        }
         Ok(owner)
     }
 
