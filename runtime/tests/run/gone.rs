@@ -146,8 +146,10 @@ fn customer_who_is_away_holds_nobody_and_gets_everything_in_order_when_he_is_bac
     house.until("the database may forget it", || house.confirmed(&sql, &end));
     assert_eq!(house.get("/ready").0, 200, "what waits for him is safe");
     assert_eq!(lane(&house, "2")["parked"], ROWS / 2);
-    let lag = house.status()["sources"][0]["lag_bytes"].clone();
-    assert!(lag.as_u64().is_some_and(|bytes| bytes < 1 << 20), "{lag}");
+    // Others write to the same server's log, so that a moment's distance says nothing; a log that is held stays behind.
+    house.until("the source is not behind", || {
+        house.status()["sources"][0]["lag_bytes"].as_u64().is_some_and(|bytes| bytes < 1 << 20)
+    });
 
     assert_eq!(house.stop(), 0, "{}", house.log());
     house.run();
