@@ -241,6 +241,7 @@ pub(super) fn column_of(
         type_id: mapped.type_id.into(),
         charset: if is_text { charset(mapped, known).into() } else { String::new() },
         key_position: 0,
+        comment: known.map_or_else(String::new, |known| known.comment.clone()),
     };
     Column { name, type_name: declared.name, tag: kind.tag(), key, detail }
 }
@@ -278,6 +279,7 @@ pub(super) fn column_of_catalog(known: &CatalogColumn) -> Column {
         type_id: 0,
         charset: known.charset.clone(),
         key_position: 0,
+        comment: known.comment.clone(),
     };
     Column { name: known.name.clone(), type_name: declared.name, tag, key: known.primary_key, detail }
 }

@@ -42,4 +42,6 @@ pub(super) struct CatalogColumn {
     /// `CHARACTER_SET_NAME`; empty where there is none.
     pub(super) charset: String,
     pub(super) primary_key: bool,
+    /// `COLUMN_COMMENT`.
+    pub(super) comment: String,
 }

@@ -195,7 +195,12 @@ mod tests {
 
     fn record(key: Option<&str>, value: Option<&str>) -> Record {
         let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
-        Record { key: bytes(key), value: bytes(value), headers: vec![("h".into(), Some(b"v".to_vec()))] }
+        Record {
+            key: bytes(key),
+            value: bytes(value),
+            headers: vec![("h".into(), Some(b"v".to_vec()))],
+            at: Default::default(),
+        }
     }
 
     fn found(theirs: &Record, ours: &Record) -> Vec<String> {

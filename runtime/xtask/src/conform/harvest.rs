@@ -1,5 +1,6 @@
 //! What has come to the broker since the last look.
 
+use super::order::Position;
 use super::recording::{Record, Topics};
 use anyhow::{Context, Result, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -101,5 +102,6 @@ fn record_of(message: &impl Message) -> Record {
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
         headers: headers.unwrap_or_default(),
+        at: Position::default(),
     }
 }

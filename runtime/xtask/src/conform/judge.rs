@@ -4,11 +4,12 @@ use super::align::{Likeness, align};
 use super::compare::{Difference, differences};
 use super::folder::{Flavour, Scenario};
 use super::mask::{Masked, Part, payload};
+use super::order::Position;
 use super::recording::Topics;
-use super::rules::{self, Rule, Seen};
+use super::rules::{self, Alone, Case, Rule, Seen};
 use super::stage::Run;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What came of one recording.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -31,8 +32,14 @@ pub struct Verdict {
     /// How many records each rule explains, by the rule's name.
     pub rules: BTreeMap<&'static str, usize>,
     pub first_difference: Option<Shown>,
+    /// All of them, the first of each record.
+    #[serde(skip)]
+    pub differences: Vec<Shown>,
     /// Why it was not run at all.
     pub not_run: Option<String>,
+    /// The last place in the log of which both sides have a record.
+    #[serde(skip)]
+    pub both_until: Option<Position>,
 }
 
 /// A difference for people.
@@ -51,24 +58,37 @@ struct Entry {
     masked: Masked,
     op: String,
     key: Vec<u8>,
+    at: Position,
+}
+
+/// A record without a counterpart.
+struct Lone {
+    topic: String,
+    record: usize,
+    is_ours: bool,
+    is_behind_all: bool,
+    entry: Entry,
 }
 
 pub fn judge(scenario: &Scenario, recorded: &Topics, run: &Run) -> Verdict {
     let mut verdict = Verdict::default();
-    let names: std::collections::BTreeSet<&String> = recorded.keys().chain(run.topics.keys()).collect();
-    let case = rules::Case::new(scenario, recorded, run);
+    let case = Case::new(scenario, recorded, run);
+    let names: BTreeSet<&String> = recorded.keys().chain(run.topics.keys()).collect();
+    let mut alone = Vec::new();
     for topic in names {
         let entries = |topics: &Topics| -> Vec<Entry> {
-            topics.get(topic).into_iter().flatten().map(|r| Entry::of(Masked::of(r, topic, scenario.flavour))).collect()
+            let records = topics.get(topic).into_iter().flatten();
+            records.map(|r| Entry::of(Masked::of(r, topic, scenario.flavour), r.at)).collect()
         };
-        let theirs = entries(recorded);
+        let (theirs, ours) = (entries(recorded), entries(&run.topics));
         verdict.records += theirs.len();
-        if let Some(feature) = missing_feature(topic, &theirs, scenario.flavour) {
-            *verdict.unsupported.entry(feature.to_owned()).or_default() += theirs.len();
-            continue;
+        match missing_feature(topic, &theirs, scenario.flavour) {
+            Some(feature) => *verdict.unsupported.entry(feature.to_owned()).or_default() += theirs.len(),
+            None => alone.extend(verdict.topic(&case, topic, theirs, ours)),
         }
-        let ours = entries(&run.topics);
-        verdict.topic(&case, topic, &theirs, &ours);
+    }
+    for one in &alone {
+        verdict.alone(&case, one);
     }
     verdict
 }
@@ -88,7 +108,7 @@ fn missing_feature(topic: &str, records: &[Entry], flavour: Flavour) -> Option<&
 }
 
 impl Entry {
-    fn of(masked: Masked) -> Self {
+    fn of(masked: Masked, at: Position) -> Self {
         let op = match &masked.value {
             None => "tombstone".to_owned(),
             Some(Part::Json(document)) => {
@@ -101,7 +121,7 @@ impl Entry {
             Some(Part::Bytes(bytes)) => bytes.clone(),
             None => Vec::new(),
         };
-        Self { masked, op, key }
+        Self { masked, op, key, at }
     }
 
     fn likeness(&self, other: &Entry) -> Likeness {
@@ -118,36 +138,66 @@ impl Entry {
 }
 
 impl Verdict {
-    fn topic(&mut self, case: &rules::Case<'_>, topic: &str, theirs: &[Entry], ours: &[Entry]) {
+    /// Compares what both have; what one has alone is judged when all topics are known.
+    fn topic(&mut self, case: &Case<'_>, topic: &str, theirs: Vec<Entry>, ours: Vec<Entry>) -> Vec<Lone> {
         let pairs = align(theirs.len(), ours.len(), |a, b| theirs[a].likeness(&ours[b]));
-        for (a, b) in pairs {
-            match (a, b) {
-                (Some(a), Some(b)) if theirs[a].masked == ours[b].masked => self.equal += 1,
-                (Some(a), Some(b)) => self.pair(case, topic, a, (&theirs[a].masked, &ours[b].masked)),
-                (Some(a), None) => match case.missing(topic, &theirs[a].masked) {
-                    Some(rule) => self.explain(&[rule]),
-                    None => {
-                        self.missing += 1;
-                        self.differ(topic, a, Shown::whole(Some(&theirs[a]), None));
+        let last = pairs.iter().rposition(|(a, b)| a.is_some() && b.is_some());
+        let (mut theirs, mut ours): (Vec<_>, Vec<_>) =
+            (theirs.into_iter().map(Some).collect(), ours.into_iter().map(Some).collect());
+        let mut alone = Vec::new();
+        for (at, (a, b)) in pairs.into_iter().enumerate() {
+            let index = a.or(b).unwrap_or_default();
+            let entries = (a.and_then(|a| theirs[a].take()), b.and_then(|b| ours[b].take()));
+            match entries {
+                (Some(a), Some(b)) => {
+                    self.both_until = self.both_until.max(Some(b.at));
+                    if a.masked == b.masked {
+                        self.equal += 1;
+                    } else {
+                        self.pair(case, topic, index, (&a.masked, &b.masked));
                     }
-                },
-                (None, Some(b)) => match case.extra(topic, b, &ours[b].masked) {
-                    Some(rule) => self.explain(&[rule]),
-                    None => {
-                        self.extra += 1;
-                        self.differ(topic, b, Shown::whole(None, Some(&ours[b])));
-                    }
-                },
+                }
+                (Some(entry), None) | (None, Some(entry)) => alone.push(Lone {
+                    topic: topic.to_owned(),
+                    record: index,
+                    is_ours: b.is_some(),
+                    is_behind_all: last.is_none_or(|last| at > last),
+                    entry,
+                }),
                 (None, None) => {}
+            }
+        }
+        alone
+    }
+
+    fn alone(&mut self, case: &Case<'_>, lone: &Lone) {
+        let Lone { topic, record, is_ours, is_behind_all, entry } = lone;
+        let alone = Alone {
+            topic,
+            masked: &entry.masked,
+            at: entry.at,
+            both_until: self.both_until,
+            is_behind_all: *is_behind_all,
+        };
+        let rule = if *is_ours { case.extra(&alone) } else { case.missing(&alone) };
+        match rule {
+            Some(rule) => self.explain(&[rule]),
+            None if *is_ours => {
+                self.extra += 1;
+                self.differ(topic, *record, Shown::whole(None, Some(entry)));
+            }
+            None => {
+                self.missing += 1;
+                self.differ(topic, *record, Shown::whole(Some(entry), None));
             }
         }
     }
 
-    fn pair(&mut self, case: &rules::Case<'_>, topic: &str, index: usize, (theirs, ours): (&Masked, &Masked)) {
+    fn pair(&mut self, case: &Case<'_>, topic: &str, index: usize, (theirs, ours): (&Masked, &Masked)) {
         let all = differences(theirs, ours);
         let mut found = Vec::new();
         for difference in &all {
-            let seen = Seen { case, topic, theirs, ours, difference, all: &all };
+            let seen = Seen { case, topic, difference, all: &all };
             match rules::explain(&seen) {
                 Some(rule) => found.push(rule),
                 None => return self.differ(topic, index, Shown::of(difference)),
@@ -158,7 +208,7 @@ impl Verdict {
 
     fn explain(&mut self, rules: &[&'static Rule]) {
         self.explained += 1;
-        let names: std::collections::BTreeSet<&'static str> = rules.iter().map(|rule| rule.name).collect();
+        let names: BTreeSet<&'static str> = rules.iter().map(|rule| rule.name).collect();
         for name in names {
             *self.rules.entry(name).or_default() += 1;
         }
@@ -168,7 +218,8 @@ impl Verdict {
         self.different += 1;
         shown.topic = topic.to_owned();
         shown.record = record;
-        self.first_difference.get_or_insert(shown);
+        self.first_difference.get_or_insert_with(|| shown.clone());
+        self.differences.push(shown);
     }
 }
 

@@ -218,7 +218,8 @@ mod tests {
     #[test]
     fn the_name_of_a_run_is_masked_among_headers() {
         let header = |name: &str| (name.to_owned(), Some(b"v".to_vec()));
-        let record = Record { key: None, value: None, headers: vec![header(RUN), header("id")] };
+        let record =
+            Record { key: None, value: None, headers: vec![header(RUN), header("id")], at: Default::default() };
         let masked = Masked::of(&record, "t", Flavour::Mysql);
         assert_eq!(masked.headers[0].1.as_deref(), Some(b"*".as_slice()));
         assert_eq!(masked.headers[1].1.as_deref(), Some(b"v".as_slice()));

@@ -33,6 +33,7 @@ use anyhow::{Context, Result, bail};
 use configuration::{Need, need};
 use folder::{Recording, Scenario, scenarios};
 use judge::{Verdict, judge};
+use report::Form;
 use server::Server;
 use stage::Stage;
 use std::path::PathBuf;
@@ -50,6 +51,9 @@ pub struct ConformOptions {
     /// Only the recordings whose database/scenario or database/scenario.recording fits, such as 'postgres/types*'
     #[arg(long, value_name = "GLOB")]
     pub only: Option<String>,
+    /// Every record that differs, not only each recording's first
+    #[arg(long, conflicts_with = "json")]
+    pub all: bool,
     /// One JSON object per recording on standard output, everything else on standard error
     #[arg(long)]
     pub json: bool,
@@ -65,6 +69,11 @@ pub async fn run(options: ConformOptions) -> Result<()> {
     if !options.json {
         println!("{}", report::head());
     }
+    let form = match (options.json, options.all) {
+        (true, _) => Form::Json,
+        (false, true) => Form::All,
+        (false, false) => Form::First,
+    };
     let mut verdicts = Vec::new();
     for of_one_server in scenarios.chunk_by(|a, b| a.flavour == b.flavour) {
         let Some(first) = of_one_server.first() else { continue };
@@ -73,7 +82,7 @@ pub async fn run(options: ConformOptions) -> Result<()> {
         for scenario in of_one_server {
             for recording in &scenario.recordings {
                 let verdict = one(&stage, &server, scenario, recording).await;
-                report::print(&verdict, options.json)?;
+                report::print(&verdict, form)?;
                 verdicts.push(verdict);
             }
         }

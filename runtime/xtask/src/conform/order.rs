@@ -11,7 +11,7 @@ const ID: &str = "sluicegate.id";
 const OWN: [&str; 2] = ["sluicegate.", "content-type"];
 
 /// Transaction, change within it, count, and record of that change.
-type Position = [u64; 4];
+pub type Position = [u64; 4];
 
 /// # Errors
 /// If a record does not say where it stands, or one overtook another of its key.
@@ -30,10 +30,11 @@ fn sorted(topic: &str, records: Vec<Record>) -> Result<Vec<Record>> {
             bail!("a record of {topic} overtook another one of its key");
         }
         record.headers.retain(|(name, _)| !OWN.iter().any(|own| name.starts_with(own)));
-        placed.push((at, record));
+        record.at = at;
+        placed.push(record);
     }
-    placed.sort_by_key(|(at, _)| *at);
-    Ok(placed.into_iter().map(|(_, record)| record).collect())
+    placed.sort_by_key(|record| record.at);
+    Ok(placed)
 }
 
 /// From `db-16b3748-16b3700.0-8f3a11c2.1`.
@@ -55,7 +56,7 @@ mod tests {
     fn record(key: &str, id: &str) -> Record {
         let header = |name: &str, value: &str| (name.to_owned(), Some(value.as_bytes().to_vec()));
         let headers = vec![header(ID, id), header("content-type", "application/json"), header("kept", "1")];
-        Record { key: Some(key.into()), value: None, headers }
+        Record { key: Some(key.into()), value: None, headers, at: Position::default() }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A recording: one record of a topic per line, key and value in base64.
 
 use super::json::Document;
+use super::order::Position;
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -15,6 +16,8 @@ pub struct Record {
     /// `None` for a tombstone.
     pub value: Option<Vec<u8>>,
     pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// Where ours stands in the log.
+    pub at: Position,
 }
 
 /// Records of one run by topic, each topic in the order of its offsets.
@@ -59,15 +62,8 @@ fn one(line: &str) -> Result<(String, (i32, i64, Record))> {
     let bytes = |text: Option<String>| text.map(|text| BASE64_STANDARD.decode(text)).transpose().context("base64");
     let header = |(name, value)| Ok((name, bytes(value)?));
     let headers = line.headers.into_iter().map(header).collect::<Result<_>>()?;
-    let record = Record { key: bytes(line.key)?, value: bytes(line.value)?, headers };
+    let record = Record { key: bytes(line.key)?, value: bytes(line.value)?, headers, at: Position::default() };
     Ok((line.topic, (line.partition, line.offset, record)))
-}
-
-impl Record {
-    /// The value as JSON; `None` for a tombstone and for what is no JSON.
-    pub fn document(&self) -> Option<Document> {
-        document(self.value.as_deref()?)
-    }
 }
 
 /// Bytes as JSON.

@@ -7,11 +7,22 @@ use std::fmt::Write as _;
 /// So much of a value is shown around the first sign that differs.
 const SHOWN_LEN: usize = 160;
 
-pub fn print(verdict: &Verdict, json: bool) -> Result<()> {
-    if json {
+/// How a verdict is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One line of JSON.
+    Json,
+    /// One line of the table, and the first difference.
+    First,
+    /// The same with all differences.
+    All,
+}
+
+pub fn print(verdict: &Verdict, form: Form) -> Result<()> {
+    if form == Form::Json {
         println!("{}", serde_json::to_string(verdict).context("write a verdict")?);
     } else {
-        print!("{}", line(verdict));
+        print!("{}", line(verdict, form));
     }
     Ok(())
 }
@@ -23,7 +34,7 @@ pub fn head() -> String {
     )
 }
 
-fn line(verdict: &Verdict) -> String {
+fn line(verdict: &Verdict, form: Form) -> String {
     let name = format!("{}.{}", verdict.scenario, verdict.recording);
     if let Some(why) = &verdict.not_run {
         return format!("{name:<36} {:>8} {why}\n", verdict.records);
@@ -32,13 +43,12 @@ fn line(verdict: &Verdict) -> String {
     let Verdict { records, equal, explained, different, .. } = verdict;
     let mut text =
         format!("{name:<36} {records:>8} {equal:>8} {explained:>10} {different:>10}  {}\n", unsupported.join(", "));
-    if let Some(shown) = &verdict.first_difference {
-        text.push_str(&first(shown));
-    }
+    let shown_max = if form == Form::All { usize::MAX } else { 1 };
+    verdict.differences.iter().take(shown_max).for_each(|shown| text.push_str(&difference(shown)));
     text
 }
 
-fn first(shown: &Shown) -> String {
+fn difference(shown: &Shown) -> String {
     let (theirs, ours) = around(shown.theirs.as_deref(), shown.ours.as_deref());
     let mut text = String::new();
     writeln!(text, "    {} record {}, {}", shown.topic, shown.record, shown.place).expect("a String");

@@ -38,6 +38,13 @@ pub enum Statement {
     },
 }
 
+impl Statement {
+    pub fn sql(&self) -> &str {
+        let (Self::Sql(sql) | Self::Copy { sql, .. }) = self;
+        sql
+    }
+}
+
 impl Script {
     /// Reads the text of a `.sql` file.
     ///

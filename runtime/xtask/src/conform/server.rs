@@ -6,7 +6,7 @@ mod postgres;
 use super::folder::Flavour;
 use super::script::Statement;
 use anyhow::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What every database holds beside the scenario: a table whose one row comes last. Its name on either kind of server.
 pub const SENTINEL: &str = "sluicegate_conform.the_end";
@@ -17,27 +17,49 @@ pub enum Server {
     Binlog(binlog::Ground),
 }
 
-/// The types that columns were declared with, by table and column; one that was changed has several.
+/// A column as it was declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// The database's own words; of a domain those of its base, of an enumeration with `enum` in front.
+    pub type_name: String,
+    pub not_null: bool,
+}
+
+/// How columns were declared, by table and column; one that was changed was declared in several ways.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Columns(BTreeMap<(String, String), Vec<String>>);
+pub struct Columns {
+    declared: BTreeMap<(String, String), Vec<Declared>>,
+    /// Tables of PostgreSQL whose rows are known by an index that is not the primary key's.
+    by_index: BTreeSet<String>,
+}
 
 impl Columns {
-    fn add(&mut self, table: String, column: String, type_name: String) {
-        let types = self.0.entry((table, column)).or_default();
-        if !types.contains(&type_name) {
-            types.push(type_name);
+    fn add(&mut self, table: String, column: String, declared: Declared) {
+        let all = self.declared.entry((table, column)).or_default();
+        if !all.contains(&declared) {
+            all.push(declared);
         }
     }
 
     /// All that `column` of `schema.table` was declared with.
-    pub fn types(&self, table: &str, column: &str) -> &[String] {
-        self.0.get(&(table.to_owned(), column.to_owned())).map_or(&[], Vec::as_slice)
+    pub fn declared(&self, table: &str, column: &str) -> &[Declared] {
+        self.declared.get(&(table.to_owned(), column.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every column of a table.
+    pub fn of_table<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Declared> {
+        self.declared.iter().filter(move |((name, _), _)| name == table).flat_map(|(_, all)| all)
+    }
+
+    pub fn is_known_by_index(&self, table: &str) -> bool {
+        self.by_index.contains(table)
     }
 
     fn extend(&mut self, other: Columns) {
-        for ((table, column), types) in other.0 {
-            types.into_iter().for_each(|name| self.add(table.clone(), column.clone(), name));
+        for ((table, column), all) in other.declared {
+            all.into_iter().for_each(|declared| self.add(table.clone(), column.clone(), declared));
         }
+        self.by_index.extend(other.by_index);
     }
 }
 

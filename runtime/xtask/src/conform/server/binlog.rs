@@ -1,7 +1,7 @@
 //! A MySQL or a MariaDB as the recordings had it: UTC, utf8mb4, full row images and metadata, and a log that begins anew with each
 //! recording.
 
-use super::{Columns, SENTINEL, about};
+use super::{Columns, Declared, SENTINEL, about};
 use crate::conform::script::Statement;
 use crate::servers::{Mariadb, Mysql, MysqlOptions};
 use anyhow::{Context, Result, bail};
@@ -97,13 +97,13 @@ impl Ground {
     }
 
     pub(super) async fn columns(&self) -> Result<Columns> {
-        let sql = "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), COLUMN_NAME, CAST(COLUMN_TYPE AS CHAR) FROM information_schema.COLUMNS \
+        let sql = "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), COLUMN_NAME, CAST(COLUMN_TYPE AS CHAR), IS_NULLABLE FROM information_schema.COLUMNS \
                    WHERE TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')";
-        let rows: Vec<(String, String, String)> =
+        let rows: Vec<(String, String, String, String)> =
             self.connect().await?.query(sql).await.context("look at the columns")?;
         let mut columns = Columns::default();
-        for (table, column, type_name) in rows {
-            columns.add(table, column, type_name);
+        for (table, column, type_name, nullable) in rows {
+            columns.add(table, column, Declared { type_name, not_null: nullable == "NO" });
         }
         Ok(columns)
     }

@@ -1,7 +1,7 @@
 //! A PostgreSQL as the recordings had it: version 15, UTC, and a publication of all tables, in which partitions show by their own
 //! names. Sluicegate connects as a user that may read the log and may not change that publication.
 
-use super::{Columns, about};
+use super::{Columns, Declared, about};
 use crate::conform::script::Statement;
 use crate::servers::{Postgres, PostgresOptions, connect_postgres};
 use anyhow::{Context, Result};
@@ -17,6 +17,17 @@ const NAME: &str = "sluicegate_conform";
 /// A slot is free a moment after its reader is gone.
 const SLOT_LIMIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
+
+/// A domain is what it stands for, as far down as it goes.
+const COLUMNS: &str = "SELECT n.nspname || '.' || c.relname, a.attname::text, b.type_name, b.is_enum, a.attnotnull \
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+    JOIN LATERAL (WITH RECURSIVE base (oid, modifier) AS ( \
+        SELECT a.atttypid, a.atttypmod UNION ALL \
+        SELECT t.typbasetype, CASE WHEN base.modifier < 0 THEN t.typtypmod ELSE base.modifier END \
+        FROM base JOIN pg_type t ON t.oid = base.oid WHERE t.typtype = 'd') \
+      SELECT format_type(t.oid, base.modifier) AS type_name, t.typtype = 'e' OR COALESCE(e.typtype = 'e', false) AS is_enum \
+      FROM base JOIN pg_type t ON t.oid = base.oid LEFT JOIN pg_type e ON e.oid = t.typelem WHERE t.typtype <> 'd') b ON true \
+    WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
 
 pub struct Ground {
     postgres: Postgres,
@@ -83,12 +94,17 @@ impl Ground {
     }
 
     pub(super) async fn columns(&self, database: &str) -> Result<Columns> {
-        let sql = "SELECT n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, a.atttypmod) \
-                   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-                   WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
+        let client = self.connect(database).await?;
         let mut columns = Columns::default();
-        for row in self.connect(database).await?.query(sql, &[]).await.context("look at the columns")? {
-            columns.add(row.get(0), row.get(1), row.get(2));
+        for row in client.query(COLUMNS, &[]).await.context("look at the columns")? {
+            let (type_name, is_enum): (String, bool) = (row.get(2), row.get(3));
+            let type_name = if is_enum { format!("enum {type_name}") } else { type_name };
+            columns.add(row.get(0), row.get(1), Declared { type_name, not_null: row.get(4) });
+        }
+        let sql = "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relreplident = 'i' \
+                   AND NOT EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisprimary)";
+        for row in client.query(sql, &[]).await.context("look at the identities")? {
+            columns.by_index.insert(row.get(0));
         }
         Ok(columns)
     }
