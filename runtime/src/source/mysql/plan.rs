@@ -240,7 +240,10 @@ pub(super) fn column_of(
         labels: labels.to_vec(),
         type_id: mapped.type_id.into(),
         charset: if is_text { charset(mapped, known).into() } else { String::new() },
-        key_position: 0,
+        key_position: match &mapped.name {
+            Some(_) => mapped.key_position,
+            None => known.map_or(0, |known| known.key_position),
+        },
         comment: known.map_or_else(String::new, |known| known.comment.clone()),
     };
     Column { name, type_name: declared.name, tag: kind.tag(), key, detail }
@@ -278,7 +281,7 @@ pub(super) fn column_of_catalog(known: &CatalogColumn) -> Column {
         labels: declared.labels,
         type_id: 0,
         charset: known.charset.clone(),
-        key_position: 0,
+        key_position: known.key_position,
         comment: known.comment.clone(),
     };
     Column { name: known.name.clone(), type_name: declared.name, tag, key: known.primary_key, detail }

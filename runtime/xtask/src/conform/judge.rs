@@ -251,3 +251,7 @@ impl Shown {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@
 use super::configuration::Configuration;
 use super::folder::Scenario;
 use super::harvest::Harvest;
-use super::order;
+use super::order::{self, Repeats};
 use super::recording::Topics;
 use super::server::{Columns, SENTINEL, Server};
 use crate::host::Host;
@@ -18,6 +18,8 @@ use tempfile::TempDir;
 const ARRIVE_LIMIT: Duration = Duration::from_secs(60);
 /// What it says when it ends rather than leave something out, as it should.
 const REFUSES: &str = "begin anew with a snapshot";
+/// How often it is started again after that.
+const STARTS_MAX: usize = 10;
 const LOOK: Duration = Duration::from_millis(25);
 
 /// The broker and the program, for all recordings.
@@ -60,16 +62,40 @@ impl Stage {
             self.until_the_end(&mut host, configuration).await
         };
         let outcome = ran.await;
-        let has_ended = host.check_alive().is_err();
-        host.stop().await;
-        // Also after a failure: what came belongs to no other recording.
-        let mut topics = self.harvest.collect().await?;
-        let words = host.last_log_lines();
-        if !(has_ended && words.contains(REFUSES)) {
-            outcome.with_context(|| format!("the log of sluicegate ends:\n{words}"))?;
-        }
+        let refused = host.check_alive().err().map(|_| host.last_log_lines()).filter(|words| words.contains(REFUSES));
+        let (mut topics, repeats) = match &refused {
+            Some(_) => (self.again_and_again(&mut host).await?, Repeats::Allowed),
+            None => {
+                host.stop().await;
+                // Also after a failure: what came belongs to no other recording.
+                let topics = self.harvest.collect().await?;
+                outcome.with_context(|| format!("the log of sluicegate ends:\n{}", host.last_log_lines()))?;
+                (topics, Repeats::None)
+            }
+        };
         topics.retain(|topic, _| *topic != sentinel_topic(configuration));
-        Ok(Run { topics: order::as_in_the_log(topics)?, columns, last_words: has_ended.then_some(words) })
+        Ok(Run { topics: order::as_in_the_log(topics, repeats)?, columns, last_words: refused })
+    }
+
+    /// A process that goes no further ends with records on disk; each start delivers some of them before it ends again.
+    async fn again_and_again(&self, host: &mut Host) -> Result<Topics> {
+        let mut topics = self.harvest.collect().await?;
+        for _ in 0..STARTS_MAX {
+            host.start_again()?;
+            let deadline = Instant::now() + ARRIVE_LIMIT;
+            while host.check_alive().is_ok() {
+                if Instant::now() > deadline {
+                    bail!("sluicegate goes on though it had refused to:\n{}", host.last_log_lines());
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            let more = self.harvest.collect().await?;
+            if more.is_empty() {
+                break;
+            }
+            more.into_iter().for_each(|(topic, records)| topics.entry(topic).or_default().extend(records));
+        }
+        Ok(topics)
     }
 
     async fn start(&self, folder: &Path, source: &str, configuration: &Configuration) -> Result<Host> {

@@ -145,7 +145,8 @@ fn put_literal(out: &mut Vec<u8>, text: &str, kind: &Kind) -> Option<()> {
         Kind::Int => match text {
             "true" => Cell::Int(1),
             "false" => Cell::Int(0),
-            text => text.parse().map(Cell::Int).or_else(|_| text.parse().map(Cell::UInt)).ok()?,
+            // Beyond 63 bits Debezium takes the last number for a default, though it wraps values.
+            text => Cell::Int(text.parse().or_else(|_| text.parse::<u64>().map(|_| i64::MAX)).ok()?),
         },
         Kind::Float32 => Cell::Float32(text.parse().ok()?),
         Kind::Float64 => Cell::Float64(text.parse().ok()?),

@@ -5,6 +5,7 @@ use super::{POSTGRES, Place, Rule, Seen};
 /// Of 0001-01-01, as days and seconds from 1970.
 const CHRIST_DAYS: i128 = -719_162;
 const CHRIST_S: i128 = -62_135_596_800;
+const DAY_S: i128 = 86_400;
 /// The placeholder as base64, as text, and as the numbers of its first signs.
 const PLACEHOLDERS: [&str; 3] =
     ["X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==", "__debezium_unavailable_value", "[95.0,95.0,100.0,101.0"];
@@ -41,7 +42,9 @@ pub(super) const RULES: &[Rule] = &[
     }),
     rule("pg-timestamp-limit", false, |seen| {
         let (theirs, ours) = (number(seen.theirs()), number(seen.ours()));
-        let wraps = theirs.is_some_and(|n| n < 0) && ours.is_some_and(|n| n > 9_223_372_036_800_000_000);
+        // To the past, or to infinity.
+        let wraps = theirs.is_some_and(|n| n < 0 || n == i128::from(i64::MAX))
+            && ours.is_some_and(|n| n > 9_223_372_036_800_000_000);
         seen.is_value() && wraps && seen.is_of(|t| t.starts_with("timestamp"))
     }),
     rule("pg-zone-seconds", false, |seen| {
@@ -102,7 +105,13 @@ fn has_lost_its_era(seen: &Seen<'_>) -> bool {
     }
     let (Some(theirs), Some(ours)) = (number(theirs), number(ours)) else { return false };
     let crosses = |limit: i128| ours < limit && theirs >= limit;
-    crosses(CHRIST_DAYS) || [1_000, 1_000_000, 1_000_000_000].iter().any(|unit| crosses(CHRIST_S * unit))
+    // Or some days beside it, in the calendar of that time.
+    let is_beside = |unit: i128| {
+        let apart = (theirs - ours).abs();
+        ours < CHRIST_S * unit && apart % (DAY_S * unit) == 0 && apart <= 40 * DAY_S * unit
+    };
+    crosses(CHRIST_DAYS)
+        || [1_000, 1_000_000, 1_000_000_000].iter().any(|unit| crosses(CHRIST_S * unit) || is_beside(*unit))
 }
 
 /// A time of day without its microseconds, or midnight for the end of the day.
