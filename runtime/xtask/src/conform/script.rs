@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     fn sql(statements: &[Statement]) -> Vec<&str> {
-        statements.iter().map(|Statement::Sql(sql)| Statement::Copy { sql, .. } | sql.as_str()).collect()
+        statements.iter().map(Statement::sql).collect()
     }
 
     #[test]
