@@ -27,6 +27,13 @@ pub(super) fn of_column(column: &Column, shape: &Shape, database: DatabaseKind) 
     if is_nothing {
         return None;
     }
+    let literal = match (literal, &shape.kind, column.detail.modifiers.first()) {
+        // MySQL says `b'1'` of ten bits as well.
+        (Literal::Value(bits), Kind::Bits { all: true }, Some(len)) => {
+            Literal::Value(format!("{bits:0>len$}", len = usize::try_from(*len).unwrap_or(0)))
+        }
+        (literal, ..) => literal,
+    };
     let mut out = Vec::new();
     let written = match (&literal, &shape.kind) {
         (_, Kind::Array { .. } | Kind::VariableDecimal | Kind::Money(_) | Kind::Unknown(_) | Kind::Figure(_)) => None,

@@ -519,6 +519,14 @@ fn default_of_bytes_is_its_bytes_padded() {
 }
 
 #[test]
+fn default_of_bits_has_all_bits_of_its_column() {
+    let mut column = mysql_column("bit(10)", Tag::Bits);
+    column.detail.default = Some("b'1'".into());
+    column.detail.modifiers = vec![10];
+    assert_eq!(mysql(column, Cell::Null).0, "\"AQA=\"");
+}
+
+#[test]
 fn labels_with_a_comma_are_themselves_and_escaped_where_they_are_listed() {
     let mut e = mysql_column("enum", Tag::Enum);
     e.detail.labels = ["a", "b,c", "it's", ""].map(String::from).into();

@@ -54,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
     }),
     rule("pg-negative-scale", false, |seen| {
         let is_negative = seen.is_of(|t| t.starts_with("numeric(") && t.contains(",-"));
-        is_negative && (seen.is_value() || seen.is_attribute("scale"))
+        is_negative && (seen.is_value() && is_much_longer(seen.theirs(), seen.ours()) || seen.is_attribute("scale"))
     }),
     rule("pg-number-vectors", false, |seen| {
         seen.is_value()
@@ -112,6 +112,15 @@ fn has_lost_its_era(seen: &Seen<'_>) -> bool {
     };
     crosses(CHRIST_DAYS)
         || [1_000, 1_000_000, 1_000_000_000].iter().any(|unit| crosses(CHRIST_S * unit) || is_beside(*unit))
+}
+
+/// The same with two thousand digits behind the point, or multiplied by as many tens.
+fn is_much_longer(theirs: &str, ours: &str) -> bool {
+    const DIGITS: usize = 800;
+    match theirs.split_once('.') {
+        Some((whole, zeros)) => whole == ours.trim_end_matches('"') && zeros.trim_matches(['0', '"']).is_empty(),
+        None => theirs.len() > ours.len() + DIGITS,
+    }
 }
 
 /// A time of day without its microseconds, or midnight for the end of the day.
