@@ -144,6 +144,12 @@ impl Seen<'_> {
         self.column().is_some_and(|name| self.case.declared(self.topic, name).iter().any(|d| fits(&d.type_name)))
     }
 
+    /// Whether the column ever had such a default.
+    fn has_default(&self, fits: impl Fn(&str) -> bool) -> bool {
+        let Some(name) = self.column() else { return false };
+        self.case.declared(self.topic, name).iter().any(|d| d.default.as_deref().is_some_and(&fits))
+    }
+
     fn theirs(&self) -> &str {
         self.difference.theirs.as_deref().unwrap_or_default()
     }

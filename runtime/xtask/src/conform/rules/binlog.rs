@@ -23,6 +23,15 @@ pub(super) const RULES: &[Rule] = &[
         let may = seen.is_value() || seen.is_attribute("default");
         may && seen.is_of(|t| t.starts_with("binary(")) && has_spelled_zeros(seen.theirs(), seen.ours())
     }),
+    rule("my-default-large", BINLOG, |seen| {
+        let (theirs, ours) = (seen.theirs().parse::<i64>(), seen.ours().parse::<i64>());
+        let is_rounded = matches!((theirs, ours), (Ok(theirs), Ok(ours)) if (ours as f64) as i64 == theirs);
+        (seen.is_value() || seen.is_attribute("default")) && is_rounded && seen.is_of(|t| t.starts_with("bigint"))
+    }),
+    rule("my-time-beyond-a-day", BINLOG, |seen| {
+        let is_beyond = seen.ours().parse::<i64>().is_ok_and(|n| n < 0 || n > 86_400_000_000);
+        seen.is_lost() && is_beyond && seen.is_of(|t| t == "time" || t.starts_with("time("))
+    }),
     rule("my-json", MYSQL, |seen| {
         let text = |raw: &str| unquoted(raw).and_then(json::Document::read);
         let (Some(theirs), Some(ours)) = (text(seen.theirs()), text(seen.ours())) else { return false };

@@ -75,6 +75,12 @@ pub(super) const RULES: &[Rule] = &[
         };
         is_key && table.is_some_and(|table| seen.case.run.columns.is_known_by_index(table))
     }),
+    rule("pg-default-expression", false, |seen| {
+        let is_left_out = seen.is_attribute("default") && seen.difference.ours.is_none();
+        let is_null = seen.is_value() && !seen.is_inside() && seen.ours() == "null";
+        let is_expression = |text: &str| text.starts_with('(');
+        (is_left_out || is_null) && seen.has_default(is_expression)
+    }),
     rule("pg-catalog-later", false, |seen| {
         let is_whole_key = seen.difference.path.is_empty() && seen.difference.theirs.is_none();
         let is_declared = ["default", "optional", "allowed"].iter().any(|name| seen.is_attribute(name));
