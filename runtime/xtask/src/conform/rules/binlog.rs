@@ -29,7 +29,7 @@ pub(super) const RULES: &[Rule] = &[
         (seen.is_value() || seen.is_attribute("default")) && is_rounded && seen.is_of(|t| t.starts_with("bigint"))
     }),
     rule("my-time-beyond-a-day", BINLOG, |seen| {
-        let is_beyond = seen.ours().parse::<i64>().is_ok_and(|n| n < 0 || n > 86_400_000_000);
+        let is_beyond = seen.ours().parse::<i64>().is_ok_and(|n| !(0..=86_400_000_000).contains(&n));
         seen.is_lost() && is_beyond && seen.is_of(|t| t == "time" || t.starts_with("time("))
     }),
     rule("my-json", MYSQL, |seen| {
