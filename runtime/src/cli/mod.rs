@@ -119,9 +119,11 @@ enum Verb {
     /// Example: sluicegate bench pipelines/orders/orders.wasm
     #[command(name = "bench")]
     Cost(cost::Cost),
-    /// Write rows of a table into a case, with columns masked that should stay where they are.
+    /// Write rows of a table, or of a pipeline that runs, into a case, with columns masked that should stay where they are.
     ///
     /// Example: sluicegate record orders --source db --table public.orders --mask note
+    ///
+    /// Example: sluicegate record orders --running --rows 20 --mask note
     Record(record::Record),
     /// Play a case through another .wasm than the one in the folder, and show what would come out otherwise.
     ///
@@ -267,14 +269,17 @@ mod tests {
         verbs(&Arguments::command(), "sluicegate", &mut found);
         assert!(found.len() > 15, "{found:?}");
         for (verb, help) in found {
-            let example = help.split_once("Example: ").unwrap_or_else(|| panic!("{verb} shows no example: {help}")).1;
-            let words: Vec<&str> = example.lines().next().unwrap_or_default().split(' ').collect();
-            // What is set for the command stands before it.
-            let from = words.iter().position(|word| *word == "sluicegate");
-            let words = &words[from.unwrap_or_else(|| panic!("{verb}: {example}"))..];
-            assert!(words.join(" ").starts_with(&verb), "{verb} shows an example of something else: {example}");
-            if let Err(refused) = Arguments::try_parse_from(words) {
-                panic!("{example}\n{refused}");
+            let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("Example: ")).collect();
+            assert!(!examples.is_empty(), "{verb} shows no example: {help}");
+            for example in examples {
+                let words: Vec<&str> = example.split(' ').collect();
+                // What is set for the command stands before it.
+                let from = words.iter().position(|word| *word == "sluicegate");
+                let words = &words[from.unwrap_or_else(|| panic!("{verb}: {example}"))..];
+                assert!(words.join(" ").starts_with(&verb), "{verb} shows an example of something else: {example}");
+                if let Err(refused) = Arguments::try_parse_from(words) {
+                    panic!("{example}\n{refused}");
+                }
             }
         }
     }
