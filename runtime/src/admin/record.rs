@@ -55,7 +55,8 @@ async fn record(State(registry): State<Current>, body: Bytes) -> Result<Json<Vec
     let found = now.pipelines.iter().find(|pipeline| pipeline.name == asked.pipeline);
     let found = found.ok_or_else(|| {
         let names: Vec<&str> = now.pipelines.iter().map(|pipeline| pipeline.name.as_str()).collect();
-        refused(StatusCode::NOT_FOUND, format!("no such pipeline runs here; there are: {}", names.join(", ")))
+        let names = if names.is_empty() { "none yet".to_owned() } else { names.join(", ") };
+        refused(StatusCode::NOT_FOUND, format!("no such pipeline runs here; there are: {names}"))
     })?;
     let wanted = Wanted { rows_max: asked.rows, table: asked.table, masked: asked.mask };
     let session = Session::begin(found.stats.clone(), wanted).ok_or_else(|| {
