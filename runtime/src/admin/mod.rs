@@ -160,8 +160,9 @@ pub async fn serve(listener: TcpListener, registry: Current, token: Option<Strin
 }
 
 fn router(registry: Current, token: Option<String>, desk: Desk) -> Router {
+    let callers = if token.is_some() { record::Callers::Known } else { record::Callers::Anybody };
     // What holds values of rows.
-    let rows_within = dead::routes(registry.clone(), Arc::new(desk)).merge(record::routes(registry.clone()));
+    let rows_within = dead::routes(registry.clone(), Arc::new(desk)).merge(record::routes(registry.clone(), callers));
     // Whoever knows the token may come by any name.
     let rows_within = match token {
         Some(_) => rows_within,

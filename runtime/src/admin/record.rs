@@ -1,4 +1,7 @@
 //! `POST /record`: the next rows of a pipeline, for a case. Nothing is kept from before the question, and nothing after it.
+//!
+//! A port on loopback is open to every user of the machine, and rows are not for all of them: this answers to those who know the token, or if
+//! the process was started to show rows.
 
 use super::Current;
 use crate::telemetry::{RECORDED_ROWS_MAX, RecordedRow, Session, Wanted};
@@ -32,14 +35,24 @@ pub struct RecordAsked {
     pub mask: Vec<String>,
 }
 
-/// The route, behind whatever asks for a token.
-pub(super) fn routes(registry: Current) -> Router {
-    let route = Router::new().route("/record", post(record));
-    let guarded = route.layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).layer(middleware::from_fn(super::dead::no_forms));
-    guarded.with_state(registry)
+/// Whether callers have shown a token before they come here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Callers {
+    Known,
+    Anybody,
 }
 
-async fn record(State(registry): State<Current>, body: Bytes) -> Result<Json<Vec<RecordedRow>>, Response> {
+/// The route, behind whatever asks for a token.
+pub(super) fn routes(registry: Current, callers: Callers) -> Router {
+    let route = Router::new().route("/record", post(record));
+    let guarded = route.layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).layer(middleware::from_fn(super::dead::no_forms));
+    guarded.with_state((registry, callers))
+}
+
+async fn record(
+    State((mut registry, callers)): State<(Current, Callers)>,
+    body: Bytes,
+) -> Result<Json<Vec<RecordedRow>>, Response> {
     let refused = |status: StatusCode, reason: String| (status, format!("{reason}\n")).into_response();
     let asked: RecordAsked = serde_json::from_slice(&body)
         .map_err(|e| refused(StatusCode::BAD_REQUEST, format!("the body can not be understood: {e}")))?;
@@ -50,7 +63,6 @@ async fn record(State(registry): State<Current>, body: Bytes) -> Result<Json<Vec
             return Err(refused(StatusCode::BAD_REQUEST, format!("`{what}` is {number}; it is 1 to {max}")));
         }
     }
-    let mut registry = registry;
     let now = registry.borrow_and_update().clone();
     let found = now.pipelines.iter().find(|pipeline| pipeline.name == asked.pipeline);
     let found = found.ok_or_else(|| {
@@ -58,6 +70,11 @@ async fn record(State(registry): State<Current>, body: Bytes) -> Result<Json<Vec
         let names = if names.is_empty() { "none yet".to_owned() } else { names.join(", ") };
         refused(StatusCode::NOT_FOUND, format!("no such pipeline runs here; there are: {names}"))
     })?;
+    if callers == Callers::Anybody && !found.stats.tap.is_open() {
+        let remedy =
+            "without host.token any user of this machine could ask for rows: set one, or start it with --show-rows";
+        return Err(refused(StatusCode::FORBIDDEN, remedy.into()));
+    }
     let wanted = Wanted { rows_max: asked.rows, table: asked.table, masked: asked.mask };
     let session = Session::begin(found.stats.clone(), wanted).ok_or_else(|| {
         refused(StatusCode::CONFLICT, "somebody else is recording rows of this pipeline; wait until that ends".into())

@@ -73,6 +73,24 @@ fn rows_of_the_running_program_become_a_case_without_what_is_masked() {
 }
 
 #[test]
+fn rows_are_recorded_without_a_token_only_by_a_process_that_shows_rows() {
+    let closed = || {
+        House::at("recording_shown", crate::house::free_port(), "nowhere").customer_at("1", "http://127.0.0.1:9/", "")
+    };
+    let ask = |house: &House| {
+        let question = r#"{"pipeline":"parcels","rows":1,"seconds":1}"#;
+        house.post("/record", "content-type: application/json\r\n", question)
+    };
+    let hidden = closed().start();
+    hidden.until("it answers", || hidden.try_get("/live", None).is_some());
+    hidden.until("it refuses", || ask(&hidden).0 == 403);
+    assert!(ask(&hidden).1.contains("set one, or start it with --show-rows"), "{:?}", ask(&hidden));
+    let shown = closed().argument("--show-rows").start();
+    shown.until("it answers", || shown.try_get("/live", None).is_some());
+    shown.until("it records", || ask(&shown) == (200, "[]".into()));
+}
+
+#[test]
 fn rows_are_recorded_only_for_those_who_may_and_by_no_page_in_a_browser() {
     let house = House::at("recording_door", crate::house::free_port(), "nowhere")
         .host("token = \"${HOST_TOKEN}\"")
