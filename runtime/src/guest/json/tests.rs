@@ -217,8 +217,8 @@ fn manifest_needs_subscriptions_and_nothing_else() {
         (r#"{"subscriptions":[{"tables":"a"}]}"#, "unknown field `tables`, expected one of `table`, `operations`"),
         ("", "wit/JSON.md says what belongs there"),
     ] {
-        let reason = super::manifest(said).err().expect("no manifest").to_string();
-        assert!(reason.contains(words), "{reason}");
+        let Err(reason) = super::manifest(said) else { panic!("{said} is no manifest") };
+        assert!(reason.to_string().contains(words), "{reason}");
     }
 }
 
