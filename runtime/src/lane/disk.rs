@@ -19,10 +19,11 @@ use super::{Held, Parcel};
 use crate::change::{Message, Place};
 use crate::ledger::Ticket;
 use crate::store::{
-    Carried, DeadLetter, KeyHash, LaneId, LaneRecord, Loaded, Park, Seq, Settlement, Store, StoreError, Window,
+    Carried, DeadLetter, KeyHash, LaneId, LaneRecord, Loaded, Park, Revived, Seq, Settlement, Store, StoreError, Window,
 };
 use futures_util::future::BoxFuture;
-use std::collections::{HashSet, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -50,10 +51,14 @@ pub(super) struct Disk {
     settling: Option<Settling>,
     over: Vec<Seq>,
     burials: Vec<Burial>,
-    /// Keys that have dead letters which nothing newer was delivered after.
-    dead_keys: HashSet<KeyHash>,
-    /// Messages that were delivered after such a letter.
+    /// Keys that have dead letters which nothing newer was delivered after, with the place of the newest letter.
+    dead_keys: HashMap<KeyHash, Place>,
+    /// Messages that were delivered, or went to the disk, after such a letter.
     superseded: Vec<Message>,
+    /// What waited when the youngest letter died, and might be newer than it: only what is loaded shows its key.
+    unseen: Seq,
+    /// The same for what was being written then.
+    unseen_is_written: bool,
     pub(super) revivals: VecDeque<Revival>,
     revival_is_next: bool,
     retry_at: Option<Instant>,
@@ -67,10 +72,18 @@ struct Burial {
 }
 
 struct Writing {
-    future: BoxFuture<'static, Result<Seq, StoreError>>,
+    future: BoxFuture<'static, Result<Done, StoreError>>,
     what: Written,
     bytes: u64,
     marks: Vec<(Arc<str>, Place)>,
+}
+
+/// What the store says of a write.
+#[derive(Clone, Copy)]
+pub(super) enum Done {
+    /// From this number on.
+    Parked(Seq),
+    Revived(Revived),
 }
 
 /// What is on disk after a write.
@@ -107,7 +120,7 @@ pub(super) struct Buried {
 pub(super) enum WriteEnd {
     Done {
         what: Written,
-        first: Seq,
+        done: Done,
     },
     /// The arrivals are back in the backlog.
     Failed(StoreError),
@@ -116,12 +129,13 @@ pub(super) enum WriteEnd {
 impl Disk {
     pub(super) fn new(store: Arc<dyn Store>, record: LaneRecord, share: Share) -> Self {
         let LaneRecord { id, parked, last, marks, dead_keys, .. } = record;
+        let last = if parked > 0 { last } else { Seq(0) };
         Self {
             store,
             lane: id,
             marks,
             loaded: Seq(0),
-            last: if parked > 0 { last } else { Seq(0) },
+            last,
             parked,
             share,
             backlog: VecDeque::new(),
@@ -132,6 +146,8 @@ impl Disk {
             burials: Vec::new(),
             dead_keys: dead_keys.into_iter().collect(),
             superseded: Vec::new(),
+            unseen: last,
+            unseen_is_written: false,
             revivals: VecDeque::new(),
             revival_is_next: false,
             retry_at: None,
@@ -207,9 +223,10 @@ impl Disk {
                 None => marks.push((source.into(), message.origin.place())),
             }
         }
+        messages.iter().for_each(|carried| self.supersede(&carried.message));
         let (store, lane) = (self.store.clone(), self.lane);
         let park = Park { messages, marks: marks.clone() };
-        let future = Box::pin(async move { store.park(lane, park).await });
+        let future = Box::pin(async move { store.park(lane, park).await.map(Done::Parked) });
         self.writing = Some(Writing { future, what, bytes, marks });
     }
 
@@ -220,24 +237,44 @@ impl Disk {
         if is_next { self.revivals.pop_front() } else { None }
     }
 
-    /// Sends a dead letter back to the end of what waits.
-    pub(super) fn write_revival(&mut self, revival: Revival) {
-        let (store, id) = (self.store.clone(), revival.id);
-        // Zero: it was gone.
-        let future = Box::pin(async move { Ok(store.revive(id).await?.map_or(Seq(0), |(_, seq)| seq)) });
-        self.writing = Some(Writing { future, what: Written::Revival(revival), bytes: 0, marks: Vec::new() });
+    /// Whether everything that waited when the youngest letter died is in the core, or over.
+    pub(super) fn has_seen_all(&self) -> bool {
+        self.loaded >= self.unseen && !self.unseen_is_written
     }
 
-    fn end_write(&mut self, outcome: Result<Seq, StoreError>, now: Instant) -> WriteEnd {
+    /// Whether the store knows of everything newer than a dead letter that went by.
+    pub(super) fn has_told(&self) -> bool {
+        self.superseded.is_empty() && self.settling.as_ref().is_none_or(|settling| settling.superseded.is_empty())
+    }
+
+    /// Sends a dead letter back to the end of what waits.
+    pub(super) fn write_revival(&mut self, revival: Revival) {
+        let (store, revive) = (self.store.clone(), revival.revive);
+        let future = Box::pin(async move { store.revive(revive).await.map(Done::Revived) });
+        let bytes = revival.message.byte_len() as u64;
+        self.writing = Some(Writing { future, what: Written::Revival(revival), bytes, marks: Vec::new() });
+    }
+
+    fn end_write(&mut self, outcome: Result<Done, StoreError>, now: Instant) -> WriteEnd {
         let Writing { what, bytes, marks, .. } = self.writing.take().expect("a write that ended was under way");
         match outcome {
-            Ok(first) => {
-                self.note(&what, first, bytes);
+            Ok(done) => {
+                let (first, len) = match (&what, done) {
+                    (Written::Core(guests), Done::Parked(first)) => (first, guests.len()),
+                    (Written::Arrivals(parcels), Done::Parked(first)) => (first, parcels.len()),
+                    (_, Done::Revived(Revived::Waits { seq, .. })) => (seq, 1),
+                    (..) => (Seq(0), 0),
+                };
+                if len > 0 {
+                    self.note(matches!(what, Written::Core(_)), first, len);
+                    self.share.take(bytes);
+                }
                 self.raise(marks);
-                WriteEnd::Done { what, first }
+                WriteEnd::Done { what, done }
             }
             Err(error) => {
                 self.retry_at = Some(now + RETRY);
+                self.unseen_is_written = false;
                 match what {
                     Written::Arrivals(parcels) => parcels.into_iter().rev().for_each(|p| self.backlog.push_front(p)),
                     // Nobody listens any more when the asker has gone.
@@ -250,22 +287,16 @@ impl Disk {
     }
 
     /// Counts what is on disk now.
-    fn note(&mut self, what: &Written, first: Seq, bytes: u64) {
-        let len = match what {
-            Written::Core(guests) => guests.len(),
-            Written::Arrivals(parcels) => parcels.len(),
-            Written::Revival(_) => usize::from(first > Seq(0)),
-        };
-        if len == 0 {
-            return;
-        }
+    fn note(&mut self, is_core: bool, first: Seq, len: usize) {
         let had_tail = self.has_tail();
         self.last = Seq(first.0 + len as i64 - 1);
-        if matches!(what, Written::Core(_)) && !had_tail {
+        if is_core && !had_tail {
             self.loaded = self.last;
         }
+        if std::mem::take(&mut self.unseen_is_written) {
+            self.unseen = self.last;
+        }
         self.parked += len as u64;
-        self.share.take(bytes);
     }
 
     fn raise(&mut self, marks: Vec<(Arc<str>, Place)>) {
@@ -313,10 +344,17 @@ impl Disk {
         self.share.give_back(bytes as u64);
     }
 
-    /// A message was delivered. A dead letter of its key that is older would put an older state over it, and has to say so.
+    /// A message was delivered, or goes to the disk. A dead letter of its key that is older would put an older state over it, and
+    /// has to say so.
     pub(super) fn supersede(&mut self, message: &Message) {
-        if !self.dead_keys.is_empty() && self.dead_keys.remove(&KeyHash::of(&message.key)) {
+        if self.dead_keys.is_empty() {
+            return;
+        }
+        if let Entry::Occupied(newest) = self.dead_keys.entry(KeyHash::of(message)) {
             self.superseded.push(message.clone());
+            if *newest.get() < message.origin.place() {
+                newest.remove();
+            }
         }
     }
 
@@ -330,7 +368,9 @@ impl Disk {
                 None
             }
         };
-        self.dead_keys.insert(KeyHash::of(&message.key));
+        let newest = self.dead_keys.entry(KeyHash::of(&message)).or_default();
+        *newest = (*newest).max(message.origin.place());
+        (self.unseen, self.unseen_is_written) = (self.last, self.writing.is_some());
         self.burials.push(Burial { letter, ticket, held: Held::one(bytes) });
     }
 

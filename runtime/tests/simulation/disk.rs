@@ -7,7 +7,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use sluicegate::store::{
     Checkpoint, DeadFilter, DeadId, DeadLetter, DeadSummary, LaneId, LaneName, LaneRecord, Loaded, MemoryStore, Park,
-    Seq, Settlement, Store, StoreError, Window,
+    Revive, Revived, Seq, Settlement, Store, StoreError, Window,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -141,8 +141,8 @@ impl Store for Disk {
         self.after_all(move || self.kept.drop_dead(ids))
     }
 
-    fn revive(&self, id: DeadId) -> BoxFuture<'_, Result<Option<(LaneId, Seq)>, StoreError>> {
-        self.after_all(move || self.kept.revive(id))
+    fn revive(&self, revive: Revive) -> BoxFuture<'_, Result<Revived, StoreError>> {
+        self.after_all(move || self.kept.revive(revive))
     }
 
     fn clear_lane(&self, lane: LaneId, reason: Option<String>) -> BoxFuture<'_, Result<u64, StoreError>> {

@@ -12,7 +12,7 @@
 //! neither delivered nor on disk, memory stayed within its bounds, every ticket was settled once. Members are given other addresses
 //! meanwhile, and are taken out and put back.
 //!
-//! `SLUICEGATE_SEEDS=100000` runs more journeys, `SLUICEGATE_SEED=17` runs one and prints what happened in it.
+//! `cargo xtask simulate --seeds 100000` runs more journeys, `--seed 17` runs one and prints what happened in it.
 
 mod disk;
 mod journey;
@@ -37,9 +37,7 @@ fn from_environment(name: &str) -> Option<u64> {
 fn run(seed: u64) -> Result<Summary, String> {
     let journey = AssertUnwindSafe(|| journey::run(&Plan::draw(seed, Honesty::Honest)));
     let outcome = catch_unwind(journey).unwrap_or_else(|_| Err("a panic, see above".to_owned()));
-    outcome.map_err(|broken| {
-        format!("{broken}\nrepeat it: SLUICEGATE_SEED={seed} cargo test -p sluicegate --test simulation journeys -- --nocapture")
-    })
+    outcome.map_err(|broken| format!("{broken}\nrepeat it: cargo xtask simulate --seed {seed}"))
 }
 
 #[test]
