@@ -53,8 +53,8 @@ pub(super) struct Disk {
     burials: Vec<Burial>,
     /// Keys that have dead letters which nothing newer was delivered after, with the place of the newest letter.
     dead_keys: HashMap<KeyHash, Place>,
-    /// Messages that were delivered, or went to the disk, after such a letter.
-    superseded: Vec<Message>,
+    /// What was delivered, or went to the disk, after such a letter.
+    newer: Vec<Newer>,
     /// What waited when the youngest letter died, and might be newer than it: only what is loaded shows its key.
     unseen: Seq,
     /// The same for what was being written then.
@@ -62,6 +62,14 @@ pub(super) struct Disk {
     pub(super) revivals: VecDeque<Revival>,
     revival_is_next: bool,
     retry_at: Option<Instant>,
+}
+
+/// A message that is newer than a dead letter of its key. Its ticket, if its source answers for it still, is settled when the letter
+/// is marked: or the letter could go again after a crash, and the message would not come again.
+struct Newer {
+    message: Message,
+    ticket: Option<Ticket>,
+    held: Held,
 }
 
 /// A dead letter, and what is settled when it is on disk.
@@ -99,7 +107,7 @@ struct Settling {
     future: BoxFuture<'static, Result<(), StoreError>>,
     over: Vec<Seq>,
     burials: Vec<Burial>,
-    superseded: Vec<Message>,
+    newer: Vec<Newer>,
 }
 
 /// Something that the store has done, or could not do.
@@ -109,7 +117,7 @@ pub(super) enum Event {
     Settled(Result<Buried, StoreError>),
 }
 
-/// What dead letters that are on disk give back.
+/// What is given back when dead letters are on disk, and marked.
 #[derive(Default)]
 pub(super) struct Buried {
     pub(super) tickets: Vec<Ticket>,
@@ -145,7 +153,7 @@ impl Disk {
             over: Vec::new(),
             burials: Vec::new(),
             dead_keys: dead_keys.into_iter().collect(),
-            superseded: Vec::new(),
+            newer: Vec::new(),
             unseen: last,
             unseen_is_written: false,
             revivals: VecDeque::new(),
@@ -223,7 +231,7 @@ impl Disk {
                 None => marks.push((source.into(), message.origin.place())),
             }
         }
-        messages.iter().for_each(|carried| self.supersede(&carried.message));
+        messages.iter().for_each(|carried| self.stands_in_line(&carried.message));
         let (store, lane) = (self.store.clone(), self.lane);
         let park = Park { messages, marks: marks.clone() };
         let future = Box::pin(async move { store.park(lane, park).await.map(Done::Parked) });
@@ -244,7 +252,7 @@ impl Disk {
 
     /// Whether the store knows of everything newer than a dead letter that went by.
     pub(super) fn has_told(&self) -> bool {
-        self.superseded.is_empty() && self.settling.as_ref().is_none_or(|settling| settling.superseded.is_empty())
+        self.newer.is_empty() && self.settling.as_ref().is_none_or(|settling| settling.newer.is_empty())
     }
 
     /// Sends a dead letter back to the end of what waits.
@@ -265,6 +273,11 @@ impl Disk {
                     (_, Done::Revived(Revived::Waits { seq, .. })) => (seq, 1),
                     (..) => (Seq(0), 0),
                 };
+                if let Written::Revival(revival) = &what
+                    && len > 0
+                {
+                    self.stands_in_line(&revival.message);
+                }
                 if len > 0 {
                     self.note(matches!(what, Written::Core(_)), first, len);
                     self.share.take(bytes);
@@ -344,18 +357,43 @@ impl Disk {
         self.share.give_back(bytes as u64);
     }
 
-    /// A message was delivered, or goes to the disk. A dead letter of its key that is older would put an older state over it, and
-    /// has to say so.
-    pub(super) fn supersede(&mut self, message: &Message) {
-        if self.dead_keys.is_empty() {
-            return;
-        }
-        if let Entry::Occupied(newest) = self.dead_keys.entry(KeyHash::of(message)) {
-            self.superseded.push(message.clone());
-            if *newest.get() < message.origin.place() {
-                newest.remove();
+    /// A message was delivered. What its source answers for comes back unless a dead letter of its key has to be marked first: an
+    /// older state must not be put over a newer one.
+    pub(super) fn end(&mut self, leaver: Leaver) -> Option<(usize, Ticket)> {
+        let Leaver { message, owed, bytes, .. } = leaver;
+        let is_newer = self.is_newer_than_a_letter(&message);
+        match owed {
+            Owed::Source(ticket) if !is_newer => Some((bytes, ticket)),
+            Owed::Source(ticket) => {
+                self.newer.push(Newer { message, ticket: Some(ticket), held: Held::one(bytes) });
+                None
+            }
+            Owed::Disk(seq) => {
+                self.forget(seq, bytes);
+                if is_newer {
+                    self.newer.push(Newer { message, ticket: None, held: Held::default() });
+                }
+                None
             }
         }
+    }
+
+    /// A message is on disk, or will be: older letters of its key would come after it.
+    fn stands_in_line(&mut self, message: &Message) {
+        if self.is_newer_than_a_letter(message) {
+            self.newer.push(Newer { message: message.clone(), ticket: None, held: Held::default() });
+        }
+    }
+
+    fn is_newer_than_a_letter(&mut self, message: &Message) -> bool {
+        if self.dead_keys.is_empty() {
+            return false;
+        }
+        let Entry::Occupied(newest) = self.dead_keys.entry(KeyHash::of(message)) else { return false };
+        if *newest.get() < message.origin.place() {
+            newest.remove();
+        }
+        true
     }
 
     /// Sets a message aside; its ticket is settled, or its place on disk given up, with it.
@@ -377,30 +415,32 @@ impl Disk {
     /// Tells the store what is over, unless it is still busy with what it was told before.
     pub(super) fn settle(&mut self, now: Instant) {
         let idle = self.settling.is_none() && self.retry_at.is_none_or(|at| now >= at);
-        if !idle || self.over.is_empty() && self.burials.is_empty() && self.superseded.is_empty() {
+        if !idle || self.over.is_empty() && self.burials.is_empty() && self.newer.is_empty() {
             return;
         }
         let (over, burials) = (std::mem::take(&mut self.over), std::mem::take(&mut self.burials));
         let dead = burials.iter().map(|burial| burial.letter.clone()).collect();
-        let superseded = std::mem::take(&mut self.superseded);
-        let settlement = Settlement { over: over.clone(), dead, superseded: superseded.clone() };
+        let newer = std::mem::take(&mut self.newer);
+        let superseded = newer.iter().map(|newer| newer.message.clone()).collect();
+        let settlement = Settlement { over: over.clone(), dead, superseded };
         let (store, lane) = (self.store.clone(), self.lane);
         let future = Box::pin(async move { store.settle(lane, settlement).await });
-        self.settling = Some(Settling { future, over, burials, superseded });
+        self.settling = Some(Settling { future, over, burials, newer });
     }
 
     fn end_settle(&mut self, outcome: Result<(), StoreError>, now: Instant) -> Result<Buried, StoreError> {
-        let Settling { over, burials, superseded, .. } =
+        let Settling { over, burials, newer, .. } =
             self.settling.take().expect("a settlement that ended was under way");
         if let Err(error) = outcome {
             self.retry_at = Some(now + RETRY);
             self.over.splice(0..0, over);
             self.burials.splice(0..0, burials);
-            self.superseded.extend(superseded);
+            self.newer.splice(0..0, newer);
             return Err(error);
         }
         let mut buried = Buried::default();
-        for Burial { ticket, held, .. } in burials {
+        let burials = burials.into_iter().map(|Burial { ticket, held, .. }| (ticket, held));
+        for (ticket, held) in burials.chain(newer.into_iter().map(|Newer { ticket, held, .. }| (ticket, held))) {
             buried.returned.held += held;
             if let Some(ticket) = ticket {
                 buried.returned.unpaid += held;
@@ -447,6 +487,7 @@ impl Disk {
             || self.settling.is_some()
             || !self.over.is_empty()
             || !self.burials.is_empty()
+            || !self.newer.is_empty()
             || !self.backlog.is_empty()
     }
 

@@ -247,13 +247,12 @@ impl Driver {
                 let latency_us = now_us.saturating_sub(leaver.message.committed_at_us).max(0);
                 self.stats.latency.record(Duration::from_micros(latency_us as u64));
                 count(&self.stats.delivered_total);
-                self.disk.supersede(&leaver.message);
-                match leaver.owed {
-                    Owed::Source(ticket) => self.settle(leaver.bytes, ticket),
-                    Owed::Disk(seq) => {
-                        self.disk.forget(seq, leaver.bytes);
-                        self.returned.held += Held::one(leaver.bytes);
-                    }
+                let (bytes, is_on_disk) = (leaver.bytes, matches!(leaver.owed, Owed::Disk(_)));
+                match self.disk.end(leaver) {
+                    Some((bytes, ticket)) => self.settle(bytes, ticket),
+                    None if is_on_disk => self.returned.held += Held::one(bytes),
+                    // Both come back once a letter is marked.
+                    None => {}
                 }
             }
             Finish::Dead { leaver, refusal } => self.bury(leaver, refusal, now_us),

@@ -210,9 +210,9 @@ impl Store for MemoryStore {
 
     fn settle(&self, lane: LaneId, Settlement { over, dead, superseded }: Settlement) -> Done<'_, ()> {
         let mut books = self.books();
-        superseded.iter().for_each(|newer| books.supersede(lane, newer));
         over.iter().for_each(|seq| drop(books.lane(lane).parked.remove(&seq.0)));
         dead.into_iter().for_each(|letter| books.bury(letter));
+        superseded.iter().for_each(|newer| books.supersede(lane, newer));
         done(())
     }
 

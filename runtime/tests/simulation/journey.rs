@@ -3,13 +3,13 @@
 use crate::disk::Disk;
 use crate::plan::{End, LanePlan, Plan};
 use crate::receiver::{Receiver, Road};
-use crate::world::{Event, Summary, World, lane_name, message_id};
+use crate::world::{Event, Summary, World, lane_name, message_id, row_of};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use sluicegate::change::{Content, Lsn, Message, MessageId, Origin, Position, RowMark};
 use sluicegate::lane::{Budget, Ground, Lane, LaneSettings, Parcel, Quota, Slots, spawn};
 use sluicegate::ledger::{Ledger, Ticket};
-use sluicegate::store::{MemoryStore, Store};
+use sluicegate::store::{Buried, DeadFilter, DeadLetter, MemoryStore, Revive, Revived, Store};
 use sluicegate::telemetry::LaneStats;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -134,6 +134,29 @@ impl Lanes {
         }
     }
 
+    /// Somebody mended the receivers, and sends again what they refused. Answers are not waited for: a letter may wait for its lane.
+    async fn revive_all(self: &Arc<Self>) {
+        let Outside { world, disk, .. } = &self.outside;
+        let letters = disk.dead(DeadFilter::default()).await.unwrap_or_default();
+        for letter in letters {
+            let Ok(Some(DeadLetter { buried: Buried::Message(message), .. })) = disk.dead_letter(letter.id).await
+            else {
+                continue;
+            };
+            let number = letter.member.parse().expect("a member is its lane's number");
+            let row = row_of(&message);
+            world.mend(number, row);
+            let (world, lane) = (world.clone(), self.lane(number));
+            let again = Revive { id: letter.id, superseded: false };
+            let asked = tokio::spawn(async move {
+                if matches!(lane.revive(again, message).await, Ok(Revived::Waits { .. })) {
+                    world.note(Event::Revives { lane: number, row });
+                }
+            });
+            self.leaving.lock().expect("no panic here").push(asked.abort_handle());
+        }
+    }
+
     fn tasks(&self) -> Vec<JoinHandle<()>> {
         self.all().iter_mut().filter_map(|(_, task)| task.take()).collect()
     }
@@ -240,17 +263,29 @@ impl Life {
     }
 }
 
-/// Edits the configuration at the times that the plan names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Edit {
+    Renew(usize),
+    Retire(usize),
+    Revive,
+}
+
+/// Edits the configuration, and sends dead letters again, at the times that the plan names.
 async fn edit(lanes: Arc<Lanes>) {
     let plan = lanes.outside.plan.clone();
-    let renewals = plan.renewals.iter().map(|(lane, at)| (*at, *lane, false));
-    let retirements = plan.retirements.iter().map(|(lane, at)| (*at, *lane, true));
-    let mut edits: Vec<(Duration, usize, bool)> = renewals.chain(retirements).collect();
+    let renewals = plan.renewals.iter().map(|(lane, at)| (*at, Edit::Renew(*lane)));
+    let retirements = plan.retirements.iter().map(|(lane, at)| (*at, Edit::Retire(*lane)));
+    let revivals = plan.revivals.iter().map(|at| (*at, Edit::Revive));
+    let mut edits: Vec<(Duration, Edit)> = renewals.chain(retirements).chain(revivals).collect();
     edits.sort();
     let began = Instant::now();
-    for (at, lane, retires) in edits {
+    for (at, edit) in edits {
         tokio::time::sleep_until(began + at).await;
-        if retires { lanes.retire(lane).await } else { lanes.renew(lane) }
+        match edit {
+            Edit::Renew(lane) => lanes.renew(lane),
+            Edit::Retire(lane) => lanes.retire(lane).await,
+            Edit::Revive => lanes.revive_all().await,
+        }
     }
 }
 

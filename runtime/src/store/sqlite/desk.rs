@@ -201,14 +201,12 @@ impl Desk<'_> {
         dead: &[Letter],
         superseded: &[Message],
     ) -> Result<(), Trouble> {
-        // First, or what dies now would count as older than what was delivered before it.
-        if !superseded.is_empty() {
-            self.supersede(lane, superseded)?;
-        }
         for seq in over {
             self.unpark(lane.0, seq.0)?;
         }
-        self.bury(dead)
+        self.bury(dead)?;
+        // Last: what was delivered after a death may come in one settlement with it.
+        if superseded.is_empty() { Ok(()) } else { self.supersede(lane, superseded) }
     }
 
     /// One that is not there was taken before.
