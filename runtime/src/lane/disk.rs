@@ -47,7 +47,7 @@ pub(super) struct Disk {
     /// What arrived while there was a tail.
     backlog: VecDeque<Parcel>,
     writing: Option<Writing>,
-    loading: Option<BoxFuture<'static, Result<Vec<Loaded>, StoreError>>>,
+    loading: Option<Loading>,
     settling: Option<Settling>,
     over: Vec<Seq>,
     burials: Vec<Burial>,
@@ -101,6 +101,12 @@ pub(super) enum Written {
     /// Messages that are not in the core.
     Arrivals(Vec<Parcel>),
     Revival(Revival),
+}
+
+struct Loading {
+    future: BoxFuture<'static, Result<Vec<Loaded>, StoreError>>,
+    /// The youngest that waited when it was asked.
+    last: Seq,
 }
 
 struct Settling {
@@ -337,14 +343,15 @@ impl Disk {
 
     pub(super) fn load(&mut self, window: Window) {
         let (store, lane, after) = (self.store.clone(), self.lane, self.loaded);
-        self.loading = Some(Box::pin(async move { store.load(lane, after, window).await }));
+        let future = Box::pin(async move { store.load(lane, after, window).await });
+        self.loading = Some(Loading { future, last: self.last });
     }
 
     fn end_load(&mut self, outcome: Result<Vec<Loaded>, StoreError>, now: Instant) -> Result<Vec<Loaded>, StoreError> {
-        self.loading = None;
+        let Loading { last, .. } = self.loading.take().expect("a load that ended was under way");
         match &outcome {
-            // Nothing behind it any more: what waited was taken away.
-            Ok(loaded) => self.loaded = loaded.last().map_or(self.last, |loaded| loaded.seq),
+            // Nothing behind it any more: what waited was taken away. But something may have been written since.
+            Ok(loaded) => self.loaded = loaded.last().map_or(last, |loaded| loaded.seq),
             Err(_) => self.retry_at = Some(now + RETRY),
         }
         outcome
@@ -465,7 +472,7 @@ impl Disk {
         {
             return Poll::Ready(Event::Settled(self.end_settle(outcome, Instant::now())));
         }
-        if let Some(Poll::Ready(outcome)) = self.loading.as_mut().map(|loading| loading.as_mut().poll(context)) {
+        if let Some(Poll::Ready(outcome)) = self.loading.as_mut().map(|loading| loading.future.as_mut().poll(context)) {
             return Poll::Ready(Event::Loaded(self.end_load(outcome, Instant::now())));
         }
         Poll::Pending

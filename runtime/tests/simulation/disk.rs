@@ -55,6 +55,13 @@ impl Disk {
             || self.is_dead(lane, id)
     }
 
+    /// Members and ids of everything that is dead.
+    pub fn all_dead(&self) -> Vec<(String, String)> {
+        let dead = futures_util::FutureExt::now_or_never(self.kept.dead(DeadFilter::default()));
+        let dead = dead.expect("memory answers at once").expect("and well");
+        dead.into_iter().map(|summary| (summary.member, summary.name)).collect()
+    }
+
     pub fn is_dead(&self, lane: &LaneName, id: &str) -> bool {
         let filter = DeadFilter { member: Some(lane.member.to_string()), ..DeadFilter::default() };
         let dead = futures_util::FutureExt::now_or_never(self.kept.dead(filter));

@@ -198,6 +198,7 @@ impl Life {
                 self.keeper.abort();
             }
         }
+        self.outside.world.note_dead(&self.outside.disk);
         self.bury(tasks).await;
     }
 
@@ -212,6 +213,8 @@ impl Life {
                 self.outside.world.broke(format!("the source ended: {error}"));
             }
             let _closed = confirmed.wait_for(is_last).await;
+            // Time for the checkpoint, for dead letters that go again, and for what receivers accept late.
+            sleep(Duration::from_secs(60)).await;
             // What waits on disk is owed too.
             while self.waiting() > 0 {
                 sleep(Duration::from_secs(10)).await;
@@ -228,7 +231,7 @@ impl Life {
         if self.ledger.unpaid() != 0 && !self.outside.world.is_broken() {
             self.outside.world.broke(format!("all is confirmed, but {} tickets are unpaid", self.ledger.unpaid()));
         }
-        // Time for the checkpoint, and for what receivers accept late.
+        // Time for what receivers accept late.
         sleep(Duration::from_secs(60)).await;
         self.editor.abort();
         let tasks = self.lanes.tasks();

@@ -65,7 +65,10 @@ struct State {
     heard: Vec<Vec<usize>>,
     /// Per lane: dead letters that somebody wanted to send again. Their receiver was mended before.
     mended: Vec<HashSet<usize>>,
-    /// Those among them that their lane let stand in line.
+    /// Per lane: what was dead when a life ended. The log may bring it again, and then it may find room, and be delivered after all,
+    /// behind what was delivered meanwhile and is read again too.
+    died: Vec<HashSet<usize>>,
+    /// Those among the mended that their lane let stand in line.
     again: Vec<HashSet<usize>>,
     /// Per lane: rows that are accepted, so that nothing more is owed for them.
     over: Vec<HashSet<usize>>,
@@ -118,11 +121,11 @@ impl World {
         let accepted = vec![Vec::new(); plan.lanes.len()];
         let over = vec![HashSet::new(); plan.lanes.len()];
         let tells = std::env::var("SLUICEGATE_SEED").is_ok();
-        let (heard, mended, again) = (accepted.clone(), over.clone(), over.clone());
+        let (heard, mended, died, again) = (accepted.clone(), over.clone(), over.clone(), over.clone());
         Self {
             began: Instant::now(),
             tells,
-            state: Mutex::new(State { accepted, heard, over, mended, again, ..State::default() }),
+            state: Mutex::new(State { accepted, heard, over, mended, died, again, ..State::default() }),
         }
     }
 
@@ -174,6 +177,16 @@ impl World {
         self.state().mended[lane].insert(row);
     }
 
+    /// A life ends.
+    pub fn note_dead(&self, disk: &Disk) {
+        let state = &mut *self.state();
+        for (member, id) in disk.all_dead() {
+            let lane: usize = member.parse().expect("a member is its lane's number");
+            let row = id.split('-').nth(1).and_then(|row| row.parse().ok()).expect("an id names its row");
+            state.died[lane].insert(row);
+        }
+    }
+
     pub fn is_mended(&self, lane: usize, row: usize) -> bool {
         self.state().mended[lane].contains(&row)
     }
@@ -207,7 +220,8 @@ impl World {
         for (lane, accepted) in state.accepted.iter().enumerate() {
             for key in 0..=u8::MAX {
                 let rows: Vec<usize> = accepted.iter().copied().filter(|row| plan.rows[*row].key == key).collect();
-                if !rows.iter().filter(|row| !state.mended[lane].contains(row)).is_sorted() {
+                let is_ordinary = |row: &&usize| !state.mended[lane].contains(row) && !state.died[lane].contains(row);
+                if !rows.iter().filter(is_ordinary).is_sorted() {
                     state.broken.push(format!("lane {lane} got the rows of key {key} in this order: {rows:?}"));
                 }
             }
