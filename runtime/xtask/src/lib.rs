@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod bench;
 pub mod build;
+pub mod conform;
 pub mod customers;
 pub mod demo;
 pub mod host;
