@@ -14,7 +14,7 @@ enum Values {
 
 const SCHEMAS: &str = "schemas.enable";
 const TOMBSTONES: &str = "tombstones.on.delete";
-const OPTIONS: [(&str, Values); 13] = [
+const OPTIONS: [(&str, Values); 14] = [
     (SCHEMAS, Values::Flag),
     (TOMBSTONES, Values::Flag),
     ("decimal.handling.mode", Values::OneOf(&["precise", "double", "string"])),
@@ -35,6 +35,7 @@ const OPTIONS: [(&str, Values); 13] = [
     ("hstore.handling.mode", Values::OneOf(&["json", "map"])),
     ("unavailable.value.placeholder", Values::Text),
     ("include.unknown.datatypes", Values::Flag),
+    ("include.query", Values::Flag),
     ("replace.null.with.default", Values::Flag),
     ("enable.time.adjuster", Values::Flag),
     ("extended.headers.enabled", Values::Flag),

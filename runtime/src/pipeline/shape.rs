@@ -178,7 +178,9 @@ impl<'a> Making<'a> {
             }
         };
         let Some(written) = self.written(&Body::Flat)? else { return Ok(drafts) };
-        drafts.push(Draft::record(place, key, written, deleted));
+        // Without a key there is nothing to bury.
+        let tombstone = deleted && key.is_some();
+        drafts.push(Draft::record(place, key, written, tombstone));
         Ok(drafts)
     }
 
@@ -311,7 +313,7 @@ impl Draft {
     fn record(topic: String, key: Option<Bytes>, written: Written, tombstone: bool) -> Self {
         let Written { body, content_type } = written;
         let order = order_within(&topic, key.as_deref());
-        let act = Act::Record { tombstone: tombstone && key.is_some(), key };
+        let act = Act::Record { tombstone, key };
         Self { key: order, place: topic, act, body, content_type, headers: Headers::default() }
     }
 

@@ -123,17 +123,20 @@ impl Shape {
 
     /// A decimal of a known scale, and of a precision if that is known.
     pub(super) fn decimal(options: &DebeziumOptions, scale: i32, precision: Option<i32>) -> Self {
-        let decimal = |kind| Self::named(kind, "bytes", "org.apache.kafka.connect.data.Decimal");
         match options.decimals {
-            DecimalMode::Precise => {
-                let (scale_text, precision) = (scale.to_string(), precision.map(|p| p.to_string()));
-                let mut parameters = vec![("scale", scale_text.as_str())];
-                parameters.extend(precision.as_deref().map(|p| ("connect.decimal.precision", p)));
-                decimal(Kind::Decimal { scale }).with_parameters(&parameters)
-            }
+            DecimalMode::Precise => Self::exact_decimal(scale, precision),
             DecimalMode::Text => Self::plain(Kind::DecimalText, "string"),
             DecimalMode::Double => Self::plain(Kind::DecimalDouble, "double"),
         }
+    }
+
+    /// The same, whatever is said about decimals.
+    pub(super) fn exact_decimal(scale: i32, precision: Option<i32>) -> Self {
+        let (scale_text, precision) = (scale.to_string(), precision.map(|p| p.to_string()));
+        let mut parameters = vec![("scale", scale_text.as_str())];
+        parameters.extend(precision.as_deref().map(|p| ("connect.decimal.precision", p)));
+        let name = "org.apache.kafka.connect.data.Decimal";
+        Self::named(Kind::Decimal { scale }, "bytes", name).with_parameters(&parameters)
     }
 
     /// A decimal whose scale is each value's own.
@@ -236,9 +239,16 @@ impl Shape {
 
     /// The schema of a field: `name` is a JSON string, `default` a value or nothing.
     pub(super) fn field(&self, name: &[u8], optional: bool, default: &[u8]) -> String {
+        self.commented_field(name, optional, "", default)
+    }
+
+    /// The same with `,"doc":"..."`, or nothing, where Connect has it: in front of the parameters.
+    pub(super) fn commented_field(&self, name: &[u8], optional: bool, doc: &str, default: &[u8]) -> String {
         let (before, default, name) =
             (if default.is_empty() { "" } else { ",\"default\":" }, json(default), json(name));
-        format!("{{{},\"optional\":{optional}{}{before}{default},\"field\":{name}}}", self.head, self.tail)
+        let doc = if self.tail.contains(",\"doc\":") { "" } else { doc };
+        let (tail, rest) = self.tail.split_at(self.tail.find(",\"parameters\":").unwrap_or(self.tail.len()));
+        format!("{{{},\"optional\":{optional}{tail}{doc}{rest}{before}{default},\"field\":{name}}}", self.head)
     }
 
     /// What a value is that its column's shape can not say.

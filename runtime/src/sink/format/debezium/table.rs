@@ -17,6 +17,8 @@ pub(super) struct Field {
     pub(super) optional: bool,
     /// The default as the schema says it; empty without one.
     default: Vec<u8>,
+    /// The column's comment as the schema says it; empty without one.
+    doc: String,
     /// What a null is written as.
     pub(super) null: Vec<u8>,
     /// What is written when the image does not hold the column.
@@ -32,8 +34,8 @@ impl Field {
     pub(super) fn schema(&self, shape: Option<&Shape>) -> String {
         let name = &self.label[..self.label.len() - 1];
         match shape {
-            None => self.shape.field(name, self.optional, &self.default),
-            Some(shape) => shape.field(name, self.optional, b""),
+            None => self.shape.commented_field(name, self.optional, &self.doc, &self.default),
+            Some(shape) => shape.commented_field(name, self.optional, &self.doc, b""),
         }
     }
 }
@@ -84,7 +86,7 @@ impl Table {
             key,
             key_head: Vec::new(),
             value_head: Vec::new(),
-            source: source::Parts::new(schema, prefix),
+            source: source::Parts::new(schema, prefix, options),
             headers: Headers::default(),
         };
         if options.schemas {
@@ -167,5 +169,8 @@ fn field(schema: &Schema, column: usize, options: &DebeziumOptions) -> Option<Fi
     put_string(&mut label, &declared.name);
     label.push(b':');
     let unchanged = default::unchanged(&shape.kind, options);
-    Some(Field { column, label, shape, optional, default, null, absent, unchanged, zero })
+    // MariaDB's connector shows comments unless it is told not to, the others only if they are told to.
+    let comment = if kind == DatabaseKind::Mariadb { declared.detail.comment.as_str() } else { "" };
+    let doc = if comment.is_empty() { String::new() } else { format!(",\"doc\":\"{}\"", escaped(comment)) };
+    Some(Field { column, label, shape, optional, default, doc, null, absent, unchanged, zero })
 }
