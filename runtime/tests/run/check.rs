@@ -66,6 +66,20 @@ fn every_wrong_thing_is_named_at_once_with_its_remedy() {
     assert!(out.contains("5 of "), "{out}");
 }
 
+/// Without the look every row would end as a dead letter.
+#[test]
+fn route_that_needs_a_column_which_is_left_out_is_named() {
+    let customer = Receiver::open(Manner::Says(204));
+    let house = House::new("check_left_out")
+        .pipeline("tables = [\"public.package_status\"]\ncolumns.exclude = [\"public.package_status.package_id\"]")
+        .customer("1", &customer);
+    house.write();
+    let (code, out, _) = house.verb(&["check", "--connect"]);
+    assert_eq!(code, 2, "{out}");
+    let said = "asks for column \"package_id\" of public.package_status, which the pipeline's `columns` leaves out";
+    assert!(wrong(&out).iter().any(|line| line.contains(said)), "{out}");
+}
+
 #[test]
 fn guest_that_is_listed_but_not_there_is_named() {
     let house = House::at("check_missing", free_port(), "nowhere")

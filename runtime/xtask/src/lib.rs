@@ -14,10 +14,12 @@ pub mod demo;
 pub mod host;
 pub mod items;
 pub mod kill;
+pub mod languages;
 pub mod parcels;
 pub mod process;
 pub mod ring;
 pub mod servers;
+pub mod simulate;
 pub mod suite;
 /// The runtime's own, included and not linked: every command would wait for the whole runtime to be compiled otherwise.
 #[path = "../../src/workshop/toolchain.rs"]
