@@ -18,6 +18,7 @@ mod catalog;
 mod check;
 mod columns;
 mod compressed;
+mod declared;
 mod decode;
 mod dump;
 mod envelope;

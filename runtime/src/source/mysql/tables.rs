@@ -1,7 +1,8 @@
 //! A TABLE_MAP becomes a table that the decoder can use: a `Schema` for those behind us, a plan per column for us.
 
 use super::bytes::Cut;
-use super::plan::{Plan, column_of, is_as_logged, plan_of};
+use super::declared::is_as_logged;
+use super::plan::{Plan, column_of, plan_of};
 use super::refusal::DecodeError;
 use super::rules::{CatalogTable, Rules};
 use super::table_map::{MappedColumn, TableMap, table_id};

@@ -15,6 +15,7 @@ mod default;
 mod float;
 mod geometry;
 mod list;
+mod literal;
 mod mysql;
 mod options;
 mod postgres;
