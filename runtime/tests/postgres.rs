@@ -6,6 +6,8 @@ mod support;
 #[path = "postgres/reader.rs"]
 mod reader;
 
+#[path = "postgres/avro.rs"]
+mod avro;
 #[path = "postgres/debezium.rs"]
 mod debezium;
 #[path = "postgres/faults.rs"]

@@ -55,6 +55,24 @@ impl Default for Act {
     }
 }
 
+/// What is said of a record's bytes beside the bytes. A handle, for the most part: all records of a table share the texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordForm {
+    /// The schema that a registry has to know the key by. `None`: the key goes as it is.
+    pub key_schema: Option<Arc<str>>,
+    /// The same for the value.
+    pub value_schema: Option<Arc<str>>,
+    /// The value is Kafka's null, and the body empty: the record is itself a tombstone.
+    pub is_null: bool,
+}
+
+impl RecordForm {
+    /// Whether a registry is asked before the record can go.
+    pub fn has_schemas(&self) -> bool {
+        self.key_schema.is_some() || self.value_schema.is_some()
+    }
+}
+
 /// What a row becomes under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CacheValue {
@@ -179,6 +197,8 @@ pub struct Content {
     /// What the route says about where: the path of an HTTP request, a topic, a key. Empty if the route says nothing.
     pub place: String,
     pub act: Act,
+    /// Of a record.
+    pub form: RecordForm,
     pub origin: Origin,
     /// When the change was committed: microseconds since the Unix epoch, by the database's clock.
     pub committed_at_us: i64,
@@ -216,6 +236,7 @@ impl Content {
             headers: Headers::default(),
             place: String::new(),
             act: Act::default(),
+            form: RecordForm::default(),
             origin,
             committed_at_us: 0,
         }

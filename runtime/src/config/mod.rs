@@ -13,6 +13,7 @@
 //! each with a file per kind beside it.
 
 mod auth;
+mod body;
 mod case;
 mod debezium;
 mod entry;
@@ -33,6 +34,7 @@ mod plan;
 mod postgres;
 mod quantity;
 mod redis;
+mod registry;
 mod route;
 mod secret;
 mod section;
@@ -50,9 +52,9 @@ pub use excerpt::Excerpt;
 pub use globs::{ColumnRule, Globs, TableRule};
 pub use mistake::{Mistake, Mistakes};
 pub use plan::{
-    BodyPlan, CacheForm, DebeziumPlan, Door, GuestPlan, Host, HttpPlan, KafkaPlan, LimitsPlan, MemberPlan, MysqlPlan,
-    OnError, PipelinePlan, Plan, PostgresPlan, RedisPlan, RetryPlan, RoutePlan, ShapePlan, SourceKind, SourcePlan,
-    SslMode, TargetKind, TargetPlan, TopicsPlan, WhenFull,
+    BodyPlan, CacheForm, DebeziumPlan, Door, Encoding, GuestPlan, Host, HttpPlan, KafkaPlan, LimitsPlan, MemberPlan,
+    MysqlPlan, OnError, PipelinePlan, Plan, PostgresPlan, RedisPlan, RegistryPlan, RetryPlan, RoutePlan, ShapePlan,
+    SourceKind, SourcePlan, SslMode, TargetKind, TargetPlan, TopicsPlan, WhenFull,
 };
 pub use secret::Secret;
 

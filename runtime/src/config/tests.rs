@@ -227,7 +227,7 @@ fn every_key_is_in_the_reference() {
         [guest.g]\nzzz = 1\nlimits.zzz = 1\n[target.t]\nkind = \"http\"\nzzz = 1\nretry.zzz = 1\nmember.1 = { url = \"http://a\", zzz = 1 }\n\
         member.2 = { url = \"http://a\", basic = { user = \"a\", password = \"b\", zzz = 1 } }\n\
         member.3 = { url = \"http://a\", oauth2 = { token_url = \"http://a\", client_id = \"a\", client_secret = \"b\", zzz = 1 } }\n\
-        [target.k]\nkind = \"kafka\"\nbrokers = \"a:1\"\nzzz = 1\ntopics.zzz = 1\n\
+        [target.k]\nkind = \"kafka\"\nbrokers = \"a:1\"\nzzz = 1\ntopics.zzz = 1\nregistry = { url = \"http://a\", zzz = 1 }\n\
         [target.c]\nkind = \"redis\"\nurl = \"redis://a\"\nzzz = 1\n\
         [[route]]\nname = \"r\"\nto = \"t\"\nmember = \"1\"\nzzz = 1\n\
         [[route]]\nname = \"k\"\nto = \"k\"\nzzz = 1\n\
@@ -238,7 +238,7 @@ fn every_key_is_in_the_reference() {
         [[route]]\nname = \"l\"\nto = \"c\"\nas = \"list\"\nlist = \"x\"\nzzz = 1\n";
     let folder = folder_of(&format!("#: {HOST_FILE}\n{host}#: parcels/{PIPELINE_FILE}\n{pipeline}"));
     let mistakes = load(folder.path(), &env).expect_err("unknown keys");
-    assert_eq!(mistakes.len(), 23, "{mistakes}");
+    assert_eq!(mistakes.len(), 24, "{mistakes}");
     for mistake in mistakes.iter() {
         let (_, keys) =
             mistake.remedy.split_once("keys here are: ").or(mistake.remedy.split_once("there are: ")).expect("listed");

@@ -5,11 +5,11 @@
 
 use super::render::{Escape, default_key, render};
 use super::route::{Filler, Routed, Unroutable};
-use crate::change::{Act, CacheValue, Headers, Op, Template, Trim};
+use crate::change::{Act, CacheValue, Headers, Op, RecordForm, Template, Trim};
 use crate::guest::Emitted;
-use crate::sink::format::debezium::{self, Change, Debezium};
+use crate::sink::format::debezium::{self, Change, Debezium, RecordKey};
 use crate::sink::format::scratch::Scratch;
-use crate::sink::format::{ShownRow, cache, flat};
+use crate::sink::format::{ShownRow, avro, cache, flat};
 use bytes::Bytes;
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -67,6 +67,7 @@ pub enum Shape {
 
 /// What contents are called, made once: all messages share them.
 static JSON: LazyLock<Arc<str>> = LazyLock::new(|| flat::CONTENT_TYPE.into());
+static AVRO: LazyLock<Arc<str>> = LazyLock::new(|| avro::CONTENT_TYPE.into());
 static TEXT: LazyLock<Arc<str>> = LazyLock::new(|| "text/plain".into());
 static UNNAMED: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
 
@@ -75,6 +76,7 @@ pub struct Draft {
     pub key: Bytes,
     pub place: String,
     pub act: Act,
+    pub form: RecordForm,
     pub body: Bytes,
     pub content_type: Arc<str>,
     pub headers: Headers,
@@ -140,16 +142,27 @@ impl<'a> Making<'a> {
         };
         let Some(Written { body, content_type }) = self.written(body)? else { return Ok(Vec::new()) };
         let act = Act::Request { method: method.clone() };
-        Ok(vec![Draft { key, place, act, body, content_type, headers: Headers::default() }])
+        Ok(vec![Draft {
+            key,
+            place,
+            act,
+            form: RecordForm::default(),
+            body,
+            content_type,
+            headers: Headers::default(),
+        }])
     }
 
     fn records(&self, topic: Option<&Template>, debezium: &Debezium) -> Result<Vec<Draft>, Unroutable> {
         let place = self.topic(topic, debezium)?;
-        let own_key = self.own_key("the record's key")?;
+        let own_key = self.text_key(debezium)?;
         let records = debezium.records(&self.change()).map_err(|e| self.filler.body(e))?;
-        let draft = |r: debezium::Record| Draft {
-            headers: r.headers,
-            ..Draft::record(place.clone(), own_key.clone().or(r.key), json(r.value), r.tombstone)
+        let draft = |r: debezium::Record| {
+            let key = own_key.clone().or(r.key.map(|bytes| RecordKey { bytes, schema: r.form.key_schema.clone() }));
+            let value = Written { content_type: content_type(&r.form), body: r.value };
+            let mut draft = Draft::record(place.clone(), key, value, r.tombstone);
+            (draft.form.value_schema, draft.form.is_null) = (r.form.value_schema, r.form.is_null);
+            Draft { headers: r.headers, ..draft }
         };
         Ok(records.into_iter().map(draft).collect())
     }
@@ -160,7 +173,7 @@ impl<'a> Making<'a> {
         let place = self.topic(topic, debezium)?;
         let deleted = shown.row.head.op == Op::Delete;
         let mut drafts = Vec::with_capacity(1);
-        let key = match self.own_key("the record's key")? {
+        let key = match self.text_key(debezium)? {
             Some(key) => Some(key),
             None => {
                 let key = debezium.record_key(shown).map_err(|e| self.filler.body(e))?;
@@ -204,6 +217,7 @@ impl<'a> Making<'a> {
             key: Bytes::copy_from_slice(place.as_bytes()),
             place,
             act,
+            form: RecordForm::default(),
             body,
             content_type,
             headers: Headers::default(),
@@ -255,7 +269,15 @@ impl<'a> Making<'a> {
         let place = self.filler.fill(place, what, Escape::Plain)?;
         let key = Bytes::copy_from_slice(place.as_bytes());
         let Some(Written { body, content_type }) = self.written(body)? else { return Ok(Vec::new()) };
-        Ok(vec![Draft { key, place, act, body, content_type, headers: Headers::default() }])
+        Ok(vec![Draft {
+            key,
+            place,
+            act,
+            form: RecordForm::default(),
+            body,
+            content_type,
+            headers: Headers::default(),
+        }])
     }
 
     /// The key that a guest or the route names.
@@ -264,6 +286,15 @@ impl<'a> Making<'a> {
             return Ok(Some(Bytes::copy_from_slice(key.as_bytes())));
         }
         self.key.map(|template| self.filler.fill(template, what, Escape::Plain).map(Bytes::from)).transpose()
+    }
+
+    /// The same as a record's key.
+    fn text_key(&self, debezium: &Debezium) -> Result<Option<RecordKey>, Unroutable> {
+        if let Some(key) = self.emitted.and_then(|e| e.key.as_ref()) {
+            return Ok(Some(debezium.text_key(key.clone())));
+        }
+        let text = self.key.map(|template| self.filler.fill(template, "the record's key", Escape::Plain));
+        Ok(text.transpose()?.map(|text| debezium.text_key(text)))
     }
 
     /// The body; `None` if the row has none in this form, as a truncated table by Debezium's defaults.
@@ -308,11 +339,13 @@ impl<'a> Making<'a> {
 }
 
 impl Draft {
-    fn record(topic: String, key: Option<Bytes>, written: Written, tombstone: bool) -> Self {
+    fn record(topic: String, key: Option<RecordKey>, written: Written, tombstone: bool) -> Self {
         let Written { body, content_type } = written;
+        let (key, key_schema) = key.map_or((None, None), |key| (Some(key.bytes), key.schema));
         let order = order_within(&topic, key.as_deref());
         let act = Act::Record { tombstone: tombstone && key.is_some(), key };
-        Self { key: order, place: topic, act, body, content_type, headers: Headers::default() }
+        let form = RecordForm { key_schema, ..RecordForm::default() };
+        Self { key: order, place: topic, act, form, body, content_type, headers: Headers::default() }
     }
 
     /// Takes the tombstone back unless they are `wanted`.
@@ -322,6 +355,11 @@ impl Draft {
         }
         self
     }
+}
+
+/// What a record of this form holds.
+fn content_type(form: &RecordForm) -> Arc<str> {
+    if form.value_schema.is_some() { AVRO.clone() } else { JSON.clone() }
 }
 
 fn json(body: Bytes) -> Written {

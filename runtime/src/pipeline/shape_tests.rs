@@ -8,7 +8,7 @@ use crate::change::{
 };
 use crate::lane::{self, Ground, LaneSettings};
 use crate::sink::format::ShownRow;
-use crate::sink::format::debezium::{Debezium, DebeziumOptions};
+use crate::sink::format::debezium::{Debezium, DebeziumOptions, Encoding};
 use crate::sink::{Refusal, Sink};
 use crate::store::{LaneName, MemoryStore};
 use crate::telemetry::LaneStats;
@@ -107,7 +107,7 @@ fn cache(value: CacheForm) -> Shape {
 }
 
 fn record(topic: Option<&str>, flat: bool) -> Shape {
-    let options = DebeziumOptions::parse(false, &[]).expect("no options");
+    let options = DebeziumOptions::parse(Encoding::Plain, &[]).expect("no options");
     let debezium = Box::new(Debezium::new(options, None));
     Shape::Record { topic: topic.map(template), tombstones: true, debezium, flat }
 }

@@ -52,7 +52,11 @@ pub struct Road {
 }
 
 pub fn road(settings: KafkaSettings) -> Road {
-    let sink = Arc::new(KafkaSink::new(settings).expect("good settings"));
+    road_of(KafkaSink::new(settings).expect("good settings"))
+}
+
+pub fn road_of(sink: KafkaSink) -> Road {
+    let sink = Arc::new(sink);
     let stats = Arc::new(LaneStats::default());
     let retry = RetrySettings {
         first: Duration::from_millis(100),

@@ -5,7 +5,7 @@ mod sources;
 mod targets;
 
 pub use sources::{Reading, kind, narrow, source, stream};
-pub use targets::{Roads, kafka_settings, redis_settings};
+pub use targets::{Roads, kafka_settings, redis_settings, registry_settings};
 
 use crate::admin::{GuestEntry, PipelineEntry, Registry};
 use crate::config::{self, PipelinePlan};

@@ -2,7 +2,7 @@
 
 use crate::config::{self, BodyPlan, DebeziumPlan, RoutePlan, ShapePlan};
 use crate::pipeline::{Body, CacheForm, Road, RouteSettings, Shape, TableFilter};
-use crate::sink::format::debezium::{Debezium, DebeziumOptions};
+use crate::sink::format::debezium::{Debezium, DebeziumOptions, Encoding};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -53,8 +53,16 @@ fn body(plan: &BodyPlan) -> Result<Body, String> {
 }
 
 fn debezium(plan: &DebeziumPlan, prefix: Option<String>) -> Result<Box<Debezium>, String> {
-    let options = DebeziumOptions::parse(plan.schemas, &plan.options)?;
+    let options = DebeziumOptions::parse(encoding(plan), &plan.options)?;
     Ok(Box::new(Debezium::new(options, prefix)))
+}
+
+fn encoding(plan: &DebeziumPlan) -> Encoding {
+    match plan.encoding {
+        config::Encoding::Json if plan.schemas => Encoding::Schemas,
+        config::Encoding::Json => Encoding::Plain,
+        config::Encoding::Avro => Encoding::Avro,
+    }
 }
 
 fn cache_form(plan: &config::CacheForm) -> CacheForm {

@@ -2,6 +2,7 @@
 //! each record. Made once, copied from then on.
 
 use super::options::DebeziumOptions;
+use super::part::Part;
 use super::shape::{Shape, escaped};
 use super::text::put_string;
 use super::{default, mysql, postgres, source};
@@ -40,7 +41,7 @@ impl Field {
 
 /// How a row's fields differ from the table's, because of a guest or of a value: a shape in place of the field's own, `None` for
 /// a field that is left out; and the schemas of those that were added.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Odd {
     pub(super) fields: Vec<(usize, Option<Shape>)>,
     pub(super) added: Vec<String>,
@@ -57,13 +58,14 @@ pub(super) struct Table {
     /// The source and the table's names: ids are given by each source for itself.
     names: [String; 3],
     pub(super) topic: String,
+    /// The topic as the beginning of schemas' names, inside JSON.
+    schema_name: String,
     pub(super) database: DatabaseKind,
     pub(super) fields: Vec<Field>,
     /// Indexes of the key's fields, in the key's order.
     pub(super) key: Vec<usize>,
-    /// In front of a key and of a value, schema included.
-    pub(super) key_head: Vec<u8>,
-    pub(super) value_head: Vec<u8>,
+    pub(super) key_part: Part,
+    pub(super) value_part: Part,
     pub(super) source: source::Parts,
     pub(super) headers: Headers,
 }
@@ -78,18 +80,19 @@ impl Table {
         let mut table = Self {
             id: schema.id,
             names: [&schema.source, &schema.namespace, &schema.table].map(Clone::clone),
+            schema_name: escaped(&options.schema_names.schema(&topic)),
             topic,
             database,
             fields,
             key,
-            key_head: Vec::new(),
-            value_head: Vec::new(),
+            key_part: Part::default(),
+            value_part: Part::default(),
             source: source::Parts::new(schema, prefix),
             headers: Headers::default(),
         };
-        if options.schemas {
-            table.key_head = table.key_schema(&Odd::default());
-            table.value_head = table.value_schema(&Odd::default(), &Odd::default());
+        if options.has_schemas() {
+            table.key_part = Part::new(table.key_schema(&Odd::default()), options);
+            table.value_part = Part::new(table.value_schema(&Odd::default(), &Odd::default()), options);
         }
         table
     }
@@ -102,9 +105,9 @@ impl Table {
     /// What stands in front of a key whose fields are odd.
     pub(super) fn key_schema(&self, odd: &Odd) -> Vec<u8> {
         let fields = self.fields_schema(&self.key, odd);
-        let topic = escaped(&self.topic);
+        let name = &self.schema_name;
         format!(
-            "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{fields}],\"optional\":false,\"name\":\"{topic}.Key\"}},\"payload\":"
+            "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{fields}],\"optional\":false,\"name\":\"{name}.Key\"}},\"payload\":"
         )
         .into_bytes()
     }
@@ -112,7 +115,7 @@ impl Table {
     /// What stands in front of a value whose images are odd.
     pub(super) fn value_schema(&self, before: &Odd, after: &Odd) -> Vec<u8> {
         let all: Vec<usize> = (0..self.fields.len()).collect();
-        let topic = escaped(&self.topic);
+        let topic = &self.schema_name;
         let image = |odd: &Odd, name: &str| {
             format!(
                 "{{\"type\":\"struct\",\"fields\":[{}],\"optional\":true,\"name\":\"{topic}.Value\",\"field\":\"{name}\"}}",
@@ -164,7 +167,7 @@ fn field(schema: &Schema, column: usize, options: &DebeziumOptions) -> Option<Fi
         (false, false) => default.clone(),
     };
     let mut label = Vec::with_capacity(declared.name.len() + 3);
-    put_string(&mut label, &declared.name);
+    put_string(&mut label, &options.field_names.field(&declared.name));
     label.push(b':');
     let unchanged = default::unchanged(&shape.kind, options);
     Some(Field { column, label, shape, optional, default, null, absent, unchanged, zero })

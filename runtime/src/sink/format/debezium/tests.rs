@@ -98,9 +98,13 @@ fn plain() -> Debezium {
     Debezium::new(DebeziumOptions::default(), None)
 }
 
+fn encoding(schemas: bool) -> Encoding {
+    if schemas { Encoding::Schemas } else { Encoding::Plain }
+}
+
 fn with(schemas: bool, options: &[(&str, &str)]) -> Debezium {
     let options: Vec<_> = options.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
-    Debezium::new(DebeziumOptions::parse(schemas, &options).expect("options"), None)
+    Debezium::new(DebeziumOptions::parse(encoding(schemas), &options).expect("options"), None)
 }
 
 /// One column's `after`, without its name.
