@@ -7,6 +7,7 @@ use super::pem::Pem;
 use super::section::Section;
 use super::{RegistryPlan, Secret};
 use crate::address::{Author, Reach};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +19,7 @@ const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 pub(super) fn read_registry(entry: &Entry<'_>, author: Author) -> RegistryPlan {
     let plan = RegistryPlan {
         url: Secret::new(String::new()),
-        reach: Reach { author, allow: Vec::new() },
+        reach: Reach { author, allow: allowed(author) },
         auth: AuthPlan::None,
         ca: None,
         cert: None,
@@ -37,8 +38,16 @@ pub(super) fn read_registry(entry: &Entry<'_>, author: Author) -> RegistryPlan {
     let plan = RegistryPlan { timeout, register, ca, cert, cert_key, ..plan };
     let Some(entry) = url else { return plan };
     let plan = at(&entry, plan);
-    let auth = auth.plan(&entry, Some(&plan.url), &[], None).unwrap_or_default();
+    let auth = auth.plan(&entry, Some(&plan.url), &plan.reach.allow, None).unwrap_or_default();
     RegistryPlan { auth, ..plan }
+}
+
+/// A registry is the operator's own, and mostly has a private address; what stands in a file of members is somebody else's word.
+fn allowed(author: Author) -> Vec<IpNet> {
+    match author {
+        Author::Operator => vec![IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())],
+        Author::Customer => Vec::new(),
+    }
 }
 
 /// With the address that an entry says.

@@ -25,8 +25,10 @@ fn is_same(avro: &Value, json: &Json) -> bool {
         (Value::Boolean(ours), Json::Bool(theirs)) => ours == theirs,
         (Value::Int(ours), json) => json.as_i64() == Some(i64::from(*ours)),
         (Value::Long(ours), json) => json.as_i64() == Some(*ours),
-        (Value::Float(ours), json) => is_number(f64::from(*ours), f64::from(f32::EPSILON), json),
-        (Value::Double(ours), json) => is_number(*ours, f64::EPSILON, json),
+        (Value::Float(ours), json) => {
+            number(json).is_some_and(|theirs| is_near((*ours).into(), f64::from(theirs as f32)))
+        }
+        (Value::Double(ours), json) => number(json).is_some_and(|theirs| is_near(*ours, theirs)),
         (Value::String(ours), Json::String(theirs)) => ours == theirs,
         (Value::Bytes(ours), Json::String(theirs)) => STANDARD.encode(ours) == *theirs,
         (Value::Array(ours), Json::Array(theirs)) => {
@@ -38,7 +40,8 @@ fn is_same(avro: &Value, json: &Json) -> bool {
         (Value::Record(ours), Json::Object(theirs)) => {
             let adjusted = |name: &str| -> String {
                 let legal = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
-                name.chars().map(legal).collect()
+                let first = if name.starts_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
+                first.chars().chain(name.chars().map(legal)).collect()
             };
             ours.len() == theirs.len()
                 && ours.iter().all(|(name, ours)| {
@@ -51,11 +54,13 @@ fn is_same(avro: &Value, json: &Json) -> bool {
 }
 
 /// JSON has text for what is no number in it.
-fn is_number(ours: f64, epsilon: f64, json: &Json) -> bool {
-    let theirs = json.as_f64().or_else(|| json.as_str()?.parse().ok());
-    theirs.is_some_and(|theirs| {
-        ours == theirs || ours.is_nan() && theirs.is_nan() || (ours / theirs - 1.0).abs() <= epsilon
-    })
+fn number(json: &Json) -> Option<f64> {
+    json.as_f64().or_else(|| json.as_str()?.parse().ok())
+}
+
+/// The reader of JSON may be wrong in the last bit.
+fn is_near(ours: f64, theirs: f64) -> bool {
+    ours == theirs || ours.is_nan() && theirs.is_nan() || (ours / theirs - 1.0).abs() <= f64::EPSILON
 }
 
 fn check(topic: &str, plain: &Record, avro: &Record) {

@@ -1,5 +1,7 @@
 //! Rows in, records out; what is expected was recorded from Debezium, but for the fields that differ from run to run.
 
+mod avro;
+
 use super::*;
 use crate::change::{
     Column, ColumnDetail, Database, DatabaseKind, Edits, FrameBuf, Gtid, RowHead, SchemaId, Tag, Value,
@@ -529,7 +531,8 @@ fn record_of_seven_columns_takes_so_many_nanoseconds() {
         Cell::Timestamp(at),
     ];
     let table = parcels();
-    for (name, debezium) in [("plain", plain()), ("with schemas", with(true, &[]))] {
+    let avro = Debezium::new(DebeziumOptions::parse(Encoding::Avro, &[]).expect("options"), None);
+    for (name, debezium) in [("plain", plain()), ("with schemas", with(true, &[])), ("avro", avro)] {
         for (op, frame) in [("insert", frame(Op::Insert, &cells, &[])), ("update", frame(Op::Update, &cells, &cells))] {
             let mark = RowMark { commit: 87_539_232, change: 87_538_560, sub: 0, transaction: 1185 };
             let start = std::time::Instant::now();
