@@ -12,6 +12,8 @@ mod avro;
 mod debezium;
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "postgres/forms.rs"]
+mod forms;
 #[path = "postgres/images.rs"]
 mod images;
 #[path = "postgres/refusals.rs"]

@@ -6,7 +6,7 @@ use super::mistake::{nearest, suggestion};
 use super::section::Section;
 
 /// What an option can be.
-enum Values {
+pub(super) enum Values {
     OneOf(&'static [&'static str]),
     Flag,
     Text,
@@ -116,7 +116,7 @@ fn not_known(name: &str, entry: &Entry<'_>) {
     entry.page.mistake(&entry.subject, entry.key_at.clone(), rule, remedy);
 }
 
-fn value_of(entry: &Entry<'_>, name: &str, values: &Values) -> Option<String> {
+pub(super) fn value_of(entry: &Entry<'_>, name: &str, values: &Values) -> Option<String> {
     let value = entry.scalar()?;
     let choices: &[&str] = match values {
         Values::Text => return Some(value),

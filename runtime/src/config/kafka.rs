@@ -97,7 +97,7 @@ fn read_options(section: &Section<'_>, options: &mut Vec<(String, Secret)>) {
             continue;
         }
         let Some(value) = entry.scalar() else { continue };
-        if let Err(reason) = (entry.page.reading.librdkafka)(&name, &value) {
+        if let Err(reason) = (entry.page.reading.experts.librdkafka)(&name, &value) {
             let rule = format!("librdkafka does not take `{name}` with this value here");
             entry.page.mistake(&entry.subject, entry.key_at, rule, reason);
             continue;

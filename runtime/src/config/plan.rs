@@ -464,10 +464,24 @@ pub enum Encoding {
     Avro,
 }
 
+/// What becomes of a change before it is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FormPlan {
+    /// Debezium's envelope.
+    #[default]
+    Envelope,
+    Unwrap,
+    Outbox,
+    CloudEvents,
+}
+
 /// `debezium.*` of a route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DebeziumPlan {
     pub encoding: Encoding,
+    pub form: FormPlan,
+    /// The form's own, by the names that Debezium has for them.
+    pub form_options: Vec<(String, String)>,
     /// Whether every record carries its schema: the JSON converter's `schemas.enable`.
     pub schemas: bool,
     /// Debezium's, by its names; known ones with a value that they can have, in the order they were written. What is not here has

@@ -28,7 +28,10 @@ const KEYS: [(&[&str], &str); 9] = [
     (&["list"], "is for routes with as = \"list\""),
     (&["headers"], "is for requests and records; Redis has no place for it"),
     (&["key"], "is not said here: order is kept within the stream, channel or list"),
-    (&["body", "debezium"], "is not said of a cache: `value` says what stands under a key"),
+    (
+        &["body", "debezium", "unwrap", "outbox", "cloudevents"],
+        "is not said of a cache: `value` says what stands under a key",
+    ),
 ];
 
 /// The shape for a target of this kind; `None`: nobody knows the kind, so nothing is said about keys that depend on it.

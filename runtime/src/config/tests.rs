@@ -7,6 +7,7 @@
 
 use super::*;
 use crate::change::Op;
+use crate::sink::format::debezium;
 use proptest::prelude::*;
 use std::fs;
 use std::time::Duration;
@@ -60,8 +61,20 @@ fn librdkafka(name: &str, _: &str) -> Result<(), String> {
     known.then_some(()).ok_or_else(|| "did you mean \"queue.buffering.max.ms\"?".into())
 }
 
+/// Who knows the options of forms.
+fn form(form: FormPlan, options: &[(String, String)]) -> Result<(), String> {
+    match form {
+        FormPlan::Envelope => Ok(()),
+        FormPlan::Unwrap => debezium::Unwrap::parse(options).map(drop),
+        FormPlan::Outbox => debezium::Outbox::parse(options).map(drop),
+        FormPlan::CloudEvents => debezium::CloudEvents::parse(options).map(drop),
+    }
+}
+
+const EXPERTS: Experts<'_> = Experts { librdkafka: &librdkafka, form: &form };
+
 fn mistakes_of(folder: &Path) -> String {
-    let shown = load_with(folder, &env, &librdkafka).expect_err("a mistake").to_string();
+    let shown = load_with(folder, &env, EXPERTS).expect_err("a mistake").to_string();
     shown.replace(&folder.display().to_string(), "pipelines") + "\n"
 }
 
@@ -110,7 +123,7 @@ fn every_good_folder_means_what_is_recorded() {
     assert!(paths.len() >= 3, "{} cases", paths.len());
     for path in paths {
         let folder = folder_of(&fs::read_to_string(&path).expect("readable"));
-        let plan = load_with(folder.path(), &env, &librdkafka).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let plan = load_with(folder.path(), &env, EXPERTS).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let shown = format!("{:#?}\n{:#?}\n", plan.sources, plan.pipelines);
         for secret in SECRETS {
             assert!(!shown.contains(secret), "{} shows {secret}:\n{shown}", path.display());

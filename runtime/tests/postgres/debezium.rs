@@ -47,8 +47,8 @@ pub struct Found {
     pub is_old: bool,
 }
 
-/// Runs the statements on a server of their own.
-pub fn records(sql: &str) -> Found {
+/// Runs the statements on a server of their own, and shows every row of the stream. Whether the server is old.
+pub fn run(sql: &str, mut each: impl FnMut(&Batch, usize)) -> bool {
     let server = Server::start(&["lc_monetary=C", "timezone=UTC"]);
     server.sql("postgres").run("CREATE DATABASE app");
     let client = server.sql("app");
@@ -64,33 +64,40 @@ pub fn records(sql: &str) -> Found {
     let mut reader = Reader::start(asked).streaming();
     statements(stream).iter().for_each(|statement| client.run(statement));
     client.run("INSERT INTO the_end VALUES (1)");
-    let options = |encoding| DebeziumOptions::parse(encoding, &[]).expect("no options");
-    let plain = Debezium::new(options(Encoding::Plain), Some("app".into()));
-    let full = Debezium::new(options(Encoding::Schemas), Some("app".into()));
-    let avro = Debezium::new(options(Encoding::Avro), Some("app".into()));
-    let mut by_topic: BTreeMap<String, Vec<Told>> = BTreeMap::new();
     loop {
         let batch = reader.batch();
         for index in 0..batch.len() {
-            let topic = plain.topic(batch.schema_of(index));
-            if topic == "app.public.the_end" {
+            if batch.schema_of(index).table == "the_end" {
                 reader.stop().expect("stops in order");
-                return Found { by_topic, is_old };
+                return is_old;
             }
-            let json = [&plain, &full].map(|debezium| encoded(debezium, &batch, index).expect("records"));
-            let [plain, full] = json;
-            let avro: Vec<Result<Record, EncodeError>> = match encoded(&avro, &batch, index) {
-                Ok(all) => all.into_iter().map(Ok).collect(),
-                Err(error) => plain.iter().map(|_| Err(error.clone())).collect(),
-            };
-            let all = plain.into_iter().zip(full).zip(avro);
-            by_topic.entry(topic).or_default().extend(all.map(|((plain, full), avro)| Told { plain, full, avro }));
+            each(&batch, index);
         }
         reader.confirm(batch.confirms);
     }
 }
 
-fn encoded(debezium: &Debezium, batch: &Batch, index: usize) -> Result<Vec<Record>, EncodeError> {
+pub fn records(sql: &str) -> Found {
+    let with = |encoding| {
+        let options = DebeziumOptions::parse(encoding, &[]).expect("no options");
+        Debezium::new(options, Some("app".into()))
+    };
+    let [plain, full, avro] = [Encoding::Plain, Encoding::Schemas, Encoding::Avro].map(with);
+    let mut by_topic: BTreeMap<String, Vec<Told>> = BTreeMap::new();
+    let is_old = run(sql, |batch, index| {
+        let topic = plain.topic(batch.schema_of(index));
+        let [plain, full] = [&plain, &full].map(|debezium| encoded(debezium, batch, index).expect("records"));
+        let avro: Vec<Result<Record, EncodeError>> = match encoded(&avro, batch, index) {
+            Ok(all) => all.into_iter().map(Ok).collect(),
+            Err(error) => plain.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let all = plain.into_iter().zip(full).zip(avro);
+        by_topic.entry(topic).or_default().extend(all.map(|((plain, full), avro)| Told { plain, full, avro }));
+    });
+    Found { by_topic, is_old }
+}
+
+pub fn encoded(debezium: &Debezium, batch: &Batch, index: usize) -> Result<Vec<Record>, EncodeError> {
     let shown = ShownRow { schema: batch.schema_of(index), row: batch.row(index), edits: None };
     let change = Change {
         shown: &shown,

@@ -4,6 +4,7 @@ mod routes;
 mod sources;
 mod targets;
 
+pub use routes::form;
 pub use sources::{Reading, kind, narrow, source, stream};
 pub use targets::{Roads, kafka_settings, redis_settings, registry_settings};
 

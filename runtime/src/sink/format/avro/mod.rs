@@ -15,9 +15,10 @@ mod datum;
 mod read;
 mod schema;
 
+pub(super) use read::Reader;
+
 use bytes::Bytes;
 use connect::Schema;
-use read::Reader;
 use std::sync::{Arc, LazyLock};
 
 /// What the body says the content is.

@@ -4,13 +4,13 @@
 use std::borrow::Cow;
 
 /// A place in JSON text.
-pub(super) struct Reader<'a> {
+pub(in crate::sink::format) struct Reader<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(in crate::sink::format) fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 
@@ -19,7 +19,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes a word, if it is what comes next.
-    pub(super) fn takes(&mut self, word: &str) -> bool {
+    pub(in crate::sink::format) fn takes(&mut self, word: &str) -> bool {
         let is_next = self.rest().starts_with(word);
         if is_next {
             self.at += word.len();
@@ -39,8 +39,18 @@ impl<'a> Reader<'a> {
         &rest[..len]
     }
 
+    /// A string or a word, as it stands there.
+    pub(in crate::sink::format) fn scalar(&mut self) -> &'a str {
+        let from = self.at;
+        if self.string().is_none() {
+            self.at = from;
+            self.word();
+        }
+        &self.text[from..self.at]
+    }
+
     /// A string without its quotes and escapes; `None` if there is none.
-    pub(super) fn string(&mut self) -> Option<Cow<'a, str>> {
+    pub(in crate::sink::format) fn string(&mut self) -> Option<Cow<'a, str>> {
         if !self.takes("\"") {
             return None;
         }

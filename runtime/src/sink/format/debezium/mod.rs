@@ -1,4 +1,5 @@
-//! The `debezium` body: each change as Debezium would have written it, so that whoever reads Debezium reads this.
+//! The bodies of Debezium: each change as Debezium would have written it, so that whoever reads Debezium reads this. As its connectors write
+//! it, or as its transformations and converters make it: `unwrap`, `outbox`, `cloudevents`.
 //!
 //! ```text
 //!   Change ─▶ table   (once per version: shapes, defaults, the schema part)
@@ -10,10 +11,13 @@
 //! Where Debezium loses or corrupts a value, ours is right in the schema that Debezium would use for a right value;
 //! `docs/debezium.md` lists each such place.
 
+mod cloud;
 mod decimal;
 mod default;
 mod envelope;
+mod expand;
 mod float;
+mod form;
 mod geometry;
 mod image;
 mod key;
@@ -21,6 +25,7 @@ mod list;
 mod mysql;
 mod names;
 mod options;
+mod outbox;
 mod part;
 mod postgres;
 mod shape;
@@ -28,19 +33,24 @@ mod source;
 mod table;
 mod text;
 mod time;
+mod unwrap;
 mod value;
 
+pub use cloud::{CONTENT_TYPE as CLOUD_CONTENT_TYPE, CloudEvents};
+pub use form::Form;
 pub use options::{DebeziumOptions, Encoding};
+pub use outbox::Outbox;
 pub(super) use text::put_string;
+pub use unwrap::Unwrap;
 
 use super::ShownRow;
 use super::avro::{self, AvroError};
 use super::flat::op_code;
-use crate::change::{BinlogEvent, Cell, Headers, Lsn, Op, RecordForm, RowMark, Schema};
+use crate::change::{BinlogEvent, Cell, Header, Headers, Lsn, Op, RecordForm, RowMark, Schema};
 use bytes::Bytes;
 use image::Image;
 use key::Key;
-use part::{Finish, Written};
+use part::Finish;
 use std::collections::HashMap;
 use std::iter;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -64,9 +74,11 @@ pub struct Change<'a> {
     pub now_ns: i64,
 }
 
-/// One record, without its topic: that is the table's.
+/// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
+    /// `None`: the table's.
+    pub topic: Option<String>,
     /// `None` for a table without key.
     pub key: Option<Bytes>,
     pub value: Bytes,
@@ -92,11 +104,25 @@ pub enum EncodeError {
     KeyUnchanged(String),
     #[error(transparent)]
     Avro(AvroError),
+    #[error(
+        "`add.fields` or `add.headers` asks for source.{0}, which changes of this database do not have; take it out"
+    )]
+    NoField(String),
+    #[error(
+        "table has no column {0}, or a guest left it out; say which one it is with the outbox's options table.field.event.id, .key, .payload, \
+         route.by.field, table.fields.additional.placement"
+    )]
+    NoColumn(String),
+    #[error("column {0} is null, and it says to which topic the event goes")]
+    NullColumn(String),
+    #[error("a row of an outbox was updated, which makes no event (table.op.invalid.behavior)")]
+    OutboxUpdate,
 }
 
 /// Makes records; one for each route.
 pub struct Debezium {
     options: DebeziumOptions,
+    form: Form,
     /// `topic.prefix`; the source's name if there is none.
     prefix: Option<String>,
     run_id: String,
@@ -118,7 +144,21 @@ impl Debezium {
     /// `prefix` is Debezium's `topic.prefix`; without one it is the name of the source.
     pub fn new(options: DebeziumOptions, prefix: Option<String>) -> Self {
         let finish = Finish::new(options.encoding);
-        Self { options, prefix, run_id: new_run_id(), finish, tables: RwLock::default() }
+        Self { options, form: Form::default(), prefix, run_id: new_run_id(), finish, tables: RwLock::default() }
+    }
+
+    /// With values of another form than the envelope.
+    pub fn of_form(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
+    /// What the content of a value is called.
+    pub fn content_type(&self) -> &'static str {
+        match &self.form {
+            Form::CloudEvents(events) => Self::event_content_type(events),
+            _ if self.options.encoding == Encoding::Avro => avro::CONTENT_TYPE,
+            _ => CONTENT_TYPE,
+        }
     }
 
     fn prefix<'a>(&'a self, schema: &'a Schema) -> &'a str {
@@ -141,6 +181,9 @@ impl Debezium {
     /// If the key can not be told, or a value not be written.
     pub fn records(&self, change: &Change<'_>) -> Result<Vec<Record>, EncodeError> {
         let table = self.table(change.shown.schema);
+        if let Form::Outbox(outbox) = &self.form {
+            return self.routed(outbox, &table, change);
+        }
         let row = change.shown.row;
         let op = op_code(row.head.op);
         let (before, after) = match row.head.op {
@@ -157,7 +200,8 @@ impl Debezium {
             Op::Truncate => None,
             _ => self.key(&table, change.shown, Image::Shown)?,
         };
-        Ok(vec![self.record(&table, change, &Told { op, before, after }, (key, table.headers.clone()))?])
+        let record = self.record(&table, change, &Told { op, before, after }, (key, table.headers.clone()))?;
+        Ok(record.into_iter().collect())
     }
 
     /// The key of a row's record and the schema that a registry knows it by; `None` for a table without key, and for a truncate.
@@ -189,7 +233,7 @@ impl Debezium {
             return table;
         }
         let prefix = self.prefix(schema);
-        let mut table = Table::new(schema, &self.options, prefix, self.new_topic(schema));
+        let mut table = Table::new(schema, &self.options, &self.form, [prefix, &self.new_topic(schema)]);
         if self.options.context_headers {
             let values = [prefix, "0", source::connector(schema.database.kind), &self.run_id];
             let names = ["connectorLogicalName", "taskId", "connectorName", "runId"];
@@ -202,22 +246,39 @@ impl Debezium {
         table
     }
 
+    /// The record of a change, if its form has one.
     fn record(
         &self,
         table: &Table,
         change: &Change<'_>,
         told: &Told,
-        (key, headers): (Option<Key>, Headers),
-    ) -> Result<Record, EncodeError> {
-        let Written { bytes, schema } = self.envelope(table, change, told)?;
+        (key, mut headers): (Option<Key>, Headers),
+    ) -> Result<Option<Record>, EncodeError> {
+        let mut tombstone = told.op == "d" && self.options.tombstones;
+        let mut further = |more: Vec<Header>| {
+            if !more.is_empty() {
+                headers = headers.iter().cloned().chain(more).collect();
+            }
+        };
+        let value = match &self.form {
+            Form::Envelope | Form::Outbox(_) => Some(self.envelope(table, change, told)?),
+            Form::Unwrap(unwrap) => {
+                let Some(unwrapped) = self.unwrapped(unwrap, table, change, told)? else { return Ok(None) };
+                tombstone &= unwrapped.tombstone;
+                further(unwrapped.headers);
+                unwrapped.value
+            }
+            Form::CloudEvents(events) => {
+                let (written, attributes) = self.event(events, table, change, told)?;
+                further(attributes);
+                Some(written)
+            }
+        };
         let (key, key_schema) = key.map_or((None, None), |key| (Some(key.whole), key.schema));
-        Ok(Record {
-            key,
-            value: bytes,
-            form: RecordForm { key_schema, value_schema: schema, is_null: false },
-            headers,
-            tombstone: told.op == "d" && self.options.tombstones,
-        })
+        let is_null = value.is_none();
+        let (value, value_schema) = value.map_or_else(Default::default, |value| (value.bytes, value.schema));
+        let form = RecordForm { key_schema, value_schema, is_null };
+        Ok(Some(Record { topic: None, key, value, form, headers, tombstone }))
     }
 
     /// An update of a key as Debezium tells it: the old row goes, a new one comes.
@@ -227,10 +288,9 @@ impl Debezium {
         let goes = Told { op: "d", before: Image::Old, after: Image::None };
         let comes = Told { op: "c", before: Image::None, after: Image::Shown };
         let (new_key, old_key) = (headers(NEW_KEY, new.text()), headers(OLD_KEY, old.text()));
-        Ok(vec![
-            self.record(table, change, &goes, (Some(old), new_key))?,
-            self.record(table, change, &comes, (Some(new), old_key))?,
-        ])
+        let gone = self.record(table, change, &goes, (Some(old), new_key))?;
+        let come = self.record(table, change, &comes, (Some(new), old_key))?;
+        Ok(gone.into_iter().chain(come).collect())
     }
 }
 

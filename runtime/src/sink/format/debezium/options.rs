@@ -174,9 +174,9 @@ impl DebeziumOptions {
     }
 }
 
-const YES_NO: &[(&str, bool)] = &[("true", true), ("false", false)];
+pub(super) const YES_NO: &[(&str, bool)] = &[("true", true), ("false", false)];
 
-fn choose<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T, String> {
+pub(super) fn choose<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T, String> {
     let found = choices.iter().find(|(word, _)| *word == value);
     found.map(|(_, choice)| *choice).ok_or_else(|| {
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();

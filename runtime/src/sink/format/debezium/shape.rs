@@ -236,9 +236,13 @@ impl Shape {
 
     /// The schema of a field: `name` is a JSON string, `default` a value or nothing.
     pub(super) fn field(&self, name: &[u8], optional: bool, default: &[u8]) -> String {
-        let (before, default, name) =
-            (if default.is_empty() { "" } else { ",\"default\":" }, json(default), json(name));
-        format!("{{{},\"optional\":{optional}{}{before}{default},\"field\":{name}}}", self.head, self.tail)
+        format!("{},\"field\":{}}}", self.open(optional, default), json(name))
+    }
+
+    /// The same but for the name and the closing brace.
+    pub(super) fn open(&self, optional: bool, default: &[u8]) -> String {
+        let before = if default.is_empty() { "" } else { ",\"default\":" };
+        format!("{{{},\"optional\":{optional}{}{before}{}", self.head, self.tail, json(default))
     }
 
     /// What a value is that its column's shape can not say.

@@ -1,6 +1,7 @@
 //! What is the same for all rows of one version of a table: names, shapes, defaults, and the schema that stands in front of
 //! each record. Made once, copied from then on.
 
+use super::form::Form;
 use super::options::DebeziumOptions;
 use super::part::Part;
 use super::shape::{Shape, escaped};
@@ -29,6 +30,14 @@ pub(super) struct Field {
 }
 
 impl Field {
+    /// The schema of its values, in the shape that a row has it, without closing brace.
+    pub(super) fn open_schema(&self, shape: Option<&Shape>) -> String {
+        match shape {
+            None => self.shape.open(self.optional, &self.default),
+            Some(shape) => shape.open(self.optional, b""),
+        }
+    }
+
     /// The field's schema, in the shape that a row has it.
     pub(super) fn schema(&self, shape: Option<&Shape>) -> String {
         let name = &self.label[..self.label.len() - 1];
@@ -59,7 +68,7 @@ pub(super) struct Table {
     names: [String; 3],
     pub(super) topic: String,
     /// The topic as the beginning of schemas' names, inside JSON.
-    schema_name: String,
+    pub(super) schema_name: String,
     pub(super) database: DatabaseKind,
     pub(super) fields: Vec<Field>,
     /// Indexes of the key's fields, in the key's order.
@@ -71,7 +80,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(schema: &Schema, options: &DebeziumOptions, prefix: &str, topic: String) -> Self {
+    pub(super) fn new(schema: &Schema, options: &DebeziumOptions, form: &Form, [prefix, topic]: [&str; 2]) -> Self {
         let database = schema.database.kind;
         let fields: Vec<Field> = (0..schema.columns.len()).filter_map(|i| field(schema, i, options)).collect();
         let mut columns: Vec<usize> = schema.key().collect();
@@ -80,8 +89,8 @@ impl Table {
         let mut table = Self {
             id: schema.id,
             names: [&schema.source, &schema.namespace, &schema.table].map(Clone::clone),
-            schema_name: escaped(&options.schema_names.schema(&topic)),
-            topic,
+            schema_name: escaped(&options.schema_names.schema(topic)),
+            topic: topic.to_owned(),
             database,
             fields,
             key,
@@ -92,7 +101,13 @@ impl Table {
         };
         if options.has_schemas() {
             table.key_part = Part::new(table.key_schema(&Odd::default()), options);
-            table.value_part = Part::new(table.value_schema(&Odd::default(), &Odd::default()), options);
+            let none = Odd::default();
+            table.value_part = match form {
+                Form::Envelope => Part::new(table.value_schema(&none, &none), options),
+                Form::Unwrap(unwrap) => Part::new(unwrap.schema(&table, &none), options),
+                // An event has its schema inside, and what a row of an outbox says is each row's own.
+                Form::CloudEvents(_) | Form::Outbox(_) => Part::default(),
+            };
         }
         table
     }
@@ -112,17 +127,34 @@ impl Table {
         .into_bytes()
     }
 
+    /// What stands in front of a row alone, which may be `optional`; `tail` is the schema of what stands behind its fields.
+    pub(super) fn row_schema(&self, odd: &Odd, tail: &str, optional: bool) -> Vec<u8> {
+        let (fields, topic) = (self.fields_schema(&self.all(), odd), &self.schema_name);
+        let tail = if fields.is_empty() { tail.trim_start_matches(',') } else { tail };
+        format!(
+            "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{fields}{tail}],\"optional\":{optional},\"name\":\"{topic}.Value\"}},\"payload\":"
+        )
+        .into_bytes()
+    }
+
+    /// The schema of an image, as the field `name`.
+    pub(super) fn image_schema(&self, odd: &Odd, name: &str) -> String {
+        format!(
+            "{{\"type\":\"struct\",\"fields\":[{}],\"optional\":true,\"name\":\"{}.Value\",\"field\":\"{name}\"}}",
+            self.fields_schema(&self.all(), odd),
+            self.schema_name
+        )
+    }
+
+    fn all(&self) -> Vec<usize> {
+        (0..self.fields.len()).collect()
+    }
+
     /// What stands in front of a value whose images are odd.
     pub(super) fn value_schema(&self, before: &Odd, after: &Odd) -> Vec<u8> {
-        let all: Vec<usize> = (0..self.fields.len()).collect();
         let topic = &self.schema_name;
-        let image = |odd: &Odd, name: &str| {
-            format!(
-                "{{\"type\":\"struct\",\"fields\":[{}],\"optional\":true,\"name\":\"{topic}.Value\",\"field\":\"{name}\"}}",
-                self.fields_schema(&all, odd)
-            )
-        };
-        let (before, after, source) = (image(before, "before"), image(after, "after"), source::schema(self.database));
+        let (before, after) = (self.image_schema(before, "before"), self.image_schema(after, "after"));
+        let source = source::schema(self.database);
         format!(
             "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{before},{after},{source},{TRANSACTION},{TAIL}],\
              \"optional\":false,\"name\":\"{topic}.Envelope\",\"version\":2}},\"payload\":"
