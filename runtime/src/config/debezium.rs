@@ -10,6 +10,8 @@ pub(super) enum Values {
     OneOf(&'static [&'static str]),
     Flag,
     Text,
+    /// Text in which `${...}` is its own: the parts of a regular expression have names like those of the environment.
+    AsWritten,
 }
 
 const SCHEMAS: &str = "schemas.enable";
@@ -117,9 +119,12 @@ fn not_known(name: &str, entry: &Entry<'_>) {
 }
 
 pub(super) fn value_of(entry: &Entry<'_>, name: &str, values: &Values) -> Option<String> {
+    if let Values::AsWritten = values {
+        return entry.raw_text().map(str::to_owned);
+    }
     let value = entry.scalar()?;
     let choices: &[&str] = match values {
-        Values::Text => return Some(value),
+        Values::Text | Values::AsWritten => return Some(value),
         Values::Flag => &["true", "false"],
         Values::OneOf(choices) => choices,
     };

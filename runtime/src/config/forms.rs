@@ -47,8 +47,8 @@ const OUTBOX: &[(&str, Values)] = &[
     ("table.json.payload.null.behavior", Values::OneOf(&["ignore", "optional_bytes"])),
     ("table.op.invalid.behavior", Values::OneOf(&["warn", "error", "fatal"])),
     ("route.by.field", Values::Text),
-    ("route.topic.regex", Values::Text),
-    ("route.topic.replacement", Values::Text),
+    ("route.topic.regex", Values::AsWritten),
+    ("route.topic.replacement", Values::AsWritten),
     ("route.tombstone.on.empty.payload", Values::Flag),
 ];
 const NOT_OUTBOX: &[(&str, &str)] = &[

@@ -245,13 +245,16 @@ fn every_key_is_in_the_reference() {
         [[route]]\nname = \"r\"\nto = \"t\"\nmember = \"1\"\nzzz = 1\n\
         [[route]]\nname = \"k\"\nto = \"k\"\nzzz = 1\n\
         [[route]]\nname = \"d\"\nto = \"k\"\nbody = \"debezium\"\ndebezium.zzz = 1\n\
+        [[route]]\nname = \"u\"\nto = \"k\"\nbody = \"unwrap\"\nunwrap.zzz = 1\n\
+        [[route]]\nname = \"o\"\nto = \"k\"\nbody = \"outbox\"\noutbox.zzz = 1\n\
+        [[route]]\nname = \"e\"\nto = \"k\"\nbody = \"cloudevents\"\ncloudevents.zzz = 1\n\
         [[route]]\nname = \"c\"\nto = \"c\"\nkey = \"x\"\nzzz = 1\n\
         [[route]]\nname = \"s\"\nto = \"c\"\nas = \"stream\"\nstream = \"x\"\nzzz = 1\n\
         [[route]]\nname = \"p\"\nto = \"c\"\nas = \"publish\"\nchannel = \"x\"\nzzz = 1\n\
         [[route]]\nname = \"l\"\nto = \"c\"\nas = \"list\"\nlist = \"x\"\nzzz = 1\n";
     let folder = folder_of(&format!("#: {HOST_FILE}\n{host}#: parcels/{PIPELINE_FILE}\n{pipeline}"));
     let mistakes = load(folder.path(), &env).expect_err("unknown keys");
-    assert_eq!(mistakes.len(), 24, "{mistakes}");
+    assert_eq!(mistakes.len(), 27, "{mistakes}");
     for mistake in mistakes.iter() {
         let (_, keys) =
             mistake.remedy.split_once("keys here are: ").or(mistake.remedy.split_once("there are: ")).expect("listed");
