@@ -242,7 +242,8 @@ impl Content {
         }
     }
 
-    /// What the message takes of a lane's memory: bytes and an estimate for the structures around them.
+    /// What the message takes of a lane's memory and of its disk: bytes and an estimate for the structures around them. Schemas count
+    /// with each message: on disk each has them, and in memory nobody knows how many others share them.
     pub fn byte_len(&self) -> usize {
         const AROUND: usize = 320;
         let headers: usize = self.headers.iter().map(|(n, v)| n.len() + v.len() + 48).sum();
@@ -250,6 +251,8 @@ impl Content {
             Act::Record { key: Some(key), .. } => key.len(),
             _ => 0,
         };
+        let schemas = [&self.form.key_schema, &self.form.value_schema].into_iter().flatten();
+        let record = record + schemas.map(|schema| schema.len()).sum::<usize>();
         AROUND + record + self.id.0.len() + self.key.len() + self.body.len() + self.place.len() + headers
     }
 }

@@ -38,8 +38,10 @@ pub struct Experts<'e> {
     /// About one of librdkafka's, by name and value.
     pub librdkafka: &'e dyn Fn(&str, &str) -> Result<(), String>,
     /// About those of a form.
-    pub form: &'e dyn Fn(FormPlan, &[(String, String)]) -> Result<(), String>,
+    pub form: &'e AskForm,
 }
+
+type AskForm = dyn Fn(FormPlan, &[(String, String)]) -> Result<(), String>;
 
 impl Experts<'_> {
     /// Everything is taken.

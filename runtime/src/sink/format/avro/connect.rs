@@ -2,6 +2,7 @@
 
 use super::AvroError;
 use super::read::Reader;
+use crate::sink::format::debezium::put_string;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -26,6 +27,8 @@ pub(super) enum Type {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Field {
     pub(super) name: String,
+    /// `"name":`, as it stands in front of the value in JSON.
+    pub(super) label: String,
     pub(super) schema: Schema,
 }
 
@@ -93,7 +96,11 @@ impl Schema {
 impl Field {
     fn of(mut said: Said<'_>) -> Result<Self, AvroError> {
         let name = said.field.take().ok_or_else(|| AvroError::unread("a field's name"))?;
-        Ok(Self { name, schema: Schema::of(said)? })
+        let mut label = Vec::with_capacity(name.len() + 3);
+        put_string(&mut label, &name);
+        label.push(b':');
+        let label = String::from_utf8(label).expect("made of text");
+        Ok(Self { name, label, schema: Schema::of(said)? })
     }
 }
 

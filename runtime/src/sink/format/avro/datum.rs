@@ -44,7 +44,7 @@ pub(super) fn put(out: &mut Vec<u8>, schema: &Schema, reader: &mut Reader<'_>) -
         Type::Struct(fields) => {
             for (i, field) in fields.iter().enumerate() {
                 let begins = reader.takes(if i == 0 { "{" } else { "," });
-                if !begins || reader.string().as_deref() != Some(&field.name) || !reader.takes(":") {
+                if !begins || !reader.takes(&field.label) {
                     return Err(misfit("in its place").within(&field.name));
                 }
                 put(out, &field.schema, reader).map_err(|error| error.within(&field.name))?;

@@ -1,6 +1,7 @@
 //! Reads JSON that this crate wrote, from left to right, without taking it apart first: a value is looked at once, in the order
 //! in which its schema names it.
 
+use memchr::memchr2;
 use std::borrow::Cow;
 
 /// A place in JSON text.
@@ -20,7 +21,7 @@ impl<'a> Reader<'a> {
 
     /// Takes a word, if it is what comes next.
     pub(in crate::sink::format) fn takes(&mut self, word: &str) -> bool {
-        let is_next = self.rest().starts_with(word);
+        let is_next = self.text.as_bytes()[self.at..].starts_with(word.as_bytes());
         if is_next {
             self.at += word.len();
         }
@@ -33,10 +34,11 @@ impl<'a> Reader<'a> {
 
     /// A number, or another bare word, as it stands there.
     pub(super) fn word(&mut self) -> &'a str {
-        let rest = self.rest();
-        let len = rest.find([',', '}', ']', '"', ':', '[', '{']).unwrap_or(rest.len());
-        self.at += len;
-        &rest[..len]
+        let rest = &self.text.as_bytes()[self.at..];
+        let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b'"' | b':' | b'[' | b'{');
+        let from = self.at;
+        self.at += rest.iter().position(ends).unwrap_or(rest.len());
+        &self.text[from..self.at]
     }
 
     /// A string or a word, as it stands there.
@@ -55,7 +57,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let rest = self.rest();
-        let end = rest.find(['"', '\\'])?;
+        let end = memchr2(b'"', b'\\', rest.as_bytes())?;
         self.at += end;
         if self.takes("\"") {
             return Some(Cow::Borrowed(&rest[..end]));
@@ -63,7 +65,7 @@ impl<'a> Reader<'a> {
         let mut all = rest[..end].to_owned();
         loop {
             let rest = self.rest();
-            let end = rest.find(['"', '\\'])?;
+            let end = memchr2(b'"', b'\\', rest.as_bytes())?;
             all.push_str(&rest[..end]);
             self.at += end;
             if self.takes("\"") {
