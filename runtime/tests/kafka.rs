@@ -5,6 +5,8 @@ mod road;
 
 #[path = "kafka/avro.rs"]
 mod avro;
+#[path = "kafka/door.rs"]
+mod door;
 #[path = "kafka/order.rs"]
 mod order;
 #[path = "kafka/refusals.rs"]

@@ -21,7 +21,7 @@ pub use rehearsal::{Rehearsal, Unready};
 pub use survey::survey;
 pub use terminal::{Screen, picture};
 
-use crate::admin::dead::Desk;
+use crate::admin::dead::{Desk, Sent};
 use crate::admin::{self, Registry};
 use crate::config::{self, Experts, Mistakes, Plan};
 use crate::guest::{Engine, GuestHost, HostSettings, this_program};
@@ -154,9 +154,9 @@ impl Ground {
 
 /// What people on call reach over HTTP.
 fn desk(store: Arc<dyn Store>, revival: Arc<Revival>, orphans: Arc<Orphans>) -> Desk {
-    let again = move |id| -> BoxFuture<'static, Result<(), String>> {
+    let again = move |revive| -> BoxFuture<'static, Result<Sent, String>> {
         let revival = revival.clone();
-        Box::pin(async move { revival.send(id).await })
+        Box::pin(async move { revival.send(revive).await })
     };
     let clear = move |name, reason| -> BoxFuture<'static, Result<u64, String>> {
         let orphans = orphans.clone();

@@ -1,10 +1,11 @@
 //! The way of dead letters back into the house: a message to the end of its lane, a row through its pipeline as it stands now.
 
 use super::members::Reachable;
-use crate::change::Batch;
+use crate::admin::dead::Sent;
+use crate::change::{Batch, Message};
 use crate::ledger::{Ledger, Ticket};
 use crate::pipeline;
-use crate::store::{Buried, DeadId, DeadLetter, LaneName, Store};
+use crate::store::{Buried, DeadId, DeadLetter, LaneName, Revive, Revived, Store};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -52,13 +53,17 @@ impl Revival {
     ///
     /// # Errors
     /// If there is no such letter, or nobody to send it to, in a sentence with the remedy.
-    pub async fn send(&self, id: DeadId) -> Result<(), String> {
+    pub async fn send(&self, revive: Revive) -> Result<Sent, String> {
+        let id = revive.id;
         let letter = self.store.dead_letter(id).await.map_err(|e| e.to_string())?;
         let letter = letter.ok_or_else(|| format!("there is no dead letter {}", id.0))?;
         let house = self.house().clone().ok_or("the house is starting or closing; try again in a moment")?;
         match &letter.buried {
-            Buried::Message(_) => message(&house, &letter, id).await,
-            Buried::Row(row) => self.row(&house, &letter, pipeline::revived(row)?, id).await,
+            Buried::Message(buried) => message(&house, &letter, buried, revive).await,
+            Buried::Row(row) => {
+                self.row(&house, &letter, pipeline::revived(row)?, id).await?;
+                Ok(Sent::InLine)
+            }
         }
     }
 
@@ -83,7 +88,7 @@ impl Revival {
     }
 }
 
-async fn message(house: &House, letter: &DeadLetter, id: DeadId) -> Result<(), String> {
+async fn message(house: &House, letter: &DeadLetter, buried: &Message, revive: Revive) -> Result<Sent, String> {
     let DeadLetter { pipeline, target, member, .. } = letter;
     let name = LaneName { pipeline: pipeline.clone(), target: target.clone(), member: member.clone() };
     let Some(lane) = house.lanes.lane(&name) else {
@@ -93,8 +98,9 @@ async fn message(house: &House, letter: &DeadLetter, id: DeadId) -> Result<(), S
             "{whose} is not in the configuration of pipeline {pipeline}; put it back, or drop the letter"
         ));
     };
-    match lane.revive(id).await? {
-        true => Ok(()),
-        false => Err(format!("dead letter {} was sent again or dropped meanwhile", id.0)),
+    match lane.revive(revive, buried.clone()).await? {
+        Revived::Waits { .. } => Ok(Sent::InLine),
+        Revived::Superseded => Ok(Sent::Superseded),
+        Revived::Gone => Err(format!("dead letter {} was sent again or dropped meanwhile", revive.id.0)),
     }
 }

@@ -110,8 +110,8 @@ mod tests {
     use super::*;
     use crate::change::Lsn;
     use crate::store::{
-        DeadFilter, DeadId, DeadLetter, DeadSummary, LaneId, LaneName, LaneRecord, Loaded, Park, Seq, Settlement,
-        StoreError, Window,
+        DeadFilter, DeadId, DeadLetter, DeadSummary, LaneId, LaneName, LaneRecord, Loaded, Park, Revive, Revived, Seq,
+        Settlement, StoreError, Window,
     };
     use futures_util::future::BoxFuture;
     use std::sync::Mutex;
@@ -174,7 +174,7 @@ mod tests {
             unreachable!("{ONLY_SAVES}")
         }
 
-        fn revive(&self, _: DeadId) -> BoxFuture<'_, Result<Option<(LaneId, Seq)>, StoreError>> {
+        fn revive(&self, _: Revive) -> BoxFuture<'_, Result<Revived, StoreError>> {
             unreachable!("{ONLY_SAVES}")
         }
 

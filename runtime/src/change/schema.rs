@@ -38,6 +38,8 @@ pub struct ColumnDetail {
     pub charset: String,
     /// Where the column stands in the key, from 1; 0 when it is not known, and the key is in the columns' order.
     pub key_position: u32,
+    /// What somebody wrote about the column; known of MySQL and MariaDB only.
+    pub comment: String,
 }
 
 impl Column {

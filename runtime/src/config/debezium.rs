@@ -18,7 +18,7 @@ const SCHEMAS: &str = "schemas.enable";
 const TOMBSTONES: &str = "tombstones.on.delete";
 const SCHEMA_NAMES: &str = "schema.name.adjustment.mode";
 const FIELD_NAMES: &str = "field.name.adjustment.mode";
-const OPTIONS: [(&str, Values); 15] = [
+const OPTIONS: [(&str, Values); 16] = [
     (SCHEMAS, Values::Flag),
     (TOMBSTONES, Values::Flag),
     ("decimal.handling.mode", Values::OneOf(&["precise", "double", "string"])),
@@ -39,6 +39,7 @@ const OPTIONS: [(&str, Values); 15] = [
     ("hstore.handling.mode", Values::OneOf(&["json", "map"])),
     ("unavailable.value.placeholder", Values::Text),
     ("include.unknown.datatypes", Values::Flag),
+    ("include.query", Values::Flag),
     ("replace.null.with.default", Values::Flag),
     ("enable.time.adjuster", Values::Flag),
     ("extended.headers.enabled", Values::Flag),

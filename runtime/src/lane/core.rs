@@ -371,6 +371,22 @@ impl Core {
         self.table.held()
     }
 
+    /// Whether something newer of the message's key is in here.
+    pub(super) fn has_newer(&self, message: &Message) -> bool {
+        let is_newer = |other: &Message| {
+            other.origin.schema.source == message.origin.schema.source && other.origin.place() > message.origin.place()
+        };
+        let mut next = self.tails.get(&message.key).copied();
+        while let Some(slot) = next {
+            let entry = self.table.look(slot);
+            if is_newer(&entry.message) {
+                return true;
+            }
+            next = entry.ahead;
+        }
+        false
+    }
+
     /// Messages that could be sent now.
     pub(super) fn ready(&self) -> usize {
         self.ready.len()

@@ -19,10 +19,11 @@ use super::{Held, Parcel};
 use crate::change::{Message, Place};
 use crate::ledger::Ticket;
 use crate::store::{
-    Carried, DeadLetter, KeyHash, LaneId, LaneRecord, Loaded, Park, Seq, Settlement, Store, StoreError, Window,
+    Carried, DeadLetter, KeyHash, LaneId, LaneRecord, Loaded, Park, Revived, Seq, Settlement, Store, StoreError, Window,
 };
 use futures_util::future::BoxFuture;
-use std::collections::{HashSet, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -46,17 +47,29 @@ pub(super) struct Disk {
     /// What arrived while there was a tail.
     backlog: VecDeque<Parcel>,
     writing: Option<Writing>,
-    loading: Option<BoxFuture<'static, Result<Vec<Loaded>, StoreError>>>,
+    loading: Option<Loading>,
     settling: Option<Settling>,
     over: Vec<Seq>,
     burials: Vec<Burial>,
-    /// Keys that have dead letters which nothing newer was delivered after.
-    dead_keys: HashSet<KeyHash>,
-    /// Messages that were delivered after such a letter.
-    superseded: Vec<Message>,
+    /// Keys that have dead letters which nothing newer was delivered after, with the place of the newest letter.
+    dead_keys: HashMap<KeyHash, Place>,
+    /// What was delivered, or went to the disk, after such a letter.
+    newer: Vec<Newer>,
+    /// What waited when the youngest letter died, and might be newer than it: only what is loaded shows its key.
+    unseen: Seq,
+    /// The same for what was being written then.
+    unseen_is_written: bool,
     pub(super) revivals: VecDeque<Revival>,
     revival_is_next: bool,
     retry_at: Option<Instant>,
+}
+
+/// A message that is newer than a dead letter of its key. Its ticket, if its source answers for it still, is settled when the letter
+/// is marked: or the letter could go again after a crash, and the message would not come again.
+struct Newer {
+    message: Message,
+    ticket: Option<Ticket>,
+    held: Held,
 }
 
 /// A dead letter, and what is settled when it is on disk.
@@ -67,10 +80,18 @@ struct Burial {
 }
 
 struct Writing {
-    future: BoxFuture<'static, Result<Seq, StoreError>>,
+    future: BoxFuture<'static, Result<Done, StoreError>>,
     what: Written,
     bytes: u64,
     marks: Vec<(Arc<str>, Place)>,
+}
+
+/// What the store says of a write.
+#[derive(Clone, Copy)]
+pub(super) enum Done {
+    /// From this number on.
+    Parked(Seq),
+    Revived(Revived),
 }
 
 /// What is on disk after a write.
@@ -82,11 +103,17 @@ pub(super) enum Written {
     Revival(Revival),
 }
 
+struct Loading {
+    future: BoxFuture<'static, Result<Vec<Loaded>, StoreError>>,
+    /// The youngest that waited when it was asked.
+    last: Seq,
+}
+
 struct Settling {
     future: BoxFuture<'static, Result<(), StoreError>>,
     over: Vec<Seq>,
     burials: Vec<Burial>,
-    superseded: Vec<Message>,
+    newer: Vec<Newer>,
 }
 
 /// Something that the store has done, or could not do.
@@ -96,7 +123,7 @@ pub(super) enum Event {
     Settled(Result<Buried, StoreError>),
 }
 
-/// What dead letters that are on disk give back.
+/// What is given back when dead letters are on disk, and marked.
 #[derive(Default)]
 pub(super) struct Buried {
     pub(super) tickets: Vec<Ticket>,
@@ -107,7 +134,7 @@ pub(super) struct Buried {
 pub(super) enum WriteEnd {
     Done {
         what: Written,
-        first: Seq,
+        done: Done,
     },
     /// The arrivals are back in the backlog.
     Failed(StoreError),
@@ -116,12 +143,13 @@ pub(super) enum WriteEnd {
 impl Disk {
     pub(super) fn new(store: Arc<dyn Store>, record: LaneRecord, share: Share) -> Self {
         let LaneRecord { id, parked, last, marks, dead_keys, .. } = record;
+        let last = if parked > 0 { last } else { Seq(0) };
         Self {
             store,
             lane: id,
             marks,
             loaded: Seq(0),
-            last: if parked > 0 { last } else { Seq(0) },
+            last,
             parked,
             share,
             backlog: VecDeque::new(),
@@ -131,7 +159,9 @@ impl Disk {
             over: Vec::new(),
             burials: Vec::new(),
             dead_keys: dead_keys.into_iter().collect(),
-            superseded: Vec::new(),
+            newer: Vec::new(),
+            unseen: last,
+            unseen_is_written: false,
             revivals: VecDeque::new(),
             revival_is_next: false,
             retry_at: None,
@@ -207,9 +237,10 @@ impl Disk {
                 None => marks.push((source.into(), message.origin.place())),
             }
         }
+        messages.iter().for_each(|carried| self.stands_in_line(&carried.message));
         let (store, lane) = (self.store.clone(), self.lane);
         let park = Park { messages, marks: marks.clone() };
-        let future = Box::pin(async move { store.park(lane, park).await });
+        let future = Box::pin(async move { store.park(lane, park).await.map(Done::Parked) });
         self.writing = Some(Writing { future, what, bytes, marks });
     }
 
@@ -220,24 +251,49 @@ impl Disk {
         if is_next { self.revivals.pop_front() } else { None }
     }
 
-    /// Sends a dead letter back to the end of what waits.
-    pub(super) fn write_revival(&mut self, revival: Revival) {
-        let (store, id) = (self.store.clone(), revival.id);
-        // Zero: it was gone.
-        let future = Box::pin(async move { Ok(store.revive(id).await?.map_or(Seq(0), |(_, seq)| seq)) });
-        self.writing = Some(Writing { future, what: Written::Revival(revival), bytes: 0, marks: Vec::new() });
+    /// Whether everything that waited when the youngest letter died is in the core, or over.
+    pub(super) fn has_seen_all(&self) -> bool {
+        self.loaded >= self.unseen && !self.unseen_is_written
     }
 
-    fn end_write(&mut self, outcome: Result<Seq, StoreError>, now: Instant) -> WriteEnd {
+    /// Whether the store knows of everything newer than a dead letter that went by.
+    pub(super) fn has_told(&self) -> bool {
+        self.newer.is_empty() && self.settling.as_ref().is_none_or(|settling| settling.newer.is_empty())
+    }
+
+    /// Sends a dead letter back to the end of what waits.
+    pub(super) fn write_revival(&mut self, revival: Revival) {
+        let (store, revive) = (self.store.clone(), revival.revive);
+        let future = Box::pin(async move { store.revive(revive).await.map(Done::Revived) });
+        let bytes = revival.message.byte_len() as u64;
+        self.writing = Some(Writing { future, what: Written::Revival(revival), bytes, marks: Vec::new() });
+    }
+
+    fn end_write(&mut self, outcome: Result<Done, StoreError>, now: Instant) -> WriteEnd {
         let Writing { what, bytes, marks, .. } = self.writing.take().expect("a write that ended was under way");
         match outcome {
-            Ok(first) => {
-                self.note(&what, first, bytes);
+            Ok(done) => {
+                let (first, len) = match (&what, done) {
+                    (Written::Core(guests), Done::Parked(first)) => (first, guests.len()),
+                    (Written::Arrivals(parcels), Done::Parked(first)) => (first, parcels.len()),
+                    (_, Done::Revived(Revived::Waits { seq, .. })) => (seq, 1),
+                    (..) => (Seq(0), 0),
+                };
+                if let Written::Revival(revival) = &what
+                    && len > 0
+                {
+                    self.stands_in_line(&revival.message);
+                }
+                if len > 0 {
+                    self.note(matches!(what, Written::Core(_)), first, len);
+                    self.share.take(bytes);
+                }
                 self.raise(marks);
-                WriteEnd::Done { what, first }
+                WriteEnd::Done { what, done }
             }
             Err(error) => {
                 self.retry_at = Some(now + RETRY);
+                self.unseen_is_written = false;
                 match what {
                     Written::Arrivals(parcels) => parcels.into_iter().rev().for_each(|p| self.backlog.push_front(p)),
                     // Nobody listens any more when the asker has gone.
@@ -250,22 +306,16 @@ impl Disk {
     }
 
     /// Counts what is on disk now.
-    fn note(&mut self, what: &Written, first: Seq, bytes: u64) {
-        let len = match what {
-            Written::Core(guests) => guests.len(),
-            Written::Arrivals(parcels) => parcels.len(),
-            Written::Revival(_) => usize::from(first > Seq(0)),
-        };
-        if len == 0 {
-            return;
-        }
+    fn note(&mut self, is_core: bool, first: Seq, len: usize) {
         let had_tail = self.has_tail();
         self.last = Seq(first.0 + len as i64 - 1);
-        if matches!(what, Written::Core(_)) && !had_tail {
+        if is_core && !had_tail {
             self.loaded = self.last;
         }
+        if std::mem::take(&mut self.unseen_is_written) {
+            self.unseen = self.last;
+        }
         self.parked += len as u64;
-        self.share.take(bytes);
     }
 
     fn raise(&mut self, marks: Vec<(Arc<str>, Place)>) {
@@ -293,14 +343,15 @@ impl Disk {
 
     pub(super) fn load(&mut self, window: Window) {
         let (store, lane, after) = (self.store.clone(), self.lane, self.loaded);
-        self.loading = Some(Box::pin(async move { store.load(lane, after, window).await }));
+        let future = Box::pin(async move { store.load(lane, after, window).await });
+        self.loading = Some(Loading { future, last: self.last });
     }
 
     fn end_load(&mut self, outcome: Result<Vec<Loaded>, StoreError>, now: Instant) -> Result<Vec<Loaded>, StoreError> {
-        self.loading = None;
+        let Loading { last, .. } = self.loading.take().expect("a load that ended was under way");
         match &outcome {
-            // Nothing behind it any more: what waited was taken away.
-            Ok(loaded) => self.loaded = loaded.last().map_or(self.last, |loaded| loaded.seq),
+            // Nothing behind it any more: what waited was taken away. But something may have been written since.
+            Ok(loaded) => self.loaded = loaded.last().map_or(last, |loaded| loaded.seq),
             Err(_) => self.retry_at = Some(now + RETRY),
         }
         outcome
@@ -313,11 +364,43 @@ impl Disk {
         self.share.give_back(bytes as u64);
     }
 
-    /// A message was delivered. A dead letter of its key that is older would put an older state over it, and has to say so.
-    pub(super) fn supersede(&mut self, message: &Message) {
-        if !self.dead_keys.is_empty() && self.dead_keys.remove(&KeyHash::of(&message.key)) {
-            self.superseded.push(message.clone());
+    /// A message was delivered. What its source answers for comes back unless a dead letter of its key has to be marked first: an
+    /// older state must not be put over a newer one.
+    pub(super) fn end(&mut self, leaver: Leaver) -> Option<(usize, Ticket)> {
+        let Leaver { message, owed, bytes, .. } = leaver;
+        let is_newer = self.is_newer_than_a_letter(&message);
+        match owed {
+            Owed::Source(ticket) if !is_newer => Some((bytes, ticket)),
+            Owed::Source(ticket) => {
+                self.newer.push(Newer { message, ticket: Some(ticket), held: Held::one(bytes) });
+                None
+            }
+            Owed::Disk(seq) => {
+                self.forget(seq, bytes);
+                if is_newer {
+                    self.newer.push(Newer { message, ticket: None, held: Held::default() });
+                }
+                None
+            }
         }
+    }
+
+    /// A message is on disk, or will be: older letters of its key would come after it.
+    fn stands_in_line(&mut self, message: &Message) {
+        if self.is_newer_than_a_letter(message) {
+            self.newer.push(Newer { message: message.clone(), ticket: None, held: Held::default() });
+        }
+    }
+
+    fn is_newer_than_a_letter(&mut self, message: &Message) -> bool {
+        if self.dead_keys.is_empty() {
+            return false;
+        }
+        let Entry::Occupied(newest) = self.dead_keys.entry(KeyHash::of(message)) else { return false };
+        if *newest.get() < message.origin.place() {
+            newest.remove();
+        }
+        true
     }
 
     /// Sets a message aside; its ticket is settled, or its place on disk given up, with it.
@@ -330,37 +413,41 @@ impl Disk {
                 None
             }
         };
-        self.dead_keys.insert(KeyHash::of(&message.key));
+        let newest = self.dead_keys.entry(KeyHash::of(&message)).or_default();
+        *newest = (*newest).max(message.origin.place());
+        (self.unseen, self.unseen_is_written) = (self.last, self.writing.is_some());
         self.burials.push(Burial { letter, ticket, held: Held::one(bytes) });
     }
 
     /// Tells the store what is over, unless it is still busy with what it was told before.
     pub(super) fn settle(&mut self, now: Instant) {
         let idle = self.settling.is_none() && self.retry_at.is_none_or(|at| now >= at);
-        if !idle || self.over.is_empty() && self.burials.is_empty() && self.superseded.is_empty() {
+        if !idle || self.over.is_empty() && self.burials.is_empty() && self.newer.is_empty() {
             return;
         }
         let (over, burials) = (std::mem::take(&mut self.over), std::mem::take(&mut self.burials));
         let dead = burials.iter().map(|burial| burial.letter.clone()).collect();
-        let superseded = std::mem::take(&mut self.superseded);
-        let settlement = Settlement { over: over.clone(), dead, superseded: superseded.clone() };
+        let newer = std::mem::take(&mut self.newer);
+        let superseded = newer.iter().map(|newer| newer.message.clone()).collect();
+        let settlement = Settlement { over: over.clone(), dead, superseded };
         let (store, lane) = (self.store.clone(), self.lane);
         let future = Box::pin(async move { store.settle(lane, settlement).await });
-        self.settling = Some(Settling { future, over, burials, superseded });
+        self.settling = Some(Settling { future, over, burials, newer });
     }
 
     fn end_settle(&mut self, outcome: Result<(), StoreError>, now: Instant) -> Result<Buried, StoreError> {
-        let Settling { over, burials, superseded, .. } =
+        let Settling { over, burials, newer, .. } =
             self.settling.take().expect("a settlement that ended was under way");
         if let Err(error) = outcome {
             self.retry_at = Some(now + RETRY);
             self.over.splice(0..0, over);
             self.burials.splice(0..0, burials);
-            self.superseded.extend(superseded);
+            self.newer.splice(0..0, newer);
             return Err(error);
         }
         let mut buried = Buried::default();
-        for Burial { ticket, held, .. } in burials {
+        let burials = burials.into_iter().map(|Burial { ticket, held, .. }| (ticket, held));
+        for (ticket, held) in burials.chain(newer.into_iter().map(|Newer { ticket, held, .. }| (ticket, held))) {
             buried.returned.held += held;
             if let Some(ticket) = ticket {
                 buried.returned.unpaid += held;
@@ -385,7 +472,7 @@ impl Disk {
         {
             return Poll::Ready(Event::Settled(self.end_settle(outcome, Instant::now())));
         }
-        if let Some(Poll::Ready(outcome)) = self.loading.as_mut().map(|loading| loading.as_mut().poll(context)) {
+        if let Some(Poll::Ready(outcome)) = self.loading.as_mut().map(|loading| loading.future.as_mut().poll(context)) {
             return Poll::Ready(Event::Loaded(self.end_load(outcome, Instant::now())));
         }
         Poll::Pending
@@ -407,6 +494,7 @@ impl Disk {
             || self.settling.is_some()
             || !self.over.is_empty()
             || !self.burials.is_empty()
+            || !self.newer.is_empty()
             || !self.backlog.is_empty()
     }
 

@@ -5,6 +5,7 @@ use super::core::{Core, Finish, Flight, Leaver};
 use super::disk::{Disk, Event};
 use super::gate::Shut;
 use super::inbox::{Inbox, Orders, Renewal, Returned, Standing, Visit};
+use super::revival::Revivals;
 use super::table::{Arrival, Owed};
 use super::{Death, Ground, Held, LaneSettings, Parcel};
 use crate::ledger::Ticket;
@@ -44,6 +45,7 @@ pub(super) struct Driver {
     pub(super) complains: bool,
     /// There is no room on disk, and the oldest that would give way are not in memory.
     pub(super) wants_to_drop: bool,
+    pub(super) revivals: Revivals,
 }
 
 /// Runs a lane until it is closed.
@@ -72,6 +74,7 @@ pub(super) async fn run(
         retires: false,
         complains: false,
         wants_to_drop: false,
+        revivals: Revivals::default(),
     };
     while let Some(wake_at) = driver.turn() {
         // What a turn itself gives back is given at the next visit, and somebody may wait for it.
@@ -95,7 +98,7 @@ impl Driver {
         let now = Instant::now();
         // Orders came after the arrivals, or among them: what waits already goes before a dead letter that goes again.
         self.take_in(now);
-        self.obey(std::mem::take(&mut visit.orders));
+        self.obey(std::mem::take(&mut visit.orders), now);
         if self.has_ended(&visit, now) {
             return None;
         }
@@ -117,13 +120,13 @@ impl Driver {
         !self.paid.is_empty() || self.returned.held.messages > 0
     }
 
-    fn obey(&mut self, orders: Orders) {
+    fn obey(&mut self, orders: Orders, now: Instant) {
         if let Some(Renewal { settings, sink }) = orders.renewal {
             self.core.renew(&settings);
             self.disk.share.set_limit(settings.disk_bytes);
             (self.settings, self.sink) = (settings, sink);
         }
-        self.disk.revivals.extend(orders.revivals);
+        self.revivals.ask(orders.revivals, now);
         self.retires |= orders.retires;
     }
 
@@ -244,13 +247,12 @@ impl Driver {
                 let latency_us = now_us.saturating_sub(leaver.message.committed_at_us).max(0);
                 self.stats.latency.record(Duration::from_micros(latency_us as u64));
                 count(&self.stats.delivered_total);
-                self.disk.supersede(&leaver.message);
-                match leaver.owed {
-                    Owed::Source(ticket) => self.settle(leaver.bytes, ticket),
-                    Owed::Disk(seq) => {
-                        self.disk.forget(seq, leaver.bytes);
-                        self.returned.held += Held::one(leaver.bytes);
-                    }
+                let (bytes, is_on_disk) = (leaver.bytes, matches!(leaver.owed, Owed::Disk(_)));
+                match self.disk.end(leaver) {
+                    Some((bytes, ticket)) => self.settle(bytes, ticket),
+                    None if is_on_disk => self.returned.held += Held::one(bytes),
+                    // Both come back once a letter is marked.
+                    None => {}
                 }
             }
             Finish::Dead { leaver, refusal } => self.bury(leaver, refusal, now_us),

@@ -4,8 +4,9 @@
 //! and an idle lane owns no buffer.
 
 use super::{Budget, LaneSettings, Parcel, Turned};
+use crate::change::Message;
 use crate::sink::Sink;
-use crate::store::DeadId;
+use crate::store::{Revive, Revived};
 use crate::telemetry::LaneStats;
 use std::ops::{AddAssign, SubAssign};
 use std::pin::pin;
@@ -112,8 +113,10 @@ pub(super) struct Renewal {
 
 /// A dead letter that is to be sent again, and who wants to know when it stands in line.
 pub(super) struct Revival {
-    pub(super) id: DeadId,
-    pub(super) done: oneshot::Sender<Result<bool, String>>,
+    pub(super) revive: Revive,
+    /// What is in the letter.
+    pub(super) message: Message,
+    pub(super) done: oneshot::Sender<Result<Revived, String>>,
 }
 
 /// What a visit of the lane's task found.

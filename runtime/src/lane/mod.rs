@@ -22,6 +22,7 @@ mod pace;
 mod parking;
 mod quota;
 mod retry;
+mod revival;
 mod slots;
 mod table;
 
@@ -34,7 +35,7 @@ pub use slots::{SLOTS_MAX, Slots};
 use crate::change::Message;
 use crate::ledger::Ticket;
 use crate::sink::Sink;
-use crate::store::{Buried, DeadId, DeadLetter, LaneName, LaneRecord, Store, StoreError};
+use crate::store::{Buried, DeadLetter, LaneName, LaneRecord, Revive, Revived, Store, StoreError};
 use crate::telemetry::LaneStats;
 use inbox::{Inbox, Renewal, Revival};
 use std::sync::Arc;
@@ -209,13 +210,14 @@ impl Lane {
         self.door.inbox.retire();
     }
 
-    /// Sends a dead letter again, behind everything that waits. False if it is gone.
+    /// Sends a dead letter again, behind everything that waits; `message` is what is in it. Not if something newer of its key was
+    /// delivered or waits, unless that is wanted.
     ///
     /// # Errors
-    /// If the state can not be written, or the lane is closing.
-    pub async fn revive(&self, id: DeadId) -> Result<bool, String> {
+    /// If the state can not be written, the lane is closing, or it is not known yet whether something newer waits on disk.
+    pub async fn revive(&self, revive: Revive, message: Message) -> Result<Revived, String> {
         let (done, answer) = oneshot::channel();
-        self.door.inbox.order(|orders| orders.revivals.push(Revival { id, done }));
+        self.door.inbox.order(|orders| orders.revivals.push(Revival { revive, message, done }));
         answer.await.unwrap_or_else(|_| Err("the lane is closing".to_owned()))
     }
 

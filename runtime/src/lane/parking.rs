@@ -4,7 +4,7 @@
 //! the source answers for at once, and the source is free of it. A lane that is behind keeps a window of what waits in memory.
 
 use super::core::Leaver;
-use super::disk::{WriteEnd, Written};
+use super::disk::{Done, WriteEnd, Written};
 use super::driver::{Driver, Names, unix_us};
 use super::quota::{NoRoom, WhenFull};
 use super::table::{Arrival, Owed};
@@ -30,12 +30,13 @@ impl Driver {
             self.undivert(now);
         }
         self.disk.settle(now);
+        let revival_at = self.look_after_revivals(now);
         let hold_at = self.write_what_is_due(now);
         self.let_go();
         if !is_closing {
             self.load_what_is_wanted(now);
         }
-        [hold_at, self.disk.retry_at()].into_iter().flatten().min()
+        [hold_at, revival_at, self.disk.retry_at()].into_iter().flatten().min()
     }
 
     fn undivert(&mut self, now: Instant) {
@@ -58,7 +59,8 @@ impl Driver {
             return if self.write_core() { None } else { Some(now + ROOM_RETRY) };
         }
         if hold_at.is_none() {
-            match self.disk.revival_that_is_next() {
+            let revival = if self.disk.has_told() { self.disk.revival_that_is_next() } else { None };
+            match revival {
                 Some(revival) => self.disk.write_revival(revival),
                 None if self.disk.backlog_len() > 0 => self.write_backlog(),
                 None => {}
@@ -214,13 +216,13 @@ impl Driver {
     }
 
     pub(super) fn hear_write(&mut self, end: WriteEnd) {
-        let (what, first) = match end {
-            WriteEnd::Done { what, first } => (what, first),
+        let (what, done) = match end {
+            WriteEnd::Done { what, done } => (what, done),
             WriteEnd::Failed(error) => return self.complain(&error),
         };
         self.is_well_again();
-        match what {
-            Written::Core(guests) => {
+        match (what, done) {
+            (Written::Core(guests), Done::Parked(first)) => {
                 self.stats.parked_total.fetch_add(guests.len() as u64, Relaxed);
                 let handed = self.core.hand_over(&guests, first);
                 self.paid.extend(handed.tickets);
@@ -230,14 +232,17 @@ impl Driver {
                 }
                 self.keep_in_memory(self.window_messages());
             }
-            Written::Arrivals(parcels) => {
+            (Written::Arrivals(parcels), _) => {
                 self.stats.parked_total.fetch_add(parcels.len() as u64, Relaxed);
                 for Parcel { message, ticket } in parcels {
                     self.settle(message.byte_len(), ticket);
                 }
             }
             // Nobody listens any more when the asker has gone.
-            Written::Revival(revival) => drop(revival.done.send(Ok(first.0 > 0))),
+            (Written::Revival(revival), Done::Revived(revived)) => drop(revival.done.send(Ok(revived))),
+            (Written::Core(_), Done::Revived(_)) | (Written::Revival(_), Done::Parked(_)) => {
+                unreachable!("the store answers what it was asked")
+            }
         }
         if let Some(percent) = self.disk.share.alarm() {
             let Names { pipeline, target, member } = self.names();

@@ -20,10 +20,11 @@ struct Scripted {
     seen: Mutex<Vec<String>>,
 }
 
-enum Answer {
+pub(super) enum Answer {
     Yes,
     After(Duration),
     No(Fault),
+    Late(Duration, Fault),
     Panic,
 }
 
@@ -38,8 +39,10 @@ impl Sink for Scripted {
                     tokio::time::sleep(wait).await;
                     Ok(())
                 }
-                Some(Answer::No(fault)) => {
-                    Err(Refusal { fault, reason: format!("{fault:?}"), retry_after: None, answer: None })
+                Some(Answer::No(fault)) => Err(refusal(fault)),
+                Some(Answer::Late(wait, fault)) => {
+                    tokio::time::sleep(wait).await;
+                    Err(refusal(fault))
                 }
                 Some(Answer::Panic) => panic!("a bug in a sink"),
             }
@@ -47,19 +50,23 @@ impl Sink for Scripted {
     }
 }
 
-struct Bench {
+fn refusal(fault: Fault) -> Refusal {
+    Refusal { fault, reason: format!("{fault:?}"), retry_after: None, answer: None }
+}
+
+pub(super) struct Bench {
     lane: Lane,
-    task: JoinHandle<()>,
+    pub(super) task: JoinHandle<()>,
     sink: Arc<Scripted>,
     stats: Arc<LaneStats>,
     ledger: Ledger,
     budget: Budget,
-    store: Arc<MemoryStore>,
+    pub(super) store: Arc<MemoryStore>,
 }
 
-const HANGS: Answer = Answer::After(Duration::from_secs(1 << 30));
+pub(super) const HANGS: Answer = Answer::After(Duration::from_secs(1 << 30));
 
-fn settings() -> LaneSettings {
+pub(super) fn settings() -> LaneSettings {
     let retry = RetrySettings {
         first: Duration::from_secs(1),
         max: Duration::from_secs(10),
@@ -69,10 +76,19 @@ fn settings() -> LaneSettings {
     LaneSettings { concurrency: 4, memory_bytes: 1 << 20, retry, ..LaneSettings::new(name) }
 }
 
-fn bench(settings: LaneSettings, budget: Budget, script: impl IntoIterator<Item = Answer>) -> Bench {
+pub(super) fn bench(settings: LaneSettings, budget: Budget, script: impl IntoIterator<Item = Answer>) -> Bench {
+    bench_on(Arc::new(MemoryStore::default()), settings, budget, script)
+}
+
+/// With a state that outlived another.
+pub(super) fn bench_on(
+    store: Arc<MemoryStore>,
+    settings: LaneSettings,
+    budget: Budget,
+    script: impl IntoIterator<Item = Answer>,
+) -> Bench {
     let sink = Arc::new(Scripted { script: Mutex::new(script.into_iter().collect()), seen: Mutex::default() });
     let stats = Arc::new(LaneStats::default());
-    let store = Arc::new(MemoryStore::default());
     let ground = Ground { budget: budget.clone(), ..Ground::alone(store.clone(), &settings.name).expect("a lane") };
     let (lane, task) = spawn(settings, sink.clone(), ground, stats.clone());
     Bench { lane, task, sink, stats, ledger: Ledger::new(), budget, store }
@@ -100,7 +116,7 @@ impl Bench {
         parcel(&self.ledger, id, key)
     }
 
-    async fn push(&self, id: usize, key: &str) {
+    pub(super) async fn push(&self, id: usize, key: &str) {
         // A closed lane takes nothing: the ticket stays unpaid.
         let _turned = self.lane.push(self.parcel(id, key)).await;
     }
@@ -110,12 +126,21 @@ impl Bench {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 
-    fn seen(&self) -> Vec<String> {
+    pub(super) fn seen(&self) -> Vec<String> {
         self.sink.seen.lock().expect("no panic here").clone()
     }
 
+    /// Sends the dead letter of this message again.
+    pub(super) async fn revive(&self, name: &str, superseded: bool) -> Result<Revived, String> {
+        let dead = self.store.dead(DeadFilter::default()).await.expect("memory can be read");
+        let id = dead.iter().find(|letter| letter.name == name).expect("it is dead").id;
+        let letter = self.store.dead_letter(id).await.expect("memory can be read").expect("it is there");
+        let Buried::Message(message) = letter.buried else { panic!("it is a message") };
+        self.lane.revive(Revive { id, superseded }, message).await
+    }
+
     /// What waits in the state.
-    fn parked(&self) -> u64 {
+    pub(super) fn parked(&self) -> u64 {
         self.store.lanes().expect("memory can be read")[0].1.parked
     }
 
@@ -429,13 +454,14 @@ async fn refused_message_is_a_dead_letter_and_goes_again_behind_what_waits() {
     bench.settle_down().await;
     let dead = bench.store.dead(DeadFilter::default()).await.expect("memory can be read");
     assert_eq!((dead.len(), dead[0].name.as_str(), dead[0].reason.as_str()), (1, "1", "Poison"));
-    bench.push(2, "a").await;
-    assert_eq!(bench.lane.revive(dead[0].id).await, Ok(true));
+    bench.push(2, "b").await;
+    assert!(matches!(bench.revive("1", false).await, Ok(Revived::Waits { .. })));
     bench.push(3, "a").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(bench.seen(), ["1", "2", "1", "3"]);
-    assert_eq!(bench.lane.revive(dead[0].id).await, Ok(false), "it is gone");
     assert_eq!((bench.ledger.unpaid(), bench.parked()), (0, 0));
+    let again = Revive { id: dead[0].id, superseded: false };
+    assert_eq!(bench.lane.revive(again, bench.parcel(1, "a").message).await, Ok(Revived::Gone), "it is gone");
 }
 
 #[tokio::test(start_paused = true)]

@@ -197,7 +197,9 @@ impl<'a> Making<'a> {
             }
         };
         let Some(written) = self.written(&Body::Flat)? else { return Ok(drafts) };
-        drafts.push(Draft::record(place, key, written, deleted));
+        // Without a key there is nothing to bury.
+        let tombstone = deleted && key.is_some();
+        drafts.push(Draft::record(place, key, written, tombstone));
         Ok(drafts)
     }
 
@@ -354,7 +356,7 @@ impl Draft {
         let Written { body, content_type, .. } = written;
         let (key, key_schema) = key.map_or((None, None), |key| (Some(key.bytes), key.schema));
         let order = order_within(&topic, key.as_deref());
-        let act = Act::Record { tombstone: tombstone && key.is_some(), key };
+        let act = Act::Record { tombstone, key };
         let form = RecordForm { key_schema, ..RecordForm::default() };
         Self { key: order, place: topic, act, form, body, content_type, headers: Headers::default() }
     }

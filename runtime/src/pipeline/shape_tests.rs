@@ -167,6 +167,19 @@ fn record_has_the_primary_key_and_a_delete_its_tombstone() {
     assert_ne!(insert[0].key, delete[0].key, "another topic is another order");
 }
 
+/// postgres/dml, `nopk_full`: Debezium buries rows without a key as well.
+#[test]
+fn delete_without_a_key_has_a_tombstone_in_debeziums_form_only() {
+    let mut gone = batch(Op::Delete, None, row(5, "lamp"));
+    let mut keyless = (*gone.schemas[0]).clone();
+    keyless.columns.iter_mut().for_each(|column| column.key = false);
+    gone.schemas = vec![Arc::new(keyless)];
+    for (flat, tombstone) in [(true, false), (false, true)] {
+        let messages = made(record(None, flat), &gone).expect("a message");
+        assert_eq!(messages[0].act, Act::Record { key: None, tombstone }, "flat: {flat}");
+    }
+}
+
 #[test]
 fn record_whose_key_changed_is_gone_under_the_old_key() {
     for flat in [true, false] {

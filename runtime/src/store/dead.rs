@@ -1,5 +1,6 @@
 //! What could not be delivered, with everything that a person needs to decide about it.
 
+use super::{LaneId, Seq};
 use crate::change::{Message, RowMark, Schema};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -7,6 +8,25 @@ use std::sync::Arc;
 /// The number of a dead letter, given by the state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeadId(pub i64);
+
+/// A wish to send a dead letter again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revive {
+    pub id: DeadId,
+    /// Also when something newer of its key is delivered, or on its way.
+    pub superseded: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revived {
+    /// It waits for its lane, behind everything.
+    Waits { lane: LaneId, seq: Seq },
+    /// There is no such letter, or it is a row.
+    Gone,
+    /// It would put an older state over a newer one, and stays a dead letter.
+    Superseded,
+}
 
 /// A message that its receiver refused for good, or a row that became no message.
 #[derive(Clone, Debug)]

@@ -2,11 +2,11 @@
 
 use super::{
     Buried, Carried, Checkpoint, DeadFilter, DeadId, DeadLetter, DeadSummary, KeyHash, LaneId, LaneName, LaneRecord,
-    Loaded, Park, Seq, Settlement, Store, StoreError, Window,
+    Loaded, Park, Revive, Revived, Seq, Settlement, Store, StoreError, Window,
 };
-use crate::change::Place;
+use crate::change::{Message, Place};
 use futures_util::future::{BoxFuture, ready};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The state in memory.
@@ -21,6 +21,8 @@ struct Books {
     last: i64,
     dead: BTreeMap<i64, DeadLetter>,
     dead_last: i64,
+    /// Those among them that something newer of their key was delivered after, or waits.
+    superseded: BTreeSet<i64>,
 }
 
 struct LaneBook {
@@ -58,8 +60,40 @@ impl Books {
             last: parked.keys().next_back().map_or(Seq(0), |seq| Seq(*seq)),
             marks: marks.iter().map(|(source, place)| (source.clone(), *place)).collect(),
             dead: self.dead.values().filter(is_of).count() as u64,
-            dead_keys: self.dead.values().filter(is_of).filter_map(key_of).collect(),
+            dead_keys: self.dead_keys(name),
         }
+    }
+
+    fn messages_of(&self, name: &LaneName) -> impl Iterator<Item = (i64, &Message)> {
+        let is_of = |letter: &DeadLetter| {
+            (&letter.pipeline, &letter.target, &letter.member) == (&name.pipeline, &name.target, &name.member)
+        };
+        self.dead.iter().filter(move |(id, letter)| is_of(letter) && !self.superseded.contains(id)).filter_map(
+            |(id, letter)| match &letter.buried {
+                Buried::Message(message) => Some((*id, message)),
+                Buried::Row(_) => None,
+            },
+        )
+    }
+
+    fn dead_keys(&self, name: &LaneName) -> Vec<(KeyHash, Place)> {
+        let mut keys: BTreeMap<KeyHash, Place> = BTreeMap::new();
+        for (_, message) in self.messages_of(name) {
+            let newest = keys.entry(KeyHash::of(message)).or_default();
+            *newest = (*newest).max(message.origin.place());
+        }
+        keys.into_iter().collect()
+    }
+
+    fn supersede(&mut self, lane: LaneId, newer: &Message) {
+        let name = self.lane(lane).name.clone();
+        let is_older = |(_, dead): &(i64, &Message)| {
+            dead.key == newer.key
+                && dead.origin.schema.source == newer.origin.schema.source
+                && dead.origin.place() < newer.origin.place()
+        };
+        let older: Vec<i64> = self.messages_of(&name).filter(is_older).map(|(id, _)| id).collect();
+        self.superseded.extend(older);
     }
 
     fn park(&mut self, lane: LaneId, Park { messages, marks }: Park) -> Seq {
@@ -82,13 +116,6 @@ impl Books {
         };
         self.dead.retain(|_, other| !is_same(other));
         self.dead.insert(self.dead_last, letter);
-    }
-}
-
-fn key_of(letter: &DeadLetter) -> Option<KeyHash> {
-    match &letter.buried {
-        Buried::Message(message) => Some(KeyHash::of(&message.key)),
-        Buried::Row(_) => None,
     }
 }
 
@@ -181,10 +208,11 @@ impl Store for MemoryStore {
         done(loaded)
     }
 
-    fn settle(&self, lane: LaneId, Settlement { over, dead, .. }: Settlement) -> Done<'_, ()> {
+    fn settle(&self, lane: LaneId, Settlement { over, dead, superseded }: Settlement) -> Done<'_, ()> {
         let mut books = self.books();
         over.iter().for_each(|seq| drop(books.lane(lane).parked.remove(&seq.0)));
         dead.into_iter().for_each(|letter| books.bury(letter));
+        superseded.iter().for_each(|newer| books.supersede(lane, newer));
         done(())
     }
 
@@ -196,7 +224,10 @@ impl Store for MemoryStore {
 
     fn dead(&self, filter: DeadFilter) -> Done<'_, Vec<DeadSummary>> {
         let books = self.books();
-        let found = books.dead.iter().rev().map(|(id, letter)| summary(DeadId(*id), letter));
+        let found = books.dead.iter().rev().map(|(id, letter)| DeadSummary {
+            is_superseded: books.superseded.contains(id),
+            ..summary(DeadId(*id), letter)
+        });
         let limit = if filter.limit == 0 { usize::MAX } else { filter.limit };
         let found = found.filter(|summary| takes(&filter, summary)).take(limit).collect();
         done(found)
@@ -212,12 +243,15 @@ impl Store for MemoryStore {
         done(dropped as u64)
     }
 
-    fn revive(&self, DeadId(id): DeadId) -> Done<'_, Option<(LaneId, Seq)>> {
+    fn revive(&self, Revive { id: DeadId(id), superseded }: Revive) -> Done<'_, Revived> {
         let mut books = self.books();
-        let Some(letter) = books.dead.remove(&id) else { return done(None) };
+        if books.superseded.contains(&id) && !superseded {
+            return done(Revived::Superseded);
+        }
+        let Some(letter) = books.dead.remove(&id) else { return done(Revived::Gone) };
         let Buried::Message(message) = &letter.buried else {
             books.dead.insert(id, letter);
-            return done(None);
+            return done(Revived::Gone);
         };
         let is_its = |lane: &LaneBook| {
             (&lane.name.pipeline, &lane.name.target, &lane.name.member)
@@ -225,12 +259,13 @@ impl Store for MemoryStore {
         };
         let Some(at) = books.lanes.iter().position(is_its) else {
             books.dead.insert(id, letter);
-            return done(None);
+            return done(Revived::Gone);
         };
+        books.superseded.remove(&id);
         let carried = Carried { message: message.clone(), attempts: 0, arrived_us: letter.died_us };
         let lane = LaneId(at as i64);
         let seq = books.park(lane, Park { messages: vec![carried], marks: Vec::new() });
-        done(Some((lane, seq)))
+        done(Revived::Waits { lane, seq })
     }
 
     fn clear_lane(&self, lane: LaneId, reason: Option<String>) -> Done<'_, u64> {

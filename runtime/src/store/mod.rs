@@ -15,7 +15,7 @@ mod memory;
 mod parked;
 mod sqlite;
 
-pub use dead::{Buried, DeadFilter, DeadId, DeadLetter, DeadRow, DeadSummary};
+pub use dead::{Buried, DeadFilter, DeadId, DeadLetter, DeadRow, DeadSummary, Revive, Revived};
 pub use memory::MemoryStore;
 pub use parked::{Carried, KeyHash, LaneId, LaneName, LaneRecord, Loaded, Park, Seq, Settlement, Window};
 pub use sqlite::{Salvage, SqliteStore};
@@ -109,12 +109,12 @@ pub trait Store: Send + Sync + 'static {
     /// If the state can not be written; then none of it is.
     fn drop_dead(&self, ids: Vec<DeadId>) -> BoxFuture<'_, Result<u64, StoreError>>;
 
-    /// Moves a dead letter that is a message back to what waits for its lane, behind everything. `None` if it is gone, or is a row.
-    /// The lane must be told, or it finds it at its next start.
+    /// Moves a dead letter that is a message back to what waits for its lane, behind everything. The lane must be told, or it finds
+    /// it at its next start.
     ///
     /// # Errors
     /// If the state can not be written; then none of it is.
-    fn revive(&self, id: DeadId) -> BoxFuture<'_, Result<Option<(LaneId, Seq)>, StoreError>>;
+    fn revive(&self, revive: Revive) -> BoxFuture<'_, Result<Revived, StoreError>>;
 
     /// Everything that waits for a lane becomes dead, for this reason, or is dropped if there is none; how many there were. For a
     /// lane that is not running.

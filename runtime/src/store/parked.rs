@@ -2,7 +2,7 @@
 
 use super::DeadLetter;
 use crate::change::{Message, Place};
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// Names a lane, the same after every restart and edit.
@@ -41,18 +41,22 @@ pub struct LaneRecord {
     pub marks: Vec<(Arc<str>, Place)>,
     /// Its dead letters.
     pub dead: u64,
-    /// The keys of those among them that are messages and not superseded, each once: see [`Settlement::superseded`].
-    pub dead_keys: Vec<KeyHash>,
+    /// The keys of those among them that are messages and not superseded, each once and with the place of the newest: see
+    /// [`Settlement::superseded`].
+    pub dead_keys: Vec<(KeyHash, Place)>,
 }
 
-/// Stands for a key where the keys of many dead letters are remembered: only within the process, and two keys may have the same.
+/// Stands for a key of one source where the keys of many dead letters are remembered: only within the process, and two keys may
+/// have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyHash(u64);
 
 impl KeyHash {
-    pub fn of(key: &[u8]) -> Self {
+    pub fn of(message: &Message) -> Self {
         let mut hasher = DefaultHasher::new();
-        hasher.write(key);
+        // Positions of two sources are not comparable, and so neither are their messages.
+        message.origin.schema.source.hash(&mut hasher);
+        hasher.write(&message.key);
         Self(hasher.finish())
     }
 }
@@ -97,7 +101,7 @@ pub struct Settlement {
     pub over: Vec<Seq>,
     /// In the same transaction.
     pub dead: Vec<DeadLetter>,
-    /// Messages that were delivered though their key has dead letters: those that are older, by their place in the same source, are
-    /// superseded. One whose key has none does no harm.
+    /// Messages that were delivered, or wait on disk, though their key has dead letters: those that are older, by their place in the
+    /// same source, are superseded. One whose key has none does no harm.
     pub superseded: Vec<Message>,
 }

@@ -26,10 +26,13 @@ pub struct Broker {
 }
 
 pub async fn broker(properties: &[(&str, &str)]) -> Broker {
-    let turn = TURN.lock().await;
     let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let kafka = Kafka::start(KafkaOptions { properties }).await.expect("a broker");
-    Broker { kafka, _turn: turn }
+    broker_with(KafkaOptions { properties, door: None }).await
+}
+
+pub async fn broker_with(options: KafkaOptions) -> Broker {
+    let turn = TURN.lock().await;
+    Broker { kafka: Kafka::start(options).await.expect("a broker"), _turn: turn }
 }
 
 pub fn settings(kafka: &Kafka) -> KafkaSettings {
@@ -51,6 +54,22 @@ pub struct Road {
     pushed: AtomicU64,
 }
 
+fn lane_settings() -> LaneSettings {
+    let retry = RetrySettings {
+        first: Duration::from_millis(100),
+        max: Duration::from_secs(1),
+        give_up_after: Duration::from_secs(3600),
+    };
+    LaneSettings {
+        concurrency: FLIGHTS,
+        batch_max: BATCH_MAX,
+        memory_bytes: 64 << 20,
+        messages_max: lane::MESSAGES_MAX,
+        retry,
+        ..LaneSettings::new(LaneName::new("p", "events", ""))
+    }
+}
+
 pub fn road(settings: KafkaSettings) -> Road {
     road_of(KafkaSink::new(settings).expect("good settings"))
 }
@@ -58,19 +77,7 @@ pub fn road(settings: KafkaSettings) -> Road {
 pub fn road_of(sink: KafkaSink) -> Road {
     let sink = Arc::new(sink);
     let stats = Arc::new(LaneStats::default());
-    let retry = RetrySettings {
-        first: Duration::from_millis(100),
-        max: Duration::from_secs(1),
-        give_up_after: Duration::from_secs(3600),
-    };
-    let settings = LaneSettings {
-        concurrency: FLIGHTS,
-        batch_max: BATCH_MAX,
-        memory_bytes: 64 << 20,
-        messages_max: lane::MESSAGES_MAX,
-        retry,
-        ..LaneSettings::new(LaneName::new("p", "events", ""))
-    };
+    let settings = lane_settings();
     let store = Arc::new(MemoryStore::default());
     let ground = Ground::alone(store.clone(), &settings.name).expect("a lane");
     let (lane, _task) = lane::spawn(settings, sink.clone(), ground, stats.clone());
@@ -88,6 +95,11 @@ impl Road {
         ticket.owe(1);
         message.origin.mark.commit = self.pushed.fetch_add(1, Relaxed) + 1;
         assert!(self.lane.push(Parcel { message, ticket: ticket.clone() }).await.is_ok());
+    }
+
+    /// Goes on with other settings, as after an edit of the configuration.
+    pub fn renew(&self, settings: KafkaSettings) {
+        self.lane.renew(lane_settings(), Arc::new(KafkaSink::new(settings).expect("good settings")));
     }
 
     /// Until the source is free of everything, and nothing waits on disk either.

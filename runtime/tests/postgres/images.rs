@@ -92,6 +92,24 @@ fn altered_table_gets_a_new_schema_in_mid_stream() {
     assert_eq!(ids[3], ids[4], "an ANALYZE changes no column");
 }
 
+/// A publication of all tables has a partitioned one by its partitions, and takes no table by name.
+#[test]
+fn publication_of_all_tables_is_taken_as_it_is_with_partitions_in_it() {
+    let server = Server::start(&[]);
+    let sql = server.sql("postgres");
+    sql.run(
+        "CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id);
+         CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
+         CREATE ROLE capture REPLICATION LOGIN; CREATE PUBLICATION erp FOR ALL TABLES;",
+    );
+    let mut settings = settings(&format!("postgres://capture@127.0.0.1:{}/postgres", server.port));
+    settings.tables = Arc::new(|_| true);
+    let mut reader = Reader::start(settings).streaming();
+    sql.run("INSERT INTO parts VALUES (1)");
+    assert_eq!(reader.rows(1)[0].table, "public.parts_1", "this user may not have it shown by its root");
+    reader.stop().expect("stops in order");
+}
+
 #[test]
 fn columns_and_tables_that_are_left_out_never_enter_a_frame() {
     let server = Server::start(&[]);

@@ -7,7 +7,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use sluicegate::store::{
     Checkpoint, DeadFilter, DeadId, DeadLetter, DeadSummary, LaneId, LaneName, LaneRecord, Loaded, MemoryStore, Park,
-    Seq, Settlement, Store, StoreError, Window,
+    Revive, Revived, Seq, Settlement, Store, StoreError, Window,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -53,6 +53,13 @@ impl Disk {
         };
         now(self.kept.load(number, Seq(0), all)).iter().any(|loaded| &*loaded.carried.message.id.0 == id)
             || self.is_dead(lane, id)
+    }
+
+    /// Members and ids of everything that is dead.
+    pub fn all_dead(&self) -> Vec<(String, String)> {
+        let dead = futures_util::FutureExt::now_or_never(self.kept.dead(DeadFilter::default()));
+        let dead = dead.expect("memory answers at once").expect("and well");
+        dead.into_iter().map(|summary| (summary.member, summary.name)).collect()
     }
 
     pub fn is_dead(&self, lane: &LaneName, id: &str) -> bool {
@@ -141,8 +148,8 @@ impl Store for Disk {
         self.after_all(move || self.kept.drop_dead(ids))
     }
 
-    fn revive(&self, id: DeadId) -> BoxFuture<'_, Result<Option<(LaneId, Seq)>, StoreError>> {
-        self.after_all(move || self.kept.revive(id))
+    fn revive(&self, revive: Revive) -> BoxFuture<'_, Result<Revived, StoreError>> {
+        self.after_all(move || self.kept.revive(revive))
     }
 
     fn clear_lane(&self, lane: LaneId, reason: Option<String>) -> BoxFuture<'_, Result<u64, StoreError>> {

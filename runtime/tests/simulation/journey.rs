@@ -3,13 +3,13 @@
 use crate::disk::Disk;
 use crate::plan::{End, LanePlan, Plan};
 use crate::receiver::{Receiver, Road};
-use crate::world::{Event, Summary, World, lane_name, message_id};
+use crate::world::{Event, Summary, World, lane_name, message_id, row_of};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use sluicegate::change::{Content, Lsn, Message, MessageId, Origin, Position, RowMark};
 use sluicegate::lane::{Budget, Ground, Lane, LaneSettings, Parcel, Quota, Slots, spawn};
 use sluicegate::ledger::{Ledger, Ticket};
-use sluicegate::store::{MemoryStore, Store};
+use sluicegate::store::{Buried, DeadFilter, DeadLetter, MemoryStore, Revive, Revived, Store};
 use sluicegate::telemetry::LaneStats;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -134,6 +134,29 @@ impl Lanes {
         }
     }
 
+    /// Somebody mended the receivers, and sends again what they refused. Answers are not waited for: a letter may wait for its lane.
+    async fn revive_all(self: &Arc<Self>) {
+        let Outside { world, disk, .. } = &self.outside;
+        let letters = disk.dead(DeadFilter::default()).await.unwrap_or_default();
+        for letter in letters {
+            let Ok(Some(DeadLetter { buried: Buried::Message(message), .. })) = disk.dead_letter(letter.id).await
+            else {
+                continue;
+            };
+            let number = letter.member.parse().expect("a member is its lane's number");
+            let row = row_of(&message);
+            world.mend(number, row);
+            let (world, lane) = (world.clone(), self.lane(number));
+            let again = Revive { id: letter.id, superseded: false };
+            let asked = tokio::spawn(async move {
+                if matches!(lane.revive(again, message).await, Ok(Revived::Waits { .. })) {
+                    world.note(Event::Revives { lane: number, row });
+                }
+            });
+            self.leaving.lock().expect("no panic here").push(asked.abort_handle());
+        }
+    }
+
     fn tasks(&self) -> Vec<JoinHandle<()>> {
         self.all().iter_mut().filter_map(|(_, task)| task.take()).collect()
     }
@@ -175,6 +198,7 @@ impl Life {
                 self.keeper.abort();
             }
         }
+        self.outside.world.note_dead(&self.outside.disk);
         self.bury(tasks).await;
     }
 
@@ -189,6 +213,8 @@ impl Life {
                 self.outside.world.broke(format!("the source ended: {error}"));
             }
             let _closed = confirmed.wait_for(is_last).await;
+            // Time for the checkpoint, for dead letters that go again, and for what receivers accept late.
+            sleep(Duration::from_secs(60)).await;
             // What waits on disk is owed too.
             while self.waiting() > 0 {
                 sleep(Duration::from_secs(10)).await;
@@ -205,7 +231,7 @@ impl Life {
         if self.ledger.unpaid() != 0 && !self.outside.world.is_broken() {
             self.outside.world.broke(format!("all is confirmed, but {} tickets are unpaid", self.ledger.unpaid()));
         }
-        // Time for the checkpoint, and for what receivers accept late.
+        // Time for what receivers accept late.
         sleep(Duration::from_secs(60)).await;
         self.editor.abort();
         let tasks = self.lanes.tasks();
@@ -240,17 +266,29 @@ impl Life {
     }
 }
 
-/// Edits the configuration at the times that the plan names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Edit {
+    Renew(usize),
+    Retire(usize),
+    Revive,
+}
+
+/// Edits the configuration, and sends dead letters again, at the times that the plan names.
 async fn edit(lanes: Arc<Lanes>) {
     let plan = lanes.outside.plan.clone();
-    let renewals = plan.renewals.iter().map(|(lane, at)| (*at, *lane, false));
-    let retirements = plan.retirements.iter().map(|(lane, at)| (*at, *lane, true));
-    let mut edits: Vec<(Duration, usize, bool)> = renewals.chain(retirements).collect();
+    let renewals = plan.renewals.iter().map(|(lane, at)| (*at, Edit::Renew(*lane)));
+    let retirements = plan.retirements.iter().map(|(lane, at)| (*at, Edit::Retire(*lane)));
+    let revivals = plan.revivals.iter().map(|at| (*at, Edit::Revive));
+    let mut edits: Vec<(Duration, Edit)> = renewals.chain(retirements).chain(revivals).collect();
     edits.sort();
     let began = Instant::now();
-    for (at, lane, retires) in edits {
+    for (at, edit) in edits {
         tokio::time::sleep_until(began + at).await;
-        if retires { lanes.retire(lane).await } else { lanes.renew(lane) }
+        match edit {
+            Edit::Renew(lane) => lanes.renew(lane),
+            Edit::Retire(lane) => lanes.retire(lane).await,
+            Edit::Revive => lanes.revive_all().await,
+        }
     }
 }
 

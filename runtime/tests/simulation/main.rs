@@ -10,9 +10,9 @@
 //!
 //! After each journey: nothing is lost, order holds per lane and key, a repeat has the same id, nothing was confirmed that was
 //! neither delivered nor on disk, memory stayed within its bounds, every ticket was settled once. Members are given other addresses
-//! meanwhile, and are taken out and put back.
+//! meanwhile, and are taken out and put back; dead letters go again, and never leave an older state over a newer one.
 //!
-//! `SLUICEGATE_SEEDS=100000` runs more journeys, `SLUICEGATE_SEED=17` runs one and prints what happened in it.
+//! `cargo xtask simulate --seeds 100000` runs more journeys, `--seed 17` runs one and prints what happened in it.
 
 mod disk;
 mod journey;
@@ -37,9 +37,7 @@ fn from_environment(name: &str) -> Option<u64> {
 fn run(seed: u64) -> Result<Summary, String> {
     let journey = AssertUnwindSafe(|| journey::run(&Plan::draw(seed, Honesty::Honest)));
     let outcome = catch_unwind(journey).unwrap_or_else(|_| Err("a panic, see above".to_owned()));
-    outcome.map_err(|broken| {
-        format!("{broken}\nrepeat it: SLUICEGATE_SEED={seed} cargo test -p sluicegate --test simulation journeys -- --nocapture")
-    })
+    outcome.map_err(|broken| format!("{broken}\nrepeat it: cargo xtask simulate --seed {seed}"))
 }
 
 #[test]
@@ -74,6 +72,7 @@ fn journeys_lose_nothing_and_keep_order() {
         assert!(total.repeats > 10_000 && total.failures > 50_000 && total.refused > 1000, "{total:?}");
         assert!(total.halts > 100 && total.full > 1000 && total.parked > 50_000, "{total:?}");
         assert!(total.disk_failures > 1000 && total.renewals > 1000 && total.retirements > 1000, "{total:?}");
+        assert!(total.revivals > 500, "{total:?}");
     }
 }
 
@@ -91,17 +90,27 @@ const PINNED_SUMMARY: Summary = Summary {
     drains: 1,
     delivered: 100,
     repeats: 24,
-    failures: 69,
+    failures: 71,
     refused: 3,
     halts: 0,
-    full: 14,
-    parked: 103,
-    disk_failures: 31,
+    full: 11,
+    parked: 102,
+    disk_failures: 32,
     renewals: 6,
     retirements: 6,
+    revivals: 0,
     took_ms: 1_908_084,
     trace: 0,
 };
+
+/// A load that found nothing hid what was written while it was under way: the message waited until a restart, and others overtook it.
+/// (35,023 of the journeys that are drawn today.)
+#[test]
+fn journeys_that_broke_once_hold() {
+    for seed in [12, 129, 35_023] {
+        run(seed).unwrap_or_else(|broken| panic!("{broken}"));
+    }
+}
 
 #[test]
 fn same_seed_is_the_same_journey() {

@@ -29,6 +29,8 @@ pub struct Plan {
     /// When a lane is given other settings and its member another address, in every life; and when one is taken out and put back.
     pub renewals: Vec<(usize, Duration)>,
     pub retirements: Vec<(usize, Duration)>,
+    /// When every dead letter is sent again, in every life.
+    pub revivals: Vec<Duration>,
     /// How each life before the last one ends, and after which virtual time.
     pub ends: Vec<(End, Duration)>,
 }
@@ -99,7 +101,9 @@ impl Plan {
         };
         let (renewals, retirements) = (changes(0.3), changes(0.2));
         let slots = [1, 5, 1_000][rng.random_range(0..3)];
-        Self { seed, honesty, rows, batches, lanes, budget_bytes, slots, disk, renewals, retirements, ends }
+        let revivals = if rng.random_bool(0.3) { rng.random_range(1..6) } else { 0 };
+        let revivals = (0..revivals).map(|_| Duration::from_millis(rng.random_range(0..30_000))).collect();
+        Self { seed, honesty, rows, batches, lanes, budget_bytes, slots, disk, renewals, retirements, revivals, ends }
     }
 }
 

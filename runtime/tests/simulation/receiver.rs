@@ -88,7 +88,7 @@ impl Receiver {
             self.world.note(Event::Fails { lane, row });
             return refusal(Fault::Passing, asks);
         }
-        if self.refuses(row) {
+        if self.refuses(row) && !self.world.is_mended(lane, row) {
             self.world.note(Event::Refuses { lane, row });
             return refusal(Fault::Poison, None);
         }

@@ -24,6 +24,7 @@ pub struct Summary {
     pub disk_failures: u64,
     pub renewals: u64,
     pub retirements: u64,
+    pub revivals: u64,
     /// Virtual time.
     pub took_ms: u128,
     /// Of every event with its time.
@@ -44,6 +45,7 @@ impl Summary {
         self.disk_failures += other.disk_failures;
         self.renewals += other.renewals;
         self.retirements += other.retirements;
+        self.revivals += other.revivals;
         self.took_ms += other.took_ms;
         self.trace ^= other.trace;
     }
@@ -59,6 +61,15 @@ pub struct World {
 struct State {
     /// Per lane: rows in the order in which they were first accepted.
     accepted: Vec<Vec<usize>>,
+    /// Per lane: every acceptance.
+    heard: Vec<Vec<usize>>,
+    /// Per lane: dead letters that somebody wanted to send again. Their receiver was mended before.
+    mended: Vec<HashSet<usize>>,
+    /// Per lane: what was dead when a life ended. The log may bring it again, and then it may find room, and be delivered after all,
+    /// behind what was delivered meanwhile and is read again too.
+    died: Vec<HashSet<usize>>,
+    /// Those among the mended that their lane let stand in line.
+    again: Vec<HashSet<usize>>,
     /// Per lane: rows that are accepted, so that nothing more is owed for them.
     over: Vec<HashSet<usize>>,
     broken: Vec<String>,
@@ -79,6 +90,7 @@ pub enum Event {
     DiskFails,
     Renews { lane: usize },
     Retires { lane: usize },
+    Revives { lane: usize, row: usize },
     Confirms { commit: u64 },
     Durable { commit: u64 },
     Crashes,
@@ -109,7 +121,12 @@ impl World {
         let accepted = vec![Vec::new(); plan.lanes.len()];
         let over = vec![HashSet::new(); plan.lanes.len()];
         let tells = std::env::var("SLUICEGATE_SEED").is_ok();
-        Self { began: Instant::now(), tells, state: Mutex::new(State { accepted, over, ..State::default() }) }
+        let (heard, mended, died, again) = (accepted.clone(), over.clone(), over.clone(), over.clone());
+        Self {
+            began: Instant::now(),
+            tells,
+            state: Mutex::new(State { accepted, heard, over, mended, died, again, ..State::default() }),
+        }
     }
 
     pub fn began(&self) -> Instant {
@@ -127,11 +144,19 @@ impl World {
         state.summary.trace = hasher.finish();
         let summary = &mut state.summary;
         match event {
-            Event::Accepts { lane, row } if state.accepted[lane].contains(&row) => summary.repeats += 1,
             Event::Accepts { lane, row } => {
-                summary.delivered += 1;
-                state.accepted[lane].push(row);
-                state.over[lane].insert(row);
+                state.heard[lane].push(row);
+                if state.accepted[lane].contains(&row) {
+                    summary.repeats += 1;
+                } else {
+                    summary.delivered += 1;
+                    state.accepted[lane].push(row);
+                    state.over[lane].insert(row);
+                }
+            }
+            Event::Revives { lane, row } => {
+                summary.revivals += 1;
+                state.again[lane].insert(row);
             }
             Event::Refuses { .. } => summary.refused += 1,
             Event::Parks { messages, .. } => summary.parked += messages as u64,
@@ -145,6 +170,25 @@ impl World {
             Event::Drains => summary.drains += 1,
             Event::Confirms { .. } | Event::Durable { .. } => {}
         }
+    }
+
+    /// From now on the receiver takes a row that it refused before.
+    pub fn mend(&self, lane: usize, row: usize) {
+        self.state().mended[lane].insert(row);
+    }
+
+    /// A life ends.
+    pub fn note_dead(&self, disk: &Disk) {
+        let state = &mut *self.state();
+        for (member, id) in disk.all_dead() {
+            let lane: usize = member.parse().expect("a member is its lane's number");
+            let row = id.split('-').nth(1).and_then(|row| row.parse().ok()).expect("an id names its row");
+            state.died[lane].insert(row);
+        }
+    }
+
+    pub fn is_mended(&self, lane: usize, row: usize) -> bool {
+        self.state().mended[lane].contains(&row)
     }
 
     pub fn broke(&self, what: String) {
@@ -176,10 +220,15 @@ impl World {
         for (lane, accepted) in state.accepted.iter().enumerate() {
             for key in 0..=u8::MAX {
                 let rows: Vec<usize> = accepted.iter().copied().filter(|row| plan.rows[*row].key == key).collect();
-                if !rows.is_sorted() {
+                let is_ordinary = |row: &&usize| !state.mended[lane].contains(row) && !state.died[lane].contains(row);
+                if !rows.iter().filter(is_ordinary).is_sorted() {
                     state.broken.push(format!("lane {lane} got the rows of key {key} in this order: {rows:?}"));
                 }
             }
+            let stale = state.again[lane].iter().filter(|row| is_stale(plan, &state.heard[lane], **row));
+            let stale: Vec<String> =
+                stale.map(|row| format!("lane {lane} got row {row} again after newer ones of its key")).collect();
+            state.broken.extend(stale);
         }
         for (number, row) in plan.rows.iter().enumerate() {
             for lane in row.lanes.iter().filter(|lane| !state.over[**lane].contains(&number)) {
@@ -198,4 +247,13 @@ impl World {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().expect("no panic while the world changes")
     }
+}
+
+/// Whether a dead letter that went again put an older state over a newer one for good. A newer one that the process did not know to be
+/// delivered, for it was killed in that moment, comes again itself.
+fn is_stale(plan: &Plan, heard: &[usize], row: usize) -> bool {
+    let is_newer = |other: &&usize| plan.rows[**other].key == plan.rows[row].key && **other > row;
+    let Some(first) = heard.iter().position(|other| *other == row) else { return false };
+    let (before, after) = heard.split_at(first);
+    before.iter().any(|other| is_newer(&other)) && !after.iter().any(|other| is_newer(&other))
 }

@@ -5,8 +5,8 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use sluicegate::change::{Content, Database, Message, MessageId, Origin, Place, RowMark, Schema};
 use sluicegate::store::{
-    Buried, Carried, Checkpoint, DeadFilter, DeadId, DeadLetter, DeadRow, LaneName, Park, Seq, Settlement, SqliteStore,
-    Store, StoreError, Window,
+    Buried, Carried, Checkpoint, DeadFilter, DeadId, DeadLetter, DeadRow, LaneName, Park, Revive, Seq, Settlement,
+    SqliteStore, Store, StoreError, Window,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -172,7 +172,7 @@ impl Past {
             97..99 => {
                 let dead = store.dead(DeadFilter { limit: 1, ..DeadFilter::default() }).await.expect("listed");
                 for summary in dead {
-                    store.revive(summary.id).await.expect("revived");
+                    store.revive(Revive { id: summary.id, superseded: false }).await.expect("revived");
                 }
                 Step::Power
             }

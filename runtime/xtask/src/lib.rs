@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod bench;
 pub mod build;
+pub mod conform;
 pub mod customers;
 pub mod demo;
 pub mod host;
@@ -18,6 +19,7 @@ pub mod process;
 pub mod registry;
 pub mod ring;
 pub mod servers;
+pub mod simulate;
 pub mod suite;
 /// The runtime's own, included and not linked: every command would wait for the whole runtime to be compiled otherwise.
 #[path = "../../src/workshop/toolchain.rs"]

@@ -22,6 +22,10 @@ enum Verb {
     Bench(xtask::bench::BenchOptions),
     /// Kills sluicegate again and again under load; says what was lost, doubled, out of order
     Torture(xtask::torture::TortureOptions),
+    /// The ring in memory, under a paused clock: thousands of journeys with crashes, faults and full disks
+    Simulate(xtask::simulate::SimulateOptions),
+    /// What we write beside what Debezium wrote, byte by byte
+    Conform(xtask::conform::ConformOptions),
     /// Real servers for hands-on work, with their addresses; Ctrl-C stops them
     Servers(xtask::servers::ServersOptions),
 }
@@ -35,6 +39,8 @@ async fn main() -> ExitCode {
             Verb::Test(options) => xtask::suite::run(options).await,
             Verb::Bench(options) => xtask::bench::run(options).await,
             Verb::Torture(options) => xtask::torture::run(options).await,
+            Verb::Simulate(options) => xtask::simulate::run(options).await,
+            Verb::Conform(options) => xtask::conform::run(options).await,
             Verb::Servers(options) => xtask::servers::serve(options).await,
         }
     };

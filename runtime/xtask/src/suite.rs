@@ -56,6 +56,7 @@ pub async fn run(options: SuiteOptions) -> Result<()> {
         tally.step("unit and property tests", tests(&["--workspace", "--lib", "--bins"])).await;
     } else {
         check_with_servers(&mut tally, options.all).await;
+        check_records(&mut tally).await;
     }
     tally.finish()
 }
@@ -158,6 +159,19 @@ async fn check_with_servers(tally: &mut Tally, all: bool) {
         command.args(with_servers.as_flattened());
         command.env("SLUICEGATE_POSTGRES", major.to_string());
         tally.step(&label, command).await;
+    }
+}
+
+/// What Debezium wrote for the recordings that are kept here, beside what is written now.
+async fn check_records(tally: &mut Tally) {
+    const LABEL: &str = "records as Debezium writes them";
+    match std::env::current_exe().context("find this program") {
+        Ok(program) => {
+            let mut command = Command::new(program);
+            command.arg("conform");
+            tally.step(LABEL, command).await;
+        }
+        Err(failure) => tally.note(LABEL, Instant::now(), Err(failure)),
     }
 }
 

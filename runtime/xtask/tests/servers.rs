@@ -134,7 +134,7 @@ async fn a_cluster_answers_with_one_voice_and_takes_a_member_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_broker_keeps_what_it_acknowledged() {
     let properties = vec![("auto.create.topics.enable".to_owned(), "false".to_owned())];
-    let mut kafka = Kafka::start(KafkaOptions { properties }).await.expect("a broker can be had");
+    let mut kafka = Kafka::start(KafkaOptions { properties, door: None }).await.expect("a broker can be had");
     kafka.create_topic("kept", 2, &[("max.message.bytes", "2000")]).await.expect("a topic");
     assert!(kafka.create_topic("kept", 2, &[]).await.is_err(), "there is one already");
     let producer: BaseProducer =

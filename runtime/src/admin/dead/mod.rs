@@ -20,7 +20,7 @@ pub use letters::{Body, Dropped, Letter, Packed, Page, PageAsked, Summary, drop_
 pub use replay::{Failure, Progress, RATE, ReplayAsked, State as ReplayState};
 pub use routes::{Cleared, LaneAsked, RemovedLane, removed};
 
-use crate::store::{DeadId, LaneName, Store, StoreError};
+use crate::store::{LaneName, Revive, Store, StoreError};
 use futures_util::future::BoxFuture;
 use replay::Replays;
 use std::sync::Arc;
@@ -29,7 +29,15 @@ pub(super) use guard::no_foreign_names;
 pub(super) use routes::routes;
 
 /// Sends one dead letter again, or says in a sentence why it can not be.
-pub type Again = Box<dyn Fn(DeadId) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+pub type Again = Box<dyn Fn(Revive) -> BoxFuture<'static, Result<Sent, String>> + Send + Sync>;
+
+/// What became of a letter that was to be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    InLine,
+    /// It stays: something newer of its key was delivered or waits.
+    Superseded,
+}
 
 /// Makes dead letters, for this reason, of what waits for a lane whose member is gone, or drops it without one; how many there were.
 pub type Clear = Box<dyn Fn(LaneName, Option<String>) -> BoxFuture<'static, Result<u64, String>> + Send + Sync>;

@@ -5,8 +5,8 @@
 //!                      └─▶ progress (a watch value) ◀── GET          DELETE ─▶ stop
 //! ```
 
-use super::{Choice, Desk, DeskError};
-use crate::store::DeadId;
+use super::{Choice, Desk, DeskError, Sent};
+use crate::store::{DeadId, Revive};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub struct ReplayAsked {
     pub filter: super::Narrow,
     /// Letters per second.
     pub rate: Option<u32>,
-    /// Those too over which something newer of their key was delivered.
+    /// Those too over which something newer of their key was delivered, or waits.
     pub superseded: bool,
 }
 
@@ -61,7 +61,7 @@ pub struct Progress {
     pub failed: u64,
     /// Why, for the first of them.
     pub failures: Vec<Failure>,
-    /// Left out: something newer of their key was delivered since.
+    /// Left out: something newer of their key was delivered since, or waits.
     pub superseded: u64,
     /// Letters that were meant too, and were too many for one time.
     pub left: u64,
@@ -159,7 +159,8 @@ pub(super) async fn begin(desk: &Arc<Desk>, asked: ReplayAsked) -> Result<Progre
     let (tell, stopped) = desk.replays.enter(progress)?;
     let mut seen = tell.subscribe();
     info!(letters = letters.len(), rate, "dead letters are sent again");
-    tokio::spawn(send_all(desk.clone(), letters, rate, tell, stopped));
+    let errand = Errand { letters, rate, superseded };
+    tokio::spawn(send_all(desk.clone(), errand, tell, stopped));
     // Whoever asked for many asks again how far it is.
     drop(timeout(ANSWER_WAIT, seen.wait_for(|progress| progress.state != State::Running)).await);
     let progress = seen.borrow().clone();
@@ -171,10 +172,16 @@ async fn given_up(stopped: &mut watch::Receiver<bool>) {
     sleep(STOP_GRACE).await;
 }
 
-async fn send_all(
-    desk: Arc<Desk>,
+/// What a job has to do.
+struct Errand {
     letters: Vec<DeadId>,
     rate: u32,
+    superseded: bool,
+}
+
+async fn send_all(
+    desk: Arc<Desk>,
+    Errand { letters, rate, superseded }: Errand,
     tell: watch::Sender<Progress>,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -196,12 +203,13 @@ async fn send_all(
         let sent = tokio::select! {
             biased;
             // 1. What is on its way is counted, also when somebody wants no more.
-            sent = (desk.again)(id) => sent,
+            sent = (desk.again)(Revive { id, superseded }) => sent,
             // 2. But not when it waits for a state that can not be written.
             () = given_up(&mut stopped) => Err("stopped while it was on its way; it may have been sent".to_owned()),
         };
         tell.send_modify(|progress| match sent {
-            Ok(()) => progress.sent += 1,
+            Ok(Sent::InLine) => progress.sent += 1,
+            Ok(Sent::Superseded) => progress.superseded += 1,
             Err(reason) => progress.fail(id.0, reason),
         });
     }

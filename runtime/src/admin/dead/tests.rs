@@ -28,14 +28,14 @@ impl Room {
     fn on(store: Arc<dyn Store>, token: Option<&str>) -> Self {
         let (sent, refuses) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (kept, order, refuse) = (store.clone(), sent.clone(), refuses.clone());
-        let again = move |id: DeadId| -> BoxFuture<'static, Result<(), String>> {
+        let again = move |Revive { id, .. }: Revive| -> BoxFuture<'static, Result<Sent, String>> {
             let (store, sent, refuses) = (kept.clone(), order.clone(), refuse.load(Relaxed));
             Box::pin(async move {
                 if refuses {
                     return Err("its member is gone".to_owned());
                 }
                 sent.lock().expect("no panic here").push(id.0);
-                store.drop_dead(vec![id]).await.map(drop).map_err(|e| e.to_string())
+                store.drop_dead(vec![id]).await.map(|_| Sent::InLine).map_err(|e| e.to_string())
             })
         };
         let kept = store.clone();

@@ -50,7 +50,7 @@ fn tell(progress: &Progress) -> Result<(), Refusal> {
     say(&format!("{sent} sent again"))?;
     if *superseded > 0 {
         say(&format!(
-            "{superseded} left out: something newer of their key was delivered since; --superseded sends them all the same"
+            "{superseded} left out: something newer of their key was delivered since, or waits; --superseded sends them all the same"
         ))?;
     }
     if *failed > 0 {

@@ -80,9 +80,9 @@ impl Clerk {
         Record { payload: value, key, ..plain(message, headers, receipt) }
     }
 
-    /// The tombstone behind it, if the message asks for one. Without a key there is nothing to bury.
+    /// Whether a tombstone stands behind it.
     pub(super) fn has_tombstone(message: &Message) -> bool {
-        matches!(message.act, Act::Record { key: Some(_), tombstone: true })
+        matches!(message.act, Act::Record { tombstone: true, .. })
     }
 
     pub(super) fn tombstone<'a>(

@@ -44,8 +44,10 @@ impl Catalog for ServerCatalog {
         // Hexadecimal, so that no name has to be escaped under whatever sql_mode the server has. A name that the log writes with other
         // capitals than the catalog (lower_case_table_names) is found all the same, by the catalog's own collation.
         let sql = format!(
-            "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, CHARACTER_SET_NAME, COLUMN_KEY \
-             FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
+            "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, CHARACTER_SET_NAME, COLUMN_KEY, EXTRA, COLUMN_COMMENT, \
+             (SELECT SEQ_IN_INDEX FROM information_schema.STATISTICS k WHERE k.TABLE_SCHEMA = c.TABLE_SCHEMA \
+              AND k.TABLE_NAME = c.TABLE_NAME AND k.COLUMN_NAME = c.COLUMN_NAME AND k.INDEX_NAME = 'PRIMARY') \
+             FROM information_schema.COLUMNS c WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
             text(database),
             text(table)
         );
@@ -61,15 +63,21 @@ fn text(name: &str) -> String {
 }
 
 fn column(row: SqlRow) -> Option<CatalogColumn> {
-    let [name, data_type, column_type, nullable, default, charset, key] = <[_; 7]>::try_from(row).ok()?;
+    let [name, data_type, column_type, nullable, default, charset, key, extra, comment, position] =
+        <[_; 10]>::try_from(row).ok()?;
+    // MySQL says an expression's text and a value alike, and here which of them it is; the current time is called one as well.
+    let is_expression = extra.unwrap_or_default().contains("DEFAULT_GENERATED");
+    let is_time = |text: &String| text.to_ascii_uppercase().starts_with("CURRENT_TIMESTAMP");
     Some(CatalogColumn {
         name: name?,
         data_type: data_type?.to_lowercase(),
         column_type: column_type?,
         not_null: nullable.as_deref() == Some("NO"),
-        default,
+        default: default.filter(|text| !is_expression || is_time(text)),
         charset: charset.unwrap_or_default(),
         primary_key: key.as_deref() == Some("PRI"),
+        key_position: position.and_then(|text| text.parse().ok()).unwrap_or(0),
+        comment: comment.unwrap_or_default(),
     })
 }
 

@@ -32,6 +32,8 @@ impl Recorded {
                 default: default.strip_prefix('=').map(Into::into),
                 charset: charset.into(),
                 primary_key: key == "1",
+                key_position: 0,
+                comment: String::new(),
             });
         }
         Self(tables)

@@ -234,13 +234,17 @@ pub(super) fn column_of(
     };
     let is_text = matches!(kind, Kind::Text(_) | Kind::CompressedText(_) | Kind::Enum | Kind::Set);
     let detail = ColumnDetail {
-        not_null: known.map_or(!mapped.is_nullable, |known| known.not_null),
+        not_null: !mapped.is_nullable,
         modifiers: declared.modifiers,
         default: known.and_then(|known| known.default.clone()),
         labels: labels.to_vec(),
         type_id: mapped.type_id.into(),
         charset: if is_text { charset(mapped, known).into() } else { String::new() },
-        key_position: 0,
+        key_position: match &mapped.name {
+            Some(_) => mapped.key_position,
+            None => known.map_or(0, |known| known.key_position),
+        },
+        comment: known.map_or_else(String::new, |known| known.comment.clone()),
     };
     Column { name, type_name: declared.name, tag: kind.tag(), key, detail }
 }
@@ -277,7 +281,8 @@ pub(super) fn column_of_catalog(known: &CatalogColumn) -> Column {
         labels: declared.labels,
         type_id: 0,
         charset: known.charset.clone(),
-        key_position: 0,
+        key_position: known.key_position,
+        comment: known.comment.clone(),
     };
     Column { name: known.name.clone(), type_name: declared.name, tag, key: known.primary_key, detail }
 }
@@ -327,6 +332,44 @@ fn type_name(mapped: &MappedColumn, kind: Kind) -> String {
     }
 }
 
+/// Whether the catalog speaks of the column as the log has it; somebody may have altered it since.
+pub(super) fn is_as_logged(mapped: &MappedColumn, known: &CatalogColumn) -> bool {
+    use type_id::*;
+    let declared = Declared::read(&known.column_type);
+    let [low, high] = [mapped.meta as u8, (mapped.meta >> 8) as u8];
+    let is_sign_same = mapped.is_unsigned.is_none_or(|is| declared.name.contains("unsigned") == is);
+    let digits_are = |n: u8| declared.modifiers.first().copied().unwrap_or(0) == i32::from(n);
+    let word = known.data_type.as_str();
+    let of_size =
+        |all: [&str; 8]| all.chunks(2).nth(usize::from(low.saturating_sub(1))).is_some_and(|c| c.contains(&word));
+    match mapped.type_id {
+        TINY => word == "tinyint" && is_sign_same,
+        SHORT => word == "smallint" && is_sign_same,
+        INT24 => word == "mediumint" && is_sign_same,
+        LONG => word == "int" && is_sign_same,
+        LONGLONG => word == "bigint" && is_sign_same,
+        FLOAT => word == "float",
+        DOUBLE => word == "double",
+        NEWDECIMAL => word == "decimal" && declared.modifiers == [i32::from(high), i32::from(low)],
+        YEAR => word == "year",
+        BIT => word == "bit" && digits_are(high.saturating_mul(8).saturating_add(low)),
+        DATE | NEWDATE => word == "date",
+        TIME2 => word == "time" && digits_are(low),
+        DATETIME2 => word == "datetime" && digits_are(low),
+        TIMESTAMP2 => word == "timestamp" && digits_are(low),
+        ENUM => word == "enum",
+        SET => word == "set",
+        JSON => word == "json",
+        STRING => matches!(word, "char" | "binary" | "uuid" | "inet4" | "inet6"),
+        VARCHAR | VAR_STRING => matches!(word, "varchar" | "varbinary" | "vector"),
+        BLOB => {
+            let sizes = ["tinytext", "tinyblob", "text", "blob", "mediumtext", "mediumblob", "longtext", "longblob"];
+            of_size(sizes) || word == "json"
+        }
+        _ => true,
+    }
+}
+
 /// What the log itself says of precision and length.
 fn modifiers(mapped: &MappedColumn, kind: Kind) -> Vec<i32> {
     match kind {
@@ -343,6 +386,39 @@ fn modifiers(mapped: &MappedColumn, kind: Kind) -> Vec<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_catalog_is_not_believed_about_a_column_that_was_altered_since() {
+        use type_id::*;
+        let known = |data_type: &str, column_type: &str| CatalogColumn {
+            name: "c".into(),
+            data_type: data_type.into(),
+            column_type: column_type.into(),
+            not_null: false,
+            default: None,
+            charset: String::new(),
+            primary_key: false,
+            key_position: 0,
+            comment: String::new(),
+        };
+        let mapped =
+            |type_id, meta, is_unsigned| MappedColumn { type_id, meta, is_unsigned, ..MappedColumn::default() };
+        for (mapped, data_type, column_type, is) in [
+            (mapped(LONG, 0, Some(false)), "int", "int(11)", true),
+            (mapped(LONG, 0, Some(false)), "bigint", "bigint unsigned", false),
+            (mapped(LONG, 0, Some(true)), "int", "int(10)", false),
+            (mapped(NEWDECIMAL, 10 << 8 | 2, None), "decimal", "decimal(10,2)", true),
+            (mapped(NEWDECIMAL, 10 << 8 | 2, None), "decimal", "decimal(12,4)", false),
+            (mapped(DATETIME2, 3, None), "datetime", "datetime(3)", true),
+            (mapped(DATETIME2, 0, None), "datetime", "datetime(3)", false),
+            (mapped(BLOB, 2, None), "text", "text", true),
+            (mapped(BLOB, 4, None), "text", "text", false),
+            (mapped(STRING, 16, None), "uuid", "uuid", true),
+            (mapped(GEOMETRY, 4, None), "point", "point", true),
+        ] {
+            assert_eq!(is_as_logged(&mapped, &known(data_type, column_type)), is, "{mapped:?} {column_type}");
+        }
+    }
 
     #[test]
     fn declared_types_are_taken_apart() {

@@ -42,4 +42,8 @@ pub(super) struct CatalogColumn {
     /// `CHARACTER_SET_NAME`; empty where there is none.
     pub(super) charset: String,
     pub(super) primary_key: bool,
+    /// Where it stands in the primary key, from 1.
+    pub(super) key_position: u32,
+    /// `COLUMN_COMMENT`.
+    pub(super) comment: String,
 }

@@ -60,6 +60,8 @@ pub(super) struct MappedColumn {
     /// Of an ENUM or a SET, in the column's charset.
     pub(super) labels: Option<Vec<Vec<u8>>>,
     pub(super) is_key: bool,
+    /// Where it stands in the key, from 1.
+    pub(super) key_position: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,9 +136,13 @@ impl TableMap {
             SET_LABELS => labels(self.columns.iter_mut().filter(|c| c.type_id == type_id::SET), r)?,
             ENUM_LABELS => labels(self.columns.iter_mut().filter(|c| c.type_id == type_id::ENUM), r)?,
             SIMPLE_PRIMARY_KEY | PRIMARY_KEY_WITH_PREFIX => {
-                while !r.is_empty() {
+                for position in 1.. {
+                    if r.is_empty() {
+                        break;
+                    }
                     let index = length(r.lenenc()?)?;
-                    self.columns.get_mut(index).ok_or(Cut)?.is_key = true;
+                    let column = self.columns.get_mut(index).ok_or(Cut)?;
+                    (column.is_key, column.key_position) = (true, position);
                     if field == PRIMARY_KEY_WITH_PREFIX {
                         r.lenenc()?;
                     }

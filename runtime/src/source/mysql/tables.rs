@@ -1,7 +1,7 @@
 //! A TABLE_MAP becomes a table that the decoder can use: a `Schema` for those behind us, a plan per column for us.
 
 use super::bytes::Cut;
-use super::plan::{Plan, column_of, plan_of};
+use super::plan::{Plan, column_of, is_as_logged, plan_of};
 use super::refusal::DecodeError;
 use super::rules::{CatalogTable, Rules};
 use super::table_map::{MappedColumn, TableMap, table_id};
@@ -98,6 +98,8 @@ impl Tables {
                 None => catalog.columns.get(index),
             };
             let column_name = column_name(mapped, known.map(|known| known.name.as_str()), index);
+            // Altered since: the log knows better what it was, and nobody knows its default any more.
+            let known = known.filter(|known| mapped.name.is_none() || is_as_logged(mapped, known));
             let is_asked = (rules.columns)(&map.database, &map.table, &column_name);
             let plan = plan_of(mapped, known, is_asked).map_err(|why| refused(&name, &column_name, &why))?;
             if let Some(kind) = plan.kind {

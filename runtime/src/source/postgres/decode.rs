@@ -98,12 +98,14 @@ impl Decoder {
     #[inline]
     pub(super) fn take(&mut self, lsn: u64, bytes: &[u8], catalog: &mut dyn Catalog) -> Result<Step, Trouble> {
         match Message::parse(bytes).map_err(unusable)? {
-            Message::Insert { relation, new } => self.row(lsn, relation, Op::Insert, Some(new), None)?,
-            Message::Update { relation, old, new } => self.row(lsn, relation, Op::Update, Some(new), old)?,
-            Message::Delete { relation, kind, old } => self.row(lsn, relation, Op::Delete, None, Some((kind, old)))?,
+            Message::Insert { relation, new } => self.row(lsn, relation, Op::Insert, (Some(new), None), catalog)?,
+            Message::Update { relation, old, new } => self.row(lsn, relation, Op::Update, (Some(new), old), catalog)?,
+            Message::Delete { relation, kind, old } => {
+                self.row(lsn, relation, Op::Delete, (None, Some((kind, old))), catalog)?;
+            }
             Message::Truncate { relations } => {
                 for relation in relations {
-                    self.row(lsn, relation, Op::Truncate, None, None)?;
+                    self.row(lsn, relation, Op::Truncate, (None, None), catalog)?;
                 }
             }
             Message::Begin(begin) => {
@@ -130,9 +132,12 @@ impl Decoder {
         lsn: u64,
         oid: u32,
         op: Op,
-        new: Option<Tuple<'_>>,
-        old: Option<(Old, Tuple<'_>)>,
+        (new, old): (Option<Tuple<'_>>, Option<(Old, Tuple<'_>)>),
+        catalog: &mut dyn Catalog,
     ) -> Result<(), Trouble> {
+        if let Some(row) = new.filter(|row| self.tables.get(oid).is_some_and(|table| table.has_new_label(*row))) {
+            self.tables.learn_label(oid, row, catalog)?;
+        }
         let begin = self.transaction.ok_or_else(|| Trouble::Protocol("a row outside a transaction".into()))?;
         let table = self.tables.get(oid);
         let table =

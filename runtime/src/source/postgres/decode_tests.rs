@@ -12,16 +12,22 @@ use proptest::prelude::*;
 struct Builtins {
     asked: usize,
     key: Vec<String>,
+    /// Of `MOOD`.
+    labels: Vec<String>,
 }
 
 impl Catalog for Builtins {
     fn describe(&mut self, relation: &pgoutput::Relation<'_>) -> Result<Described, Trouble> {
         self.asked += 1;
-        let kind = |oid| Kind::Scalar(Scalar::builtin(oid).unwrap_or(Scalar::Other));
+        let kind = |oid| match oid {
+            MOOD => Kind::Scalar(Scalar::Enum),
+            oid => Kind::Scalar(Scalar::builtin(oid).unwrap_or(Scalar::Other)),
+        };
+        let labels = |oid| if oid == MOOD { self.labels.clone() } else { Vec::new() };
         let column = |c: pgoutput::RelationColumn<'_>| DescribedColumn {
             type_name: format!("type {}", c.type_oid),
             kind: kind(c.type_oid),
-            detail: ColumnDetail { type_id: c.type_oid, ..ColumnDetail::default() },
+            detail: ColumnDetail { type_id: c.type_oid, labels: labels(c.type_oid), ..ColumnDetail::default() },
         };
         Ok(Described { columns: relation.columns.map(column).collect(), key: self.key.clone() })
     }
@@ -35,6 +41,8 @@ struct Bench {
 
 const INT: u32 = 23;
 const TEXT: u32 = 25;
+/// An enumeration of somebody's own.
+const MOOD: u32 = 99_999;
 
 impl Bench {
     fn new() -> Self {
@@ -44,7 +52,11 @@ impl Bench {
             columns: Arc::new(|_, _, column| column != "secret"),
             database: Arc::new(Database { name: "shop".into(), ..Database::default() }),
         };
-        Self { decoder: Decoder::new(rules), catalog: Builtins { asked: 0, key: vec!["id".into()] }, lsn: 100 }
+        Self {
+            decoder: Decoder::new(rules),
+            catalog: Builtins { asked: 0, key: vec!["id".into()], labels: vec!["new".into(), "old".into()] },
+            lsn: 100,
+        }
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<Step, Trouble> {
@@ -82,6 +94,22 @@ fn transaction_becomes_rows_with_marks_and_a_position_to_confirm() {
     assert_eq!((row.new_len(), row.new_cell(0), row.new_cell(1)), (2, Ok(Cell::Int(1)), Ok(Cell::Text("a"))));
     assert_eq!(batch.schema_of(0).full_name(), "public.t");
     assert_eq!(batch.schema_of(0).database.name, "shop");
+}
+
+/// `ALTER TYPE ... ADD VALUE` is announced by nothing but the first row that has the label.
+#[test]
+fn label_that_was_added_is_learnt_with_its_first_row_and_asked_for_once() {
+    let mut bench = Bench::new();
+    let moody = relation(5, "t", b'd', &[(true, "id", INT), (false, "mood", MOOD)]);
+    bench.all(&[begin(900, 1), moody, insert(5, &[Some("1"), Some("new")])]);
+    bench.catalog.labels.insert(1, "mid".into());
+    bench.all(&[insert(5, &[Some("2"), Some("mid")]), insert(5, &[Some("3"), Some("mid")])]);
+    // One that has gone again by now.
+    bench.all(&[insert(5, &[Some("4"), Some("gone")]), insert(5, &[Some("5"), Some("gone")]), commit(900, 950)]);
+    let batch = bench.batch();
+    let labels = |row| batch.schema_of(row).columns[1].detail.labels.join(",");
+    assert_eq!([labels(0), labels(1), labels(2), labels(3)], ["new,old", "new,mid,old", "new,mid,old", "new,mid,old"]);
+    assert_eq!(bench.catalog.asked, 3, "announced, mid, gone");
 }
 
 #[test]

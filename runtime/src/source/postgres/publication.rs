@@ -114,7 +114,8 @@ fn reach(link: &mut Link, goal: &Goal<'_>, found: Option<&Publication>) -> Resul
         }
     }
     let missing: Vec<&Name> = goal.tables.iter().copied().filter(|t| !found.covered.contains(*t)).collect();
-    if !missing.is_empty() {
+    // One of all tables has them, and takes none by name: a root that shows by its leaves' names is not listed as covered.
+    if !missing.is_empty() && !found.is_all_tables {
         change(link, format!("ALTER PUBLICATION {ident} ADD TABLE {};", list(&missing)))?;
     }
     let extra: Vec<&Name> = found.listed.iter().filter(|t| !goal.tables.contains(t) && !(goal.keeps)(t)).collect();
@@ -161,5 +162,6 @@ pub(super) fn missing_sql(settings: &PostgresSettings, wanted: &Wanted, found: O
         return Some(format!("CREATE PUBLICATION {ident} FOR TABLE {} WITH ({OPTIONS});", list(&all)));
     };
     let missing: Vec<&Name> = all.into_iter().filter(|t| !found.covered.contains(*t)).collect();
-    (!missing.is_empty()).then(|| format!("ALTER PUBLICATION {ident} ADD TABLE {};", list(&missing)))
+    (!missing.is_empty() && !found.is_all_tables)
+        .then(|| format!("ALTER PUBLICATION {ident} ADD TABLE {};", list(&missing)))
 }

@@ -1,10 +1,10 @@
 //! A Relation message becomes a table that the decoder can use: a `Schema` for those behind us, a plan per column for us.
 
 use super::PostgresSettings;
-use super::pgoutput;
+use super::pgoutput::{self, Datum, Message, Tuple};
 use super::trouble::Trouble;
 use super::url::Address;
-use super::value::Kind;
+use super::value::{Kind, Scalar};
 use crate::change::{Column, ColumnDetail, Database, DatabaseKind, Schema, SchemaId};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub(super) struct DescribedColumn {
 /// What to do with a column's value. `kind` is `None` for a column that is left out.
 pub(super) struct ColumnPlan {
     pub(super) kind: Option<Kind>,
+    /// Of an enumeration: the labels that are known.
+    labels: Vec<String>,
     /// Whether an old image of kind `K` holds it.
     pub(super) is_in_old_key: bool,
 }
@@ -39,8 +41,39 @@ pub(super) struct Table {
     /// `None` for a table that nobody asked for.
     pub(super) schema: Option<Arc<Schema>>,
     pub(super) plans: Vec<ColumnPlan>,
+    has_labels: bool,
     /// The Relation message that this was made from.
     bytes: Vec<u8>,
+}
+
+impl Table {
+    /// Whether a new image has a label that is not among those that are known.
+    #[inline]
+    pub(super) fn has_new_label(&self, row: Tuple<'_>) -> bool {
+        self.has_labels && self.new_labels(row).next().is_some()
+    }
+
+    /// Columns and labels.
+    fn new_labels<'a>(&self, mut row: Tuple<'a>) -> impl Iterator<Item = (usize, &'a [u8])> {
+        let plans = if usize::from(row.count) == self.plans.len() { self.plans.as_slice() } else { &[] };
+        plans.iter().enumerate().filter_map(move |(index, plan)| match row.next() {
+            Ok(Datum::Text(label)) if plan.is_new(label) => Some((index, label)),
+            _ => None,
+        })
+    }
+
+    fn remember_labels(&mut self, row: Tuple<'_>) {
+        let found: Vec<(usize, String)> = self.new_labels(row).map(|(index, label)| (index, text(label))).collect();
+        for (index, label) in found {
+            self.plans[index].labels.push(label);
+        }
+    }
+}
+
+impl ColumnPlan {
+    fn is_new(&self, label: &[u8]) -> bool {
+        !self.labels.is_empty() && self.labels.iter().all(|known| known.as_bytes() != label)
+    }
 }
 
 /// The rules that say what enters a frame.
@@ -100,11 +133,30 @@ impl Tables {
         if is_told && self.by_oid.get(&relation.oid).is_some_and(|t| t.bytes == relation.bytes) {
             return Ok(());
         }
+        self.describe(relation, catalog)
+    }
+
+    /// A row has a label that was not there when its table was announced: the server announces nothing when one is added.
+    pub(super) fn learn_label(&mut self, oid: u32, row: Tuple<'_>, catalog: &mut dyn Catalog) -> Result<(), Trouble> {
+        let Some(bytes) = self.by_oid.get(&oid).map(|table| table.bytes.clone()) else { return Ok(()) };
+        if let Ok(Message::Relation(relation)) = Message::parse(&bytes) {
+            self.describe(&relation, catalog)?;
+        }
+        // What the catalog does not know any more is not asked for with every row.
+        if let Some(table) = self.by_oid.get_mut(&oid) {
+            table.remember_labels(row);
+        }
+        Ok(())
+    }
+
+    fn describe(&mut self, relation: &pgoutput::Relation<'_>, catalog: &mut dyn Catalog) -> Result<(), Trouble> {
+        let is_told = matches!(relation.identity, b'd' | b'i');
         let (namespace, name) = (text(relation.namespace), text(relation.name));
         let bytes = relation.bytes.to_vec();
         if !(self.rules.tables)(&format!("{namespace}.{name}")) {
-            let plans = relation.columns.map(|_| ColumnPlan { kind: None, is_in_old_key: false }).collect();
-            self.by_oid.insert(relation.oid, Table { schema: None, plans, bytes });
+            let plans = relation.columns.map(|_| ColumnPlan { kind: None, labels: Vec::new(), is_in_old_key: false });
+            let plans = plans.collect();
+            self.by_oid.insert(relation.oid, Table { schema: None, plans, has_labels: false, bytes });
             return Ok(());
         }
         let described = catalog.describe(relation)?;
@@ -113,7 +165,9 @@ impl Tables {
         for (column, DescribedColumn { type_name, kind, mut detail }) in relation.columns.zip(described.columns) {
             let column_name = text(column.name);
             let is_asked = (self.rules.columns)(&namespace, &name, &column_name);
-            plans.push(ColumnPlan { kind: is_asked.then_some(kind), is_in_old_key: column.is_key });
+            let is_label = is_asked && matches!(kind, Kind::Scalar(Scalar::Enum));
+            let labels = if is_label { detail.labels.clone() } else { Vec::new() };
+            plans.push(ColumnPlan { kind: is_asked.then_some(kind), labels, is_in_old_key: column.is_key });
             if is_asked {
                 let position = described.key.iter().position(|name| *name == column_name);
                 let key = if is_told { column.is_key } else { position.is_some() };
@@ -122,7 +176,8 @@ impl Tables {
             }
         }
         let schema = self.version(namespace, name, columns);
-        self.by_oid.insert(relation.oid, Table { schema: Some(schema), plans, bytes });
+        let has_labels = plans.iter().any(|plan| !plan.labels.is_empty());
+        self.by_oid.insert(relation.oid, Table { schema: Some(schema), plans, has_labels, bytes });
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::tests::{ALL, ids, letter, message, name, open, park, schema};
 use super::*;
 use crate::change::RowMark;
-use crate::store::{Buried, DeadRow, KeyHash};
+use crate::store::{Buried, DeadRow, KeyHash, Revive, Revived};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -73,6 +73,10 @@ async fn what_dies_again_replaces_itself_under_a_new_number() {
     open(&folder);
 }
 
+fn revive(id: i64) -> Revive {
+    Revive { id: DeadId(id), superseded: false }
+}
+
 #[tokio::test]
 async fn only_older_letters_of_the_same_key_and_lane_are_superseded() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -82,8 +86,12 @@ async fn only_older_letters_of_the_same_key_and_lane_are_superseded() {
     let dead = dead.map(|(id, key, commit, member)| letter(message(id, key, commit), member));
     store.bury(dead.to_vec()).await.expect("buried");
     let keys = store.lane(&name("a")).expect("a lane").dead_keys;
+    let newest = |id, key, commit| {
+        let message = message(id, key, commit);
+        (KeyHash::of(&message), message.origin.place())
+    };
     assert_eq!(keys.len(), 2);
-    assert!(keys.contains(&KeyHash::of(b"k")) && keys.contains(&KeyHash::of(b"l")));
+    assert!(keys.contains(&newest("new", "k", 9)) && keys.contains(&newest("other key", "l", 5)), "{keys:?}");
     let superseded = vec![message("delivered", "k", 7)];
     store.settle(lane, Settlement { superseded, ..Settlement::default() }).await.expect("settled");
     drop(store);
@@ -92,7 +100,10 @@ async fn only_older_letters_of_the_same_key_and_lane_are_superseded() {
     let marked: Vec<&str> = all.iter().filter(|d| d.is_superseded).map(|d| &*d.name).collect();
     assert_eq!(marked, ["old"]);
     assert!(store.dead_letter(DeadId(1)).await.expect("whole still").is_some());
+    assert_eq!(store.revive(revive(1)).await.expect("asked"), Revived::Superseded);
     assert_eq!(store.lane(&name("a")).expect("a lane").dead_keys.len(), 2, "one of its key is not superseded");
+    let forced = store.revive(Revive { superseded: true, ..revive(1) }).await.expect("revived");
+    assert!(matches!(forced, Revived::Waits { .. }), "{forced:?}");
 }
 
 #[tokio::test]
@@ -102,12 +113,14 @@ async fn revived_message_waits_behind_everything() {
     let lane = store.lane(&name("a")).expect("a lane").id;
     store.bury(vec![letter(message("dead", "k", 1), "a"), letter(message("gone", "k", 1), "z")]).await.expect("buried");
     store.park(lane, park(&["a1"])).await.expect("parked");
-    assert_eq!(store.revive(DeadId(1)).await.expect("revived"), Some((lane, Seq(2))));
-    assert_eq!(store.revive(DeadId(1)).await.expect("asked"), None);
+    assert_eq!(store.revive(revive(1)).await.expect("revived"), Revived::Waits { lane, seq: Seq(2) });
+    assert_eq!(store.revive(revive(1)).await.expect("asked"), Revived::Gone);
     let loaded = store.load(lane, Seq(0), ALL).await.expect("loaded");
     assert_eq!(ids(&loaded), ["a1", "dead"]);
     assert_eq!(loaded[1].carried.attempts, 0);
-    let (made, _) = store.revive(DeadId(2)).await.expect("revived").expect("a message");
+    let Revived::Waits { lane: made, .. } = store.revive(revive(2)).await.expect("revived") else {
+        panic!("it is a message")
+    };
     assert_ne!(made, lane, "its lane is made if it is not there");
     drop(store);
     assert_eq!(open(&folder).lanes().expect("lanes").len(), 2);

@@ -6,9 +6,9 @@ use super::letter::{Letter, Parcel, now_us};
 use super::rows::{self, Dead, Mark, Parked};
 use super::trouble::Trouble;
 use crate::change::{Message, Place};
-use crate::store::{Checkpoint, DeadId, KeyHash, LaneId, LaneName, LaneRecord, Seq};
+use crate::store::{Checkpoint, DeadId, KeyHash, LaneId, LaneName, LaneRecord, Revive, Revived, Seq};
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Rows that are moved at a time where many are: what is in memory stays small.
@@ -122,15 +122,21 @@ impl Desk<'_> {
         Ok(marks)
     }
 
-    fn dead_keys(&self, name: &LaneName) -> Result<Vec<KeyHash>, Trouble> {
-        let sql = "SELECT key FROM dead WHERE pipeline = ?1 AND target = ?2 AND member = ?3
+    fn dead_keys(&self, name: &LaneName) -> Result<Vec<(KeyHash, Place)>, Trouble> {
+        let sql = "SELECT meta, name, key FROM dead WHERE pipeline = ?1 AND target = ?2 AND member = ?3
             AND kind = 'message' AND superseded = 0";
         let LaneName { pipeline, target, member } = name;
         let mut select = self.connection.prepare_cached(sql)?;
         let mut found = select.query([pipeline, target, member])?;
-        let mut keys = BTreeSet::new();
+        let mut keys: BTreeMap<KeyHash, Place> = BTreeMap::new();
+        let mut shared = Shared::default();
         while let Some(row) = found.next()? {
-            keys.insert(KeyHash::of(row.get_ref(0)?.as_blob()?));
+            let without_body = [row.get_ref(2)?.as_blob()?, &[]];
+            let dead =
+                codec::read_message(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?, without_body, &mut shared);
+            let dead = dead.map_err(|reason| Trouble::Damaged(format!("a dead letter is damaged: {reason}")))?;
+            let newest = keys.entry(KeyHash::of(&dead)).or_default();
+            *newest = (*newest).max(dead.origin.place());
         }
         Ok(keys.into_iter().collect())
     }
@@ -195,14 +201,12 @@ impl Desk<'_> {
         dead: &[Letter],
         superseded: &[Message],
     ) -> Result<(), Trouble> {
-        // First, or what dies now would count as older than what was delivered before it.
-        if !superseded.is_empty() {
-            self.supersede(lane, superseded)?;
-        }
         for seq in over {
             self.unpark(lane.0, seq.0)?;
         }
-        self.bury(dead)
+        self.bury(dead)?;
+        // Last: what was delivered after a death may come in one settlement with it.
+        if superseded.is_empty() { Ok(()) } else { self.supersede(lane, superseded) }
     }
 
     /// One that is not there was taken before.
@@ -284,14 +288,17 @@ impl Desk<'_> {
         Ok(gone.is_some())
     }
 
-    pub(super) fn revive(&mut self, id: DeadId) -> Result<Option<(LaneId, Seq)>, Trouble> {
+    pub(super) fn revive(&mut self, Revive { id, superseded }: Revive) -> Result<Revived, Trouble> {
         let sql = format!("SELECT {} FROM dead WHERE id = ?1 AND kind = 'message'", rows::DEAD);
         let mut select = self.connection.prepare_cached(&sql)?;
         let mut found = select.query([id.0])?;
-        let Some(row) = found.next()? else { return Ok(None) };
+        let Some(row) = found.next()? else { return Ok(Revived::Gone) };
         let Some((_, _, dead)) = Dead::read(row).filter(|(id, checksum, dead)| *checksum == dead.checksum(*id)) else {
             return Err(Trouble::Damaged(format!("dead letter {} is damaged", id.0)));
         };
+        if dead.is_superseded && !superseded {
+            return Ok(Revived::Superseded);
+        }
         let [pipeline, target, member, name] = dead.name;
         let lane =
             self.lane_id(&LaneName { pipeline: pipeline.into(), target: target.into(), member: member.into() })?;
@@ -302,7 +309,7 @@ impl Desk<'_> {
         let seq = self.park_row(lane, &parked, parked.content_sum())?;
         drop(found);
         self.drop_one(id.0)?;
-        Ok(Some((LaneId(lane), Seq(seq))))
+        Ok(Revived::Waits { lane: LaneId(lane), seq: Seq(seq) })
     }
 
     pub(super) fn clear_lane(&mut self, lane: LaneId, reason: Option<&str>) -> Result<u64, Trouble> {

@@ -34,8 +34,8 @@ mod file_tests;
 mod tests;
 
 use super::{
-    Checkpoint, DeadFilter, DeadId, DeadLetter, DeadSummary, LaneId, LaneName, LaneRecord, Loaded, Park, Seq,
-    Settlement, Store, StoreError, Window,
+    Checkpoint, DeadFilter, DeadId, DeadLetter, DeadSummary, LaneId, LaneName, LaneRecord, Loaded, Park, Revive,
+    Revived, Seq, Settlement, Store, StoreError, Window,
 };
 use desk::Desk;
 use futures_util::future::BoxFuture;
@@ -261,8 +261,8 @@ impl Store for SqliteStore {
         self.write(&Wish::new(Outlives::Process, ids.len()), move |desk| desk.drop_dead(&ids))
     }
 
-    fn revive(&self, id: DeadId) -> BoxFuture<'_, Result<Option<(LaneId, Seq)>, StoreError>> {
-        self.write(&Wish::new(Outlives::Power, 1), move |desk| desk.revive(id))
+    fn revive(&self, revive: Revive) -> BoxFuture<'_, Result<Revived, StoreError>> {
+        self.write(&Wish::new(Outlives::Power, 1), move |desk| desk.revive(revive))
     }
 
     fn clear_lane(&self, lane: LaneId, reason: Option<String>) -> BoxFuture<'_, Result<u64, StoreError>> {

@@ -61,6 +61,8 @@ struct ColumnText<'a> {
     charset: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "is_default")]
     key_position: u32,
+    #[serde(borrow, default, skip_serializing_if = "is_default")]
+    comment: Cow<'a, str>,
 }
 
 impl<'a> DatabaseText<'a> {
@@ -122,7 +124,8 @@ impl<'a> SchemaText<'a> {
 
 impl<'a> ColumnText<'a> {
     fn of(column: &'a Column) -> Self {
-        let ColumnDetail { not_null, modifiers, default, labels, type_id, charset, key_position } = &column.detail;
+        let ColumnDetail { not_null, modifiers, default, labels, type_id, charset, key_position, comment } =
+            &column.detail;
         Self {
             name: Cow::Borrowed(&column.name),
             type_name: Cow::Borrowed(&column.type_name),
@@ -135,6 +138,7 @@ impl<'a> ColumnText<'a> {
             type_id: *type_id,
             charset: Cow::Borrowed(charset),
             key_position: *key_position,
+            comment: Cow::Borrowed(comment),
         }
     }
 
@@ -152,6 +156,7 @@ impl<'a> ColumnText<'a> {
                 type_id: self.type_id,
                 charset: self.charset.into_owned(),
                 key_position: self.key_position,
+                comment: self.comment.into_owned(),
             },
         })
     }

@@ -1,7 +1,7 @@
 //! An Apache Kafka broker of one's own: one node that is its own controller, without ZooKeeper; and a reader for what is in
 //! its topics.
 
-use super::daemon::{Daemon, Kind, Place, as_server, free_pair};
+use super::daemon::{Daemon, Kind, Place, as_server, free_pair, free_port};
 use super::{cache, errand, maven};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
@@ -31,6 +31,20 @@ const POLL: Duration = Duration::from_millis(100);
 pub struct KafkaOptions {
     /// Lines for `server.properties`; they win over ours.
     pub properties: Vec<(String, String)>,
+    /// A second way in, as brokers in the world have it.
+    pub door: Option<Door>,
+}
+
+/// A listener on `localhost` with TLS, which asks for a name and a password (`PLAIN`). Behind it names have no rights but those of
+/// `masters`; who comes by the first listener may do everything.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// PEM, the key as PKCS #8.
+    pub certificate: String,
+    pub key: String,
+    /// Names and passwords.
+    pub logins: Vec<(String, String)>,
+    pub masters: Vec<String>,
 }
 
 /// A running broker.
@@ -42,6 +56,8 @@ pub struct KafkaKind {
     jars: PathBuf,
     cluster: String,
     options: KafkaOptions,
+    /// Of the door, if there is one.
+    door_port: u16,
 }
 
 /// One record as a consumer sees it.
@@ -70,7 +86,7 @@ impl Kafka {
         let jars = jars.await.context("there is no Kafka on this machine, and it could not be fetched")?;
         // 16 bytes in base64 without padding, so the last letter holds two bits; Kafka takes no leading dash.
         let letters: String = (0..21).map(|_| char::from(rand::rng().random_range(b'A'..=b'Z'))).collect();
-        let kind = KafkaKind { java, jars, cluster: letters + "A", options };
+        let kind = KafkaKind { java, jars, cluster: letters + "A", options, door_port: free_port()? };
         let mut place = Place::make(KafkaKind::NAME)?;
         place.port = kind.free_port()?;
         kind.format(&place).await?;
@@ -80,6 +96,11 @@ impl Kafka {
     /// `127.0.0.1:PORT`, for `bootstrap.servers`.
     pub fn brokers(&self) -> String {
         brokers(&self.place)
+    }
+
+    /// The same for the door.
+    pub fn door(&self) -> String {
+        format!("localhost:{}", self.kind.door_port)
     }
 
     /// Makes a topic with `settings` such as `("max.message.bytes", "1000")`. An error when there is one already.
@@ -156,14 +177,18 @@ impl KafkaKind {
     /// Writes `server.properties` and says where.
     fn configure(&self, place: &Place) -> Result<PathBuf> {
         let (port, control) = (place.port, place.port + 1);
+        let (door, protocol) = match &self.options.door {
+            Some(_) => (format!(",DOOR://localhost:{}", self.door_port), ",DOOR:SASL_SSL"),
+            None => (String::new(), ""),
+        };
         let mut text = format!(
             "process.roles=broker,controller\n\
              node.id=1\n\
              controller.quorum.voters=1@127.0.0.1:{control}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{control}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{control}{door}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{door}\n\
              controller.listener.names=CONTROLLER\n\
-             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocol}\n\
              log.dirs={}\n\
              num.partitions=1\n\
              offsets.topic.replication.factor=1\n\
@@ -172,10 +197,34 @@ impl KafkaKind {
              group.initial.rebalance.delay.ms=0\n",
             place.data().join("logs").display()
         );
+        for (name, value) in self.options.door.iter().flat_map(Door::properties) {
+            writeln!(text, "{name}={value}").expect("a String takes everything");
+        }
         for (name, value) in &self.options.properties {
             writeln!(text, "{name}={value}").expect("a String takes everything");
         }
         place.write("data/server.properties", text.as_bytes())
+    }
+}
+
+impl Door {
+    fn properties(&self) -> Vec<(&'static str, String)> {
+        let one_line = |pem: &str| pem.trim().replace('\n', "\\n");
+        let logins: String =
+            self.logins.iter().map(|(name, password)| format!(" user_{name}=\"{password}\"")).collect();
+        let masters: String = self.masters.iter().map(|name| format!(";User:{name}")).collect();
+        vec![
+            ("listener.name.door.sasl.enabled.mechanisms", "PLAIN".into()),
+            (
+                "listener.name.door.plain.sasl.jaas.config",
+                format!("org.apache.kafka.common.security.plain.PlainLoginModule required{logins};"),
+            ),
+            ("listener.name.door.ssl.keystore.type", "PEM".into()),
+            ("listener.name.door.ssl.keystore.certificate.chain", one_line(&self.certificate)),
+            ("listener.name.door.ssl.keystore.key", one_line(&self.key)),
+            ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer".into()),
+            ("super.users", format!("User:ANONYMOUS{masters}")),
+        ]
     }
 }
 

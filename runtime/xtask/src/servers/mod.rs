@@ -22,7 +22,7 @@ mod redis_cluster;
 
 pub(crate) use daemon::{Daemon, Kind, free_port};
 pub use installation::{Installation, POSTGRES_VERSIONS};
-pub use kafka::{Kafka, KafkaOptions, Record};
+pub use kafka::{Door, Kafka, KafkaOptions, Record};
 pub use mysql::{Mariadb, MariadbOptions, Mysql, MysqlOptions};
 pub(crate) use postgres::connect as connect_postgres;
 pub use postgres::{Postgres, PostgresOptions};

@@ -17,8 +17,16 @@ pub(super) fn of_column(column: &Column, shape: &Shape, database: DatabaseKind) 
     let literal = match database {
         DatabaseKind::Postgres if !has_default(column.detail.type_id) => return None,
         DatabaseKind::Postgres => Literal::of_postgres(text)?,
-        DatabaseKind::Mysql | DatabaseKind::Mariadb => Literal::of_mysql(text, &shape.kind)?,
+        DatabaseKind::Mysql | DatabaseKind::Mariadb => Literal::of_mysql(text, &shape.kind, database)?,
     };
+    // There the epoch is a date of zeros, which a column that can be null does not have as its default.
+    let is_nothing = database != DatabaseKind::Postgres
+        && literal == Literal::Function
+        && !column.detail.not_null
+        && matches!(shape.kind, Kind::Zoned { .. });
+    if is_nothing {
+        return None;
+    }
     let mut out = Vec::new();
     let written = match (&literal, &shape.kind) {
         (_, Kind::Array { .. } | Kind::VariableDecimal | Kind::Money(_) | Kind::Unknown(_) | Kind::Figure(_)) => None,
@@ -82,8 +90,8 @@ impl Literal {
         }
     }
 
-    /// What `information_schema` gives: MySQL the bare value, MariaDB a literal; bits as `b'1010'`.
-    fn of_mysql(text: &str, kind: &Kind) -> Option<Self> {
+    /// What `information_schema` gives: MySQL the bare value, MariaDB a literal, or an expression as it is; bits as `b'1010'`.
+    fn of_mysql(text: &str, kind: &Kind, database: DatabaseKind) -> Option<Self> {
         let lower = text.to_ascii_lowercase();
         if text == "NULL" {
             return None;
@@ -98,7 +106,8 @@ impl Literal {
             let (inside, rest) = quoted(&text[prefix..], false)?;
             return rest.is_empty().then_some(Self::Value(inside));
         }
-        Some(Self::Value(text.to_owned()))
+        let is_literal = database == DatabaseKind::Mysql || text.parse::<f64>().is_ok();
+        is_literal.then(|| Self::Value(text.to_owned()))
     }
 }
 
@@ -136,7 +145,8 @@ fn put_literal(out: &mut Vec<u8>, text: &str, kind: &Kind) -> Option<()> {
         Kind::Int => match text {
             "true" => Cell::Int(1),
             "false" => Cell::Int(0),
-            text => text.parse().map(Cell::Int).or_else(|_| text.parse().map(Cell::UInt)).ok()?,
+            // Beyond 63 bits Debezium takes the last number for a default, though it wraps values.
+            text => Cell::Int(text.parse().or_else(|_| text.parse::<u64>().map(|_| i64::MAX)).ok()?),
         },
         Kind::Float32 => Cell::Float32(text.parse().ok()?),
         Kind::Float64 => Cell::Float64(text.parse().ok()?),
@@ -380,12 +390,15 @@ mod tests {
     #[test]
     fn defaults_of_mysql_are_bare_or_quoted() {
         let zoned = Kind::Zoned { digits: 0 };
-        assert_eq!(Literal::of_mysql("it's \"x\"", &Kind::Text), value("it's \"x\""));
-        assert_eq!(Literal::of_mysql("'it''s'", &Kind::Text), value("it's"));
-        assert_eq!(Literal::of_mysql("b'1010'", &Kind::Bits { all: true }), value("1010"));
-        assert_eq!(Literal::of_mysql("current_timestamp()", &zoned), Some(Literal::Function));
-        assert_eq!(Literal::of_mysql("CURRENT_TIMESTAMP", &Kind::Text), value("CURRENT_TIMESTAMP"));
-        assert_eq!(Literal::of_mysql("NULL", &Kind::Int), None);
+        let of = |text: &str, kind: &Kind| Literal::of_mysql(text, kind, DatabaseKind::Mysql);
+        assert_eq!(of("it's \"x\"", &Kind::Text), value("it's \"x\""));
+        assert_eq!(of("'it''s'", &Kind::Text), value("it's"));
+        assert_eq!(of("b'1010'", &Kind::Bits { all: true }), value("1010"));
+        assert_eq!(of("current_timestamp()", &zoned), Some(Literal::Function));
+        assert_eq!(of("CURRENT_TIMESTAMP", &Kind::Text), value("CURRENT_TIMESTAMP"));
+        assert_eq!(of("NULL", &Kind::Int), None);
+        let of = |text: &str| Literal::of_mysql(text, &Kind::Text, DatabaseKind::Mariadb);
+        assert_eq!((of("'a'"), of("-7"), of("concat('a','b')"), of("(1 + 2)")), (value("a"), value("-7"), None, None));
     }
 
     #[test]

@@ -256,7 +256,7 @@ impl Debezium {
             if super::value::put(&mut value, &shape.kind, &added).is_err() {
                 value = b"null".to_vec();
             }
-            return Some(Told { value, schema: shape.open(true, b"") });
+            return Some(Told { value, schema: shape.open(true, "", b"") });
         }
         let index = table.fields.iter().position(|field| shown.schema.columns[field.column].name == name)?;
         let field = &table.fields[index];

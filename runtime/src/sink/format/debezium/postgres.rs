@@ -30,7 +30,9 @@ pub(super) fn shape(column: &Column, options: &DebeziumOptions) -> Option<Shape>
         _ if detail.type_id == 0 && detail.labels.is_empty() => by_tag(column.tag, &declared, options),
         _ => scalar(&declared, options),
     };
-    known.or_else(|| options.unknown.then(|| unknown(column.tag, options)))
+    // Arrays that Debezium leaves out, it leaves out even then.
+    let is_left_out = column.tag == Tag::Array && element(detail.type_id) == Some(0);
+    known.or_else(|| (options.unknown && !is_left_out).then(|| unknown(column.tag, options)))
 }
 
 fn unknown(tag: Tag, options: &DebeziumOptions) -> Shape {

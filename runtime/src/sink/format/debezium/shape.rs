@@ -123,17 +123,20 @@ impl Shape {
 
     /// A decimal of a known scale, and of a precision if that is known.
     pub(super) fn decimal(options: &DebeziumOptions, scale: i32, precision: Option<i32>) -> Self {
-        let decimal = |kind| Self::named(kind, "bytes", "org.apache.kafka.connect.data.Decimal");
         match options.decimals {
-            DecimalMode::Precise => {
-                let (scale_text, precision) = (scale.to_string(), precision.map(|p| p.to_string()));
-                let mut parameters = vec![("scale", scale_text.as_str())];
-                parameters.extend(precision.as_deref().map(|p| ("connect.decimal.precision", p)));
-                decimal(Kind::Decimal { scale }).with_parameters(&parameters)
-            }
+            DecimalMode::Precise => Self::exact_decimal(scale, precision),
             DecimalMode::Text => Self::plain(Kind::DecimalText, "string"),
             DecimalMode::Double => Self::plain(Kind::DecimalDouble, "double"),
         }
+    }
+
+    /// The same, whatever is said about decimals.
+    pub(super) fn exact_decimal(scale: i32, precision: Option<i32>) -> Self {
+        let (scale_text, precision) = (scale.to_string(), precision.map(|p| p.to_string()));
+        let mut parameters = vec![("scale", scale_text.as_str())];
+        parameters.extend(precision.as_deref().map(|p| ("connect.decimal.precision", p)));
+        let name = "org.apache.kafka.connect.data.Decimal";
+        Self::named(Kind::Decimal { scale }, "bytes", name).with_parameters(&parameters)
     }
 
     /// A decimal whose scale is each value's own.
@@ -236,13 +239,20 @@ impl Shape {
 
     /// The schema of a field: `name` is a JSON string, `default` a value or nothing.
     pub(super) fn field(&self, name: &[u8], optional: bool, default: &[u8]) -> String {
-        format!("{},\"field\":{}}}", self.open(optional, default), json(name))
+        self.commented_field(name, optional, "", default)
+    }
+
+    /// The same with `,"doc":"..."`, or nothing, where Connect has it: in front of the parameters.
+    pub(super) fn commented_field(&self, name: &[u8], optional: bool, doc: &str, default: &[u8]) -> String {
+        format!("{},\"field\":{}}}", self.open(optional, doc, default), json(name))
     }
 
     /// The same but for the name and the closing brace.
-    pub(super) fn open(&self, optional: bool, default: &[u8]) -> String {
+    pub(super) fn open(&self, optional: bool, doc: &str, default: &[u8]) -> String {
         let before = if default.is_empty() { "" } else { ",\"default\":" };
-        format!("{{{},\"optional\":{optional}{}{before}{}", self.head, self.tail, json(default))
+        let doc = if self.tail.contains(",\"doc\":") { "" } else { doc };
+        let (tail, rest) = self.tail.split_at(self.tail.find(",\"parameters\":").unwrap_or(self.tail.len()));
+        format!("{{{},\"optional\":{optional}{tail}{doc}{rest}{before}{}", self.head, json(default))
     }
 
     /// What a value is that its column's shape can not say.

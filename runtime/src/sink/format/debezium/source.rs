@@ -1,6 +1,7 @@
 //! The `source` block: where a change comes from, in the words of each connector.
 
 use super::Change;
+use super::options::DebeziumOptions;
 use super::text::{put_finer, put_int, put_string};
 use crate::change::{DatabaseKind, Gtid, Op, Schema};
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
@@ -28,10 +29,12 @@ pub(super) struct Parts {
     db: Vec<u8>,
     /// The schema, and the table behind it.
     table: Vec<u8>,
+    /// Whether the statement is shown, if the log has it.
+    query: bool,
 }
 
 impl Parts {
-    pub(super) fn new(schema: &Schema, prefix: &str) -> Self {
+    pub(super) fn new(schema: &Schema, prefix: &str, options: &DebeziumOptions) -> Self {
         let database = schema.database.kind;
         let string = |text: &str| {
             let mut out = Vec::new();
@@ -53,7 +56,7 @@ impl Parts {
         }
         table.extend_from_slice(b",\"table\":");
         table.extend(string(&schema.table));
-        Self { database, head, db: string(db), table }
+        Self { database, head, db: string(db), table, query: options.query }
     }
 
     pub(super) fn put(&self, out: &mut Vec<u8>, change: &Change<'_>) {
@@ -111,7 +114,7 @@ impl Parts {
             _ => out.extend_from_slice(b"null"),
         }
         out.extend_from_slice(b",\"query\":");
-        match &event.query {
+        match event.query.as_ref().filter(|_| self.query) {
             Some(query) => put_string(out, query),
             None => out.extend_from_slice(b"null"),
         }

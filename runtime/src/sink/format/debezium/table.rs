@@ -19,6 +19,8 @@ pub(super) struct Field {
     pub(super) optional: bool,
     /// The default as the schema says it; empty without one.
     default: Vec<u8>,
+    /// The column's comment as the schema says it; empty without one.
+    doc: String,
     /// What a null is written as.
     pub(super) null: Vec<u8>,
     /// What is written when the image does not hold the column.
@@ -33,8 +35,8 @@ impl Field {
     /// The schema of its values, in the shape that a row has it, without closing brace.
     pub(super) fn open_schema(&self, shape: Option<&Shape>) -> String {
         match shape {
-            None => self.shape.open(self.optional, &self.default),
-            Some(shape) => shape.open(self.optional, b""),
+            None => self.shape.open(self.optional, &self.doc, &self.default),
+            Some(shape) => shape.open(self.optional, &self.doc, b""),
         }
     }
 
@@ -42,8 +44,8 @@ impl Field {
     pub(super) fn schema(&self, shape: Option<&Shape>) -> String {
         let name = &self.label[..self.label.len() - 1];
         match shape {
-            None => self.shape.field(name, self.optional, &self.default),
-            Some(shape) => shape.field(name, self.optional, b""),
+            None => self.shape.commented_field(name, self.optional, &self.doc, &self.default),
+            Some(shape) => shape.commented_field(name, self.optional, &self.doc, b""),
         }
     }
 }
@@ -96,7 +98,7 @@ impl Table {
             key,
             key_part: Part::default(),
             value_part: Part::default(),
-            source: source::Parts::new(schema, prefix),
+            source: source::Parts::new(schema, prefix, options),
             headers: Headers::default(),
         };
         if options.has_schemas() {
@@ -202,5 +204,8 @@ fn field(schema: &Schema, column: usize, options: &DebeziumOptions) -> Option<Fi
     put_string(&mut label, &options.field_names.field(&declared.name));
     label.push(b':');
     let unchanged = default::unchanged(&shape.kind, options);
-    Some(Field { column, label, shape, optional, default, null, absent, unchanged, zero })
+    // MariaDB's connector shows comments unless it is told not to, the others only if they are told to.
+    let comment = if kind == DatabaseKind::Mariadb { declared.detail.comment.as_str() } else { "" };
+    let doc = if comment.is_empty() { String::new() } else { format!(",\"doc\":\"{}\"", escaped(comment)) };
+    Some(Field { column, label, shape, optional, default, doc, null, absent, unchanged, zero })
 }

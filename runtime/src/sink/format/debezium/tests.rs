@@ -340,6 +340,8 @@ fn handling_modes_write_as_recorded() {
     let debezium = with(false, &[("include.unknown.datatypes", "true"), ("binary.handling.mode", "hex")]);
     assert_eq!(after(&debezium, unknown.clone(), Cell::Other("123")), "\"313233\"");
     assert_eq!(after(&plain(), unknown, Cell::Other("123")), "", "left out");
+    let dropped = column("c", "money[]", 791, Tag::Array, false);
+    assert_eq!(after(&debezium, dropped, Cell::Null), "", "left out even then");
     let hstore = column("c", "hstore", 99_999, Tag::Other, false);
     assert_eq!(
         after(&with(false, &[("hstore.handling.mode", "map")]), hstore, Cell::Other(r#""a"=>"1""#)),
@@ -432,6 +434,74 @@ fn types_of_mysql_are_what_was_recorded() {
     }
 }
 
+/// mysql/types.modes1, modes2; mysql/parcels; mysql/dml, `dflt`; mariadb/dml, `commented`.
+#[test]
+fn modes_defaults_and_comments_of_mysql_are_what_was_recorded() {
+    let column = |type_name: &str, tag, default: Option<&str>, not_null| {
+        let detail = ColumnDetail { default: default.map(str::to_owned), not_null, ..ColumnDetail::default() };
+        Column { detail, ..mysql_column(type_name, tag) }
+    };
+    let of = |kind, options: &[(&str, &str)], column: Column, cell| {
+        let schema = schema(kind, "shop", "t", vec![column]);
+        text(&records(&with(true, options), &schema, &insert(&[cell]))[0].value)
+    };
+    let of_mysql = |options: &[(&str, &str)], column, cell| of(DatabaseKind::Mysql, options, column, cell);
+    let precise = [("bigint.unsigned.handling.mode", "precise"), ("decimal.handling.mode", "string")];
+    let value = of_mysql(&precise, column("bigint unsigned", Tag::UInt, None, false), Cell::UInt(12));
+    assert!(value.contains(r#""after":{"c":"DA=="}"#), "{value}");
+
+    let default = |type_name, tag, default, not_null| {
+        let value = of_mysql(&[], column(type_name, tag, Some(default), not_null), Cell::Null);
+        let (_, rest) = value.split_once(r#"{"type":"struct","fields":[{"#).expect("an image's schema");
+        let (field, _) = rest.split_once(r#","field":"c"}"#).expect("one field");
+        field.split_once(r#""default":"#).map(|(_, default)| default.to_owned())
+    };
+    let now = "CURRENT_TIMESTAMP(6)";
+    assert_eq!(default("timestamp(6)", Tag::TimestampTz, now, false), None);
+    assert_eq!(default("timestamp", Tag::TimestampTz, now, true).as_deref(), Some("\"1970-01-01T00:00:00Z\""));
+    assert_eq!(default("datetime", Tag::Timestamp, now, false).as_deref(), Some("0"));
+    let max = "18446744073709551615";
+    assert_eq!(default("bigint unsigned", Tag::UInt, max, false).as_deref(), Some("9223372036854775807"));
+
+    for mode in ["connect", "isostring"] {
+        let time = |micros| {
+            of_mysql(&[("time.precision.mode", mode)], column("time", Tag::Time, None, false), Cell::Time(micros))
+        };
+        assert!(
+            time(-1_000_000).contains(r#""after":{"c":null}"#)
+                && time(90_000_000_000).contains(r#""after":{"c":null}"#)
+        );
+        assert!(!time(3_600_000_000).contains(r#""after":{"c":null}"#));
+    }
+
+    let mut commented = column("enum", Tag::Enum, None, false);
+    (commented.detail.comment, commented.detail.labels) = ("quote \" and é".into(), vec!["a".into()]);
+    let doc = r#""version":1,"doc":"quote \" and é","parameters":{"allowed":"a"},"field":"c"}"#;
+    assert!(of(DatabaseKind::Mariadb, &[], commented.clone(), Cell::Enum("a")).contains(doc));
+    assert!(!of(DatabaseKind::Mysql, &[], commented, Cell::Enum("a")).contains("doc\":\"quote"));
+}
+
+/// mysql/query.
+#[test]
+fn statement_is_shown_with_include_query_only() {
+    let schema = schema(DatabaseKind::Mysql, "shop", "t", vec![mysql_column("int", Tag::Int)]);
+    let event = BinlogEvent {
+        first_row: 0,
+        skipped_rows: 0,
+        file: "mysql-bin.000001".into(),
+        offset: 653,
+        server_id: 1,
+        thread: 0,
+        gtid: Gtid::None,
+        query: Some("INSERT INTO t VALUES (1)".into()),
+    };
+    let row = Row { event: Some(&event), ..insert(&[Cell::Int(1)]) };
+    let value = |debezium: &Debezium| text(&records(debezium, &schema, &row)[0].value);
+    assert!(value(&plain()).contains(r#""query":null}"#));
+    let shown = value(&with(false, &[("include.query", "true")]));
+    assert!(shown.contains(r#""query":"INSERT INTO t VALUES (1)"}"#), "{shown}");
+}
+
 #[test]
 fn zero_dates_of_mysql_are_null_or_the_epoch() {
     for (type_name, epoch) in [("date", "0"), ("datetime(6)", "0"), ("timestamp(6)", "\"1970-01-01T00:00:00Z\"")] {
@@ -491,7 +561,7 @@ fn source_blocks_of_binary_logs_are_what_was_recorded() {
     let mut table = schema(DatabaseKind::Mysql, "clients", "users", columns);
     let source = |table: &Schema, event: &BinlogEvent| {
         let row = Row { event: Some(event), ..insert(&[Cell::Int(1)]) };
-        let value = text(&records(&plain(), table, &row)[0].value);
+        let value = text(&records(&with(false, &[("include.query", "true")]), table, &row)[0].value);
         value
             .split_once(",\"source\":")
             .and_then(|(_, rest)| rest.split_once(",\"transaction\""))

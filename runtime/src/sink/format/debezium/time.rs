@@ -25,7 +25,7 @@ pub(super) fn put_date(out: &mut Vec<u8>, days: i64, unit: Unit) {
     if unit == Unit::Iso {
         match days {
             i64::MAX => out.extend_from_slice(b"\"+5877611-06-21Z\""),
-            i64::MIN => out.extend_from_slice(b"\"-5877641-06-24Z\""),
+            i64::MIN => out.extend_from_slice(b"\"-5877611-06-22Z\""),
             _ => quoted(out, |out| {
                 civil::put_date(out, days);
                 out.push(b'Z');
@@ -77,7 +77,7 @@ pub(super) fn put_timestamp(out: &mut Vec<u8>, micros: i64, unit: Unit) -> Resul
         Unit::Micros | Unit::Nanos => put_int(out, micros),
         Unit::Iso => match micros {
             i64::MAX => out.extend_from_slice(b"\"+292278994-08-16T23:00:00Z\""),
-            i64::MIN => out.extend_from_slice(b"\"-292275055-05-16T22:00:00Z\""),
+            i64::MIN => out.extend_from_slice(b"\"-292275055-05-16T23:00:00Z\""),
             _ => quoted(out, |out| civil::put_timestamp(out, micros, "Z")),
         },
     }

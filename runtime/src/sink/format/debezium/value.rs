@@ -6,7 +6,7 @@ use super::float::{put_double, put_float};
 use super::options::{BinaryMode, DecimalMode};
 use super::shape::{Kind, Shape};
 use super::text::{put_base64, put_base64_url, put_hex, put_int, put_string};
-use super::time::{self, Moment};
+use super::time::{self, Moment, Unit};
 use super::{geometry, list};
 use sluicegate_frame::{Array, Cell};
 
@@ -221,6 +221,10 @@ fn put_moment(out: &mut Vec<u8>, kind: &Kind, cell: &Cell<'_>) -> Written {
     match (kind, cell) {
         (Kind::Date { unit, adjust }, Cell::Date(days)) => {
             time::put_date(out, if *adjust { time::adjust_year(*days) } else { *days }, *unit);
+        }
+        // A span of time rather than a time of day: Connect and ISO 8601 have none.
+        (Kind::Time(Unit::Millis | Unit::Iso), Cell::Time(micros)) if !(0..=DAY_US).contains(micros) => {
+            return Err(Misfit::Nothing);
         }
         (Kind::Time(unit), Cell::Time(micros)) => time::put_time(out, *micros, *unit),
         (Kind::Timestamp { unit, adjust }, Cell::Timestamp(micros)) => {

@@ -1,0 +1,111 @@
+//! A comparer that can not fail is worth nothing: whatever is done to one of four records is seen.
+
+use super::*;
+use crate::conform::folder::Flavour;
+use crate::conform::recording::Record;
+use crate::conform::script::Script;
+use crate::conform::server::Columns;
+
+const TOPIC: &str = "app.public.t";
+
+fn record(id: u64, text: &str, ts_ms: u64) -> Record {
+    let value = format!(
+        r#"{{"before":null,"after":{{"id":{id},"v":"{text}"}},"source":{{"connector":"postgresql","schema":"public","table":"t","ts_ms":{ts_ms}}},"op":"c"}}"#
+    );
+    let headers = vec![("__debezium.context.runId".to_owned(), Some(ts_ms.to_string().into_bytes()))];
+    Record { key: Some(format!(r#"{{"id":{id}}}"#).into()), value: Some(value.into()), headers, at: [id, 0, 0, 0] }
+}
+
+fn four(ts_ms: u64) -> Vec<Record> {
+    (1..=4).map(|id| record(id, "v", ts_ms)).collect()
+}
+
+fn topics(records: Vec<Record>) -> Topics {
+    [(TOPIC.to_owned(), records)].into()
+}
+
+fn judged_on(flavour: Flavour, sql: &str, ours: Topics) -> Verdict {
+    let script = Script::read(sql, flavour).expect("a script");
+    let scenario = Scenario { flavour, name: "x/y".into(), script, recordings: Vec::new() };
+    let run = Run { topics: ours, columns: Columns::default(), last_words: None };
+    judge(&scenario, &topics(four(1)), &run)
+}
+
+fn judged(ours: Vec<Record>) -> Verdict {
+    judged_on(Flavour::Postgres, "", topics(ours))
+}
+
+/// Equal, missing, extra, different.
+fn counts(verdict: &Verdict) -> [usize; 4] {
+    [verdict.equal, verdict.missing, verdict.extra, verdict.different]
+}
+
+#[test]
+fn what_differs_from_run_to_run_only_is_equal() {
+    let verdict = judged(four(2));
+    assert_eq!((verdict.records, counts(&verdict)), (4, [4, 0, 0, 0]));
+    assert_eq!(verdict.first_difference, None);
+}
+
+#[test]
+fn a_changed_byte_is_seen_in_value_key_and_header() {
+    let mut ours = four(2);
+    ours[1] = record(2, "w", 2);
+    let verdict = judged(ours);
+    assert_eq!(counts(&verdict), [3, 0, 0, 1]);
+    let shown = verdict.first_difference.expect("one");
+    assert_eq!((shown.topic.as_str(), shown.record, shown.place.as_str()), (TOPIC, 1, "value after.v"));
+    let mut ours = four(2);
+    ours[3].key = Some(br#"{"id": 4}"#.to_vec());
+    assert_eq!(counts(&judged(ours)), [3, 0, 0, 1]);
+    let mut ours = four(2);
+    ours[0].headers.push(("more".into(), None));
+    assert_eq!(counts(&judged(ours)), [3, 0, 0, 1]);
+}
+
+#[test]
+fn a_missing_record_an_extra_one_and_a_tombstone_too_few_are_seen() {
+    let mut ours = four(2);
+    ours.remove(2);
+    assert_eq!(counts(&judged(ours)), [3, 1, 0, 1]);
+    let mut ours = four(2);
+    ours.push(record(5, "v", 2));
+    assert_eq!(counts(&judged(ours)), [4, 0, 1, 1]);
+    let mut ours = four(2);
+    ours[3].value = None;
+    assert_eq!(counts(&judged(ours)), [3, 1, 1, 2]);
+    let mut other = topics(four(2));
+    other.insert("app.public.u".into(), vec![record(1, "v", 2)]);
+    assert_eq!(counts(&judged_on(Flavour::Postgres, "", other)), [4, 0, 1, 1]);
+}
+
+#[test]
+fn a_wrong_order_is_seen() {
+    let mut ours = four(2);
+    ours.swap(1, 2);
+    let verdict = judged(ours);
+    assert!(verdict.different > 0 && verdict.equal < 4, "{verdict:?}");
+}
+
+#[test]
+fn what_follows_debeziums_stop_is_explained_and_what_comes_before_is_not() {
+    let sql = "-- @stream\nCREATE TABLE t (i inet4);";
+    let mut ours = four(2);
+    ours.push(record(5, "v", 2));
+    let verdict = judged_on(Flavour::Mariadb, sql, topics(ours.clone()));
+    assert_eq!((counts(&verdict), verdict.explained), ([4, 0, 0, 0], 1));
+    assert_eq!(verdict.rules, [("stop-inet", 1)].into());
+    ours[4].at = [2, 0, 0, 0];
+    assert_eq!(counts(&judged_on(Flavour::Mariadb, sql, topics(ours))), [4, 0, 1, 1]);
+}
+
+#[test]
+fn records_of_a_feature_that_is_not_there_are_never_equal() {
+    let message = Record { value: Some(br#"{"op":"m","message":{"prefix":"p"}}"#.to_vec()), ..record(1, "v", 1) };
+    let recorded = [("app.message".to_owned(), vec![message])].into();
+    let script = Script::read("", Flavour::Postgres).expect("a script");
+    let scenario = Scenario { flavour: Flavour::Postgres, name: "x/y".into(), script, recordings: Vec::new() };
+    let run = Run { topics: Topics::new(), columns: Columns::default(), last_words: None };
+    let verdict = judge(&scenario, &recorded, &run);
+    assert_eq!((verdict.equal, verdict.unsupported), (0, [("logical messages".to_owned(), 1)].into()));
+}

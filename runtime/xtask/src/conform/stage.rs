@@ -1,0 +1,150 @@
+//! One recording's run: a fresh database, the statements above the line, Sluicegate, the statements below it, and everything that
+//! came to the broker.
+
+use super::configuration::Configuration;
+use super::folder::Scenario;
+use super::harvest::Harvest;
+use super::order::{self, Repeats};
+use super::recording::Topics;
+use super::server::{Columns, SENTINEL, Server};
+use crate::host::Host;
+use crate::servers::{Kafka, KafkaOptions, free_port};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// From the last statement to its row in the broker; topics are made on the way.
+const ARRIVE_LIMIT: Duration = Duration::from_secs(60);
+/// What it says when it ends rather than leave something out, as it should.
+const REFUSES: &str = "begin anew with a snapshot";
+/// How often it is started again after that.
+const STARTS_MAX: usize = 10;
+const LOOK: Duration = Duration::from_millis(25);
+
+/// The broker and the program, for all recordings.
+pub struct Stage {
+    kafka: Kafka,
+    harvest: Harvest,
+    binary: PathBuf,
+    place: TempDir,
+}
+
+/// What a run wrote.
+pub struct Run {
+    /// Without the sentinel's.
+    pub topics: Topics,
+    pub columns: Columns,
+    /// The end of the log of a Sluicegate that ended by itself.
+    pub last_words: Option<String>,
+}
+
+impl Stage {
+    pub async fn build(binary: PathBuf) -> Result<Self> {
+        let kafka = Kafka::start(KafkaOptions::default()).await?;
+        let harvest = Harvest::new(&kafka.brokers());
+        let place = tempfile::Builder::new().prefix("sluicegate-conform-").tempdir().context("make a folder")?;
+        Ok(Self { kafka, harvest, binary, place })
+    }
+
+    pub async fn run(&self, server: &Server, scenario: &Scenario, configuration: &Configuration) -> Result<Run> {
+        let database = &configuration.database;
+        server.renew(database).await?;
+        server.run(database, &scenario.script.setup).await?;
+        let mut columns = Columns::default();
+        server.look(database, &mut columns).await?;
+        let folder = tempfile::Builder::new().prefix("run-").tempdir_in(self.place.path()).context("make a folder")?;
+        let mut host = self.start(folder.path(), &server.source(database), configuration).await?;
+        let ran = async {
+            server.run(database, &scenario.script.stream).await?;
+            server.end(database).await?;
+            server.look(database, &mut columns).await?;
+            self.until_the_end(&mut host, configuration).await
+        };
+        let outcome = ran.await;
+        let refused = host.check_alive().err().map(|_| host.last_log_lines()).filter(|words| words.contains(REFUSES));
+        let (mut topics, repeats) = match &refused {
+            Some(_) => (self.again_and_again(&mut host).await?, Repeats::Allowed),
+            None => {
+                host.stop().await;
+                // Also after a failure: what came belongs to no other recording.
+                let topics = self.harvest.collect().await?;
+                outcome.with_context(|| format!("the log of sluicegate ends:\n{}", host.last_log_lines()))?;
+                (topics, Repeats::None)
+            }
+        };
+        topics.retain(|topic, _| *topic != sentinel_topic(configuration));
+        Ok(Run { topics: order::as_in_the_log(topics, repeats)?, columns, last_words: refused })
+    }
+
+    /// A process that goes no further ends with records on disk; each start delivers some of them before it ends again.
+    async fn again_and_again(&self, host: &mut Host) -> Result<Topics> {
+        let mut topics = self.harvest.collect().await?;
+        for _ in 0..STARTS_MAX {
+            host.start_again()?;
+            let deadline = Instant::now() + ARRIVE_LIMIT;
+            while host.check_alive().is_ok() {
+                if Instant::now() > deadline {
+                    bail!("sluicegate goes on though it had refused to:\n{}", host.last_log_lines());
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            let more = self.harvest.collect().await?;
+            if more.is_empty() {
+                break;
+            }
+            more.into_iter().for_each(|(topic, records)| topics.entry(topic).or_default().extend(records));
+        }
+        Ok(topics)
+    }
+
+    async fn start(&self, folder: &Path, source: &str, configuration: &Configuration) -> Result<Host> {
+        let admin = format!("127.0.0.1:{}", free_port()?);
+        let pipelines = folder.join("pipelines");
+        std::fs::create_dir_all(pipelines.join("records")).context("make a pipeline's folder")?;
+        let shared = format!("[host]\nadmin = \"{admin}\"\nstate = \"../state\"\n\n[source.db]\n{source}");
+        std::fs::write(pipelines.join("sluicegate.toml"), shared).context("write sluicegate.toml")?;
+        let pipeline = configuration.pipeline(SENTINEL, &self.kafka.brokers());
+        std::fs::write(pipelines.join("records/pipeline.toml"), pipeline).context("write pipeline.toml")?;
+        let mut host = Host::start(&self.binary, &pipelines, &admin, &folder.join("log"))?;
+        host.ready().await?;
+        let deadline = Instant::now() + ARRIVE_LIMIT;
+        while host.door().status().await?.sources.iter().any(|source| source.state != "streaming") {
+            host.check_alive()?;
+            if Instant::now() > deadline {
+                bail!("sluicegate did not stream:\n{}", host.last_log_lines());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(host)
+    }
+
+    /// The sentinel's row is the last one in the log; what is on its way beside it is waited for.
+    async fn until_the_end(&self, host: &mut Host, configuration: &Configuration) -> Result<()> {
+        let topic = sentinel_topic(configuration);
+        let deadline = Instant::now() + ARRIVE_LIMIT;
+        while !self.harvest.has_grown(&topic).await? {
+            host.check_alive()?;
+            if Instant::now() > deadline {
+                bail!("the last row did not arrive within {} s", ARRIVE_LIMIT.as_secs());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        while host.door().status().await?.lanes.iter().any(|lane| lane.in_flight + lane.waiting + lane.parked > 0) {
+            host.check_alive()?;
+            if Instant::now() > deadline {
+                bail!("records are still on their way after {} s", ARRIVE_LIMIT.as_secs());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    pub async fn stop(mut self) {
+        self.kafka.stop().await;
+    }
+}
+
+fn sentinel_topic(configuration: &Configuration) -> String {
+    format!("{}.{SENTINEL}", configuration.prefix)
+}
