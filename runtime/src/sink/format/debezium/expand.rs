@@ -2,6 +2,7 @@
 //! way Debezium's `JsonSchemaData` does it.
 
 use super::float::put_double;
+use super::names::Adjust;
 use super::text::{put_int, put_string};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -47,20 +48,20 @@ pub(super) enum Nulls {
 }
 
 /// Expands an object or an array; `None` for everything else, and for what no schema can say: a list of unlike things, a number that
-/// nothing holds. `name` is the payload's.
-pub(super) fn expanded(text: &str, name: &str, nulls: Nulls) -> Option<Expanded> {
+/// nothing holds. `name` is the payload's, `adjust` what becomes of its fields' names.
+pub(super) fn expanded(text: &str, name: &str, nulls: Nulls, adjust: Adjust) -> Option<Expanded> {
     let text = text.trim_start();
     if !text.starts_with(['{', '[']) {
         return None;
     }
-    let node = read(text, 0)?;
+    let node = read(text, adjust, 0)?;
     let kind = kind_of(&node, name, nulls).ok()??;
     let mut value = Vec::with_capacity(text.len());
     put(&mut value, &node, &kind);
     Some(Expanded { value, schema: schema(&kind) })
 }
 
-fn read(text: &str, depth: usize) -> Option<Node> {
+fn read(text: &str, adjust: Adjust, depth: usize) -> Option<Node> {
     if depth > DEPTH_MAX {
         return None;
     }
@@ -70,7 +71,7 @@ fn read(text: &str, depth: usize) -> Option<Node> {
             let Fields(fields) = serde_json::from_str(text).ok()?;
             let mut read_fields: Vec<(String, Node)> = Vec::with_capacity(fields.len());
             for (name, value) in fields {
-                let value = read(value.get(), depth + 1)?;
+                let (name, value) = (adjust.field(&name), read(value.get(), adjust, depth + 1)?);
                 // The last of a name is the one that counts, at the place of the first.
                 match read_fields.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, known)) => *known = value,
@@ -81,7 +82,7 @@ fn read(text: &str, depth: usize) -> Option<Node> {
         }
         b'[' => {
             let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-            Node::Array(items.into_iter().map(|item| read(item.get(), depth + 1)).collect::<Option<_>>()?)
+            Node::Array(items.into_iter().map(|item| read(item.get(), adjust, depth + 1)).collect::<Option<_>>()?)
         }
         b'"' => Node::Text(serde_json::from_str(text).ok()?),
         b'n' => Node::Null,
@@ -233,7 +234,7 @@ mod tests {
     use super::*;
 
     fn told(text: &str, nulls: Nulls) -> Option<(String, String)> {
-        let expanded = expanded(text, "payload", nulls)?;
+        let expanded = expanded(text, "payload", nulls, Adjust::No)?;
         let schema = format!("{}}}", expanded.schema);
         serde_json::from_str::<serde_json::Value>(&schema).expect("JSON");
         Some((String::from_utf8(expanded.value).expect("UTF-8"), schema))

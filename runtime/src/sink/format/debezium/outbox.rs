@@ -241,7 +241,7 @@ impl Debezium {
 
     fn payload(&self, outbox: &Outbox, told: Told) -> Told {
         let text = if outbox.expand { header_text(told.json()) } else { None };
-        match text.and_then(|text| expanded(&text, &outbox.payload, outbox.nulls)) {
+        match text.and_then(|text| expanded(&text, &outbox.payload, outbox.nulls, self.options.field_names)) {
             Some(Expanded { value, schema }) => Told { value, schema },
             None => told,
         }
