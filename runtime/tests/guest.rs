@@ -2,10 +2,15 @@
 
 mod support;
 
+#[path = "guest/json.rs"]
+mod json;
+#[path = "guest/quiet.rs"]
+mod quiet;
+
 use sluicegate::change::{Batch, Cell, Column, FrameBuf, Op, RowHead, RowMark, Schema, SchemaId, Tag};
 use sluicegate::guest::{
     Engine, GuestError, GuestHost, GuestSettings, HostSettings, Judged, Judgement, Limits, OfferedRow, Transform,
-    bench, inspect,
+    World, bench, inspect,
 };
 use sluicegate::telemetry::GuestStats;
 use std::collections::HashMap;

@@ -12,7 +12,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("config", &["address", "change"]),
     ("telemetry", &[]),
     ("source", &["change", "fault", "telemetry"]),
-    ("guest", &["change", "fault", "telemetry"]),
+    ("guest", &["change", "fault", "sink/format", "telemetry"]),
     ("sink", &["address", "change", "fault", "telemetry"]),
     ("sink/format", &["change"]),
     ("store", &["change", "fault", "telemetry"]),

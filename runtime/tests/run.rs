@@ -31,5 +31,7 @@ mod guest_files;
 mod journey;
 #[path = "run/patience.rs"]
 mod patience;
+#[path = "run/record.rs"]
+mod record;
 #[path = "run/strain.rs"]
 mod strain;

@@ -1,7 +1,7 @@
 //! What `wit/sluicegate.wit` becomes in Rust; for guests that go without the attribute. Generated, and kept: the generator takes longer to
 //! compile than everything else of a guest together, and the contract changes rarely.
 //!
-//! Made of a file with the checksum 52d62c51, by wit-bindgen 0.61: put its `generate!` in the place of this module in `lib.rs` (path
+//! Made of a file with the checksum 0dff881f, by wit-bindgen 0.61: put its `generate!` in the place of this module in `lib.rs` (path
 //! `../../wit/sluicegate.wit`, world `transform`, `pub_export_macro: true`, `export_macro_name: "export_world"`,
 //! `default_bindings_module: "sluicegate_guest::bindings"`), add its feature `macros`, and build a guest with `WIT_BINDGEN_DEBUG=1`:
 //! `transform0.rs` below the target folder is what follows.

@@ -1,9 +1,10 @@
-//! The door for people and machines: `/live`, `/ready`, `/status`, `/metrics`, `/dead` on the admin address.
+//! The door for people and machines: `/live`, `/ready`, `/status`, `/metrics`, `/dead`, `/record` on the admin address.
 //!
 //! `/live` says that the process answers. `/ready` says that it does its work, and otherwise why not.
 
 pub mod dead;
 mod metrics;
+mod record;
 pub mod status;
 
 use crate::ledger::Ledger;
@@ -16,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use dead::Desk;
+pub use record::{RECORD_SECONDS_MAX, RecordAsked};
 use serde::{Deserialize, Serialize};
 use status::Status;
 use std::net::SocketAddr;
@@ -158,9 +160,14 @@ pub async fn serve(listener: TcpListener, registry: Current, token: Option<Strin
 }
 
 fn router(registry: Current, token: Option<String>, desk: Desk) -> Router {
-    let dead = dead::routes(registry.clone(), Arc::new(desk));
+    let callers = if token.is_some() { record::Callers::Known } else { record::Callers::Anybody };
+    // What holds values of rows.
+    let rows_within = dead::routes(registry.clone(), Arc::new(desk)).merge(record::routes(registry.clone(), callers));
     // Whoever knows the token may come by any name.
-    let dead = if token.is_some() { dead } else { dead.layer(middleware::from_fn(dead::no_foreign_names)) };
+    let rows_within = match token {
+        Some(_) => rows_within,
+        None => rows_within.layer(middleware::from_fn(dead::no_foreign_names)),
+    };
     let told = Router::new()
         .route("/", get(index))
         .route("/status", get(status))
@@ -168,7 +175,7 @@ fn router(registry: Current, token: Option<String>, desk: Desk) -> Router {
         .route("/rows", get(rows));
     let guarded = told
         .with_state(registry.clone())
-        .merge(dead)
+        .merge(rows_within)
         .layer(middleware::from_fn_with_state(Arc::new(token), require_token));
     // Probes of an orchestrator carry no token, and learn nothing but yes or no.
     let open = Router::new().route("/live", get(|| async { "live\n" })).route("/ready", get(ready));
@@ -193,7 +200,7 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 async fn index() -> &'static str {
     "sluicegate\n\n  /live     the process answers\n  /ready    it does its work, or why not\n  /status   sources, \
      pipelines, guests, lanes (JSON)\n  /metrics  the same for Prometheus\n  /dead     dead letters: what could not be \
-     delivered (JSON)\n"
+     delivered (JSON)\n  /record   the next rows of a pipeline, for a case (POST, JSON)\n"
 }
 
 async fn ready(State(registry): State<Current>) -> Response {

@@ -9,6 +9,9 @@ use globset::Glob;
 /// Names that are further from the wrong one than this are no suggestion.
 const SIMILAR_MIN: f64 = 0.8;
 
+/// What is said of a column that is there and is not captured.
+const LEFT_OUT: &str = "which the pipeline's `columns` leaves out; take it in there, or do without it here";
+
 /// Every name of a pipeline that leads nowhere in this source's database.
 pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], tables: &TableColumns) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -25,16 +28,21 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
     let captured: Vec<(&String, &Vec<String>)> =
         tables.iter().filter(|(table, _)| pipeline.tables.matches(source, table)).collect();
     for route in &pipeline.routes {
-        for column in route.templates().flat_map(|t| t.columns()) {
+        for column in route.templates().flat_map(|t| t.columns()).chain(route.body.columns()) {
             for (table, columns) in &captured {
                 let takes = route.tables.as_ref().is_none_or(|globs| globs.matches(table));
                 // A guest may add the column; without one nobody can.
-                if takes && guests.is_empty() && !columns.iter().any(|c| c == column) {
+                if !takes || !guests.is_empty() {
+                    continue;
+                }
+                if !columns.iter().any(|c| c == column) {
                     let hint = similar(column, columns.iter().map(String::as_str));
                     wrong(format!(
                         "route {:?} asks for column {column:?}, which {table} does not have{hint}",
                         route.name
                     ));
+                } else if leaves_out(pipeline, table, column) {
+                    wrong(format!("route {:?} asks for column {column:?} of {table}, {LEFT_OUT}", route.name));
                 }
             }
         }
@@ -50,6 +58,13 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
                 ));
             }
             for (table, columns) in of {
+                let is_there = |column: &&String| columns.contains(column);
+                for column in subscription.columns.iter().filter(is_there) {
+                    if !leaves_out(pipeline, table, column) {
+                        continue;
+                    }
+                    wrong(format!("guest {} wants column {column:?} of {table}, {LEFT_OUT}", guest.name));
+                }
                 for column in subscription.columns.iter().filter(|column| !columns.contains(column)) {
                     let hint = similar(column, columns.iter().map(String::as_str));
                     wrong(format!("guest {} wants column {column:?}, which {table} does not have{hint}", guest.name));
@@ -58,6 +73,11 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
         }
     }
     findings
+}
+
+/// Whether a column that the table may have is not captured for this pipeline.
+fn leaves_out(pipeline: &PipelinePlan, table: &str, column: &str) -> bool {
+    table.split_once('.').is_some_and(|(schema, name)| !pipeline.columns.captures(schema, name, column))
 }
 
 fn similar<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> String {

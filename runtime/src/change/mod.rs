@@ -7,6 +7,7 @@
 mod batch;
 pub mod digits;
 mod edits;
+mod mask;
 mod message;
 mod position;
 mod schema;
@@ -14,6 +15,7 @@ mod template;
 
 pub use batch::{Batch, BinlogEvent, RowMark};
 pub use edits::{Edits, Value};
+pub use mask::masked;
 pub use message::{
     Act, CacheValue, Content, Header, Headers, Message, MessageId, Origin, Place, RecordForm, RowVersion, Trim, pairs,
     put_pair,

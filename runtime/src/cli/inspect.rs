@@ -1,7 +1,7 @@
 //! `sluicegate inspect`: what a file is, what it asks for, whether it is taken, and if not, what to do.
 
 use super::Exit;
-use crate::guest::{Engine, Examination, HostSettings, Subscribed, Taken, examine, this_program};
+use crate::guest::{Engine, Examination, HostSettings, Subscribed, Taken, World, examine, this_program};
 use crate::workshop::Paint;
 use std::path::Path;
 use std::time::Duration;
@@ -69,7 +69,13 @@ fn say_taken(taken: &Taken, kind: &str, say: &mut dyn FnMut(&str, String)) {
             None => kind.to_owned(),
         },
     );
-    say("world", format!("transform of sluicegate:guest@1, frame {}", guest.frame));
+    say(
+        "world",
+        match guest.world {
+            World::Transform => format!("transform of sluicegate:guest@1, frame {}", guest.frame),
+            World::Json => "json of sluicegate:guest@1".into(),
+        },
+    );
     say("guest", format!("{} {}", guest.name, guest.version));
     guest.subscriptions.iter().for_each(|subscribed| say("wants", wish(subscribed)));
     say("routes", if guest.routes.is_empty() { "none by name".into() } else { guest.routes.join(", ") });

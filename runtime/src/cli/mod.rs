@@ -119,9 +119,11 @@ enum Verb {
     /// Example: sluicegate bench pipelines/orders/orders.wasm
     #[command(name = "bench")]
     Cost(cost::Cost),
-    /// Write rows of a table into a case, with columns masked that should stay where they are.
+    /// Write rows of a table, or of a pipeline that runs, into a case, with columns masked that should stay where they are.
     ///
     /// Example: sluicegate record orders --source db --table public.orders --mask note
+    ///
+    /// Example: sluicegate record orders --running --rows 20 --mask note
     Record(record::Record),
     /// Play a case through another .wasm than the one in the folder, and show what would come out otherwise.
     ///
@@ -247,12 +249,38 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
+    /// Every verb that people see, with those below it.
+    fn verbs(command: &clap::Command, way: &str, found: &mut Vec<(String, String)>) {
+        for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+            let way = format!("{way} {}", verb.get_name());
+            match verb.has_subcommands() {
+                true => verbs(verb, &way, found),
+                false => {
+                    let help = verb.get_long_about().map(ToString::to_string).unwrap_or_default();
+                    found.push((way, help));
+                }
+            }
+        }
+    }
+
     #[test]
-    fn every_verb_shows_an_example() {
-        for verb in Arguments::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
-            let help = verb.get_long_about().map(ToString::to_string).unwrap_or_default();
-            let example = format!("sluicegate {}", verb.get_name());
-            assert!(help.contains("Example: ") && help.contains(&example), "{}: {help}", verb.get_name());
+    fn every_verb_shows_an_example_that_it_understands() {
+        let mut found = Vec::new();
+        verbs(&Arguments::command(), "sluicegate", &mut found);
+        assert!(found.len() > 15, "{found:?}");
+        for (verb, help) in found {
+            let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("Example: ")).collect();
+            assert!(!examples.is_empty(), "{verb} shows no example: {help}");
+            for example in examples {
+                let words: Vec<&str> = example.split(' ').collect();
+                // What is set for the command stands before it.
+                let from = words.iter().position(|word| *word == "sluicegate");
+                let words = &words[from.unwrap_or_else(|| panic!("{verb}: {example}"))..];
+                assert!(words.join(" ").starts_with(&verb), "{verb} shows an example of something else: {example}");
+                if let Err(refused) = Arguments::try_parse_from(words) {
+                    panic!("{example}\n{refused}");
+                }
+            }
         }
     }
 }

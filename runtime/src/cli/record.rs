@@ -1,28 +1,42 @@
-//! `sluicegate record`: rows of a table become a case.
+//! `sluicegate record`: rows of a table, or of a pipeline that runs, become a case.
 
 use super::Exit;
+use super::caller::Caller;
+use crate::admin::{RECORD_SECONDS_MAX, RecordAsked};
+use crate::change::DatabaseKind;
+use crate::config::Plan;
+use crate::telemetry::RecordedRow;
 use crate::workshop::build::put;
-use crate::workshop::case::Recording;
-use crate::workshop::table::{self, Found};
-use std::path::PathBuf;
+use crate::workshop::case::{Recording, RunningRecord};
+use crate::workshop::table;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml_edit::DocumentMut;
 
 #[derive(clap::Args)]
 pub struct Record {
     /// The pipeline that gets the case.
     pipeline: String,
     /// The database: an address, or the name of a source in sluicegate.toml.
-    #[arg(long, value_name = "URL")]
-    source: String,
-    /// The table: schema.table, of MySQL database.table.
+    #[arg(long, value_name = "URL", required_unless_present = "running", conflicts_with = "running")]
+    source: Option<String>,
+    /// The table: schema.table, of MySQL database.table. With --running, only its rows.
+    #[arg(long, required_unless_present = "running")]
+    table: Option<String>,
+    /// The next rows that the running sluicegate gives to the pipeline, whatever happened to them, as they were captured.
     #[arg(long)]
-    table: String,
-    /// How many rows.
+    running: bool,
+    /// How many rows; with --running at most 1,000.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rows: u32,
-    /// Do not write values of this column; may be given again.
+    /// With --running: write those that came within so many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=RECORD_SECONDS_MAX))]
+    wait: u64,
+    /// Do not write values of this column; may be given again. They do not leave the database, or the program that runs.
     #[arg(long, value_name = "COLUMN")]
     mask: Vec<String>,
-    /// The name of the case; the table's unless set.
+    /// The name of the case; the table's, or "running", unless set.
     #[arg(long, value_name = "NAME")]
     case: Option<String>,
     /// The pipelines folder.
@@ -30,13 +44,24 @@ pub struct Record {
     dir: PathBuf,
 }
 
+/// A case, and what is said of it.
+struct Made {
+    document: DocumentMut,
+    rows: usize,
+    left_out: BTreeSet<String>,
+}
+
+/// Why nothing was made.
+type Refused = (Exit, String);
+
 pub(super) fn run(arguments: &Record) -> Exit {
     let folder = arguments.dir.join(&arguments.pipeline);
     if !folder.join("pipeline.toml").is_file() {
         eprintln!("{} is no pipeline: it has no pipeline.toml", folder.display());
         return Exit::Usage;
     }
-    let name = arguments.case.clone().unwrap_or_else(|| arguments.table.replace(['.', '/'], "-"));
+    let usual = arguments.table.as_ref().map_or_else(|| "running".to_owned(), |table| table.replace(['.', '/'], "-"));
+    let name = arguments.case.clone().unwrap_or(usual);
     if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
         eprintln!("{name:?} can not be the name of a case");
         return Exit::Usage;
@@ -46,45 +71,114 @@ pub(super) fn run(arguments: &Record) -> Exit {
         eprintln!("{} is there already; name another case: --case NAME", place.display());
         return Exit::Usage;
     }
-    let looked = table::look(&arguments.dir, &arguments.source, &arguments.table, arguments.rows);
-    let found = match super::block_on(looked) {
-        Ok(found) => found,
-        Err(reason) => {
+    let made = if arguments.running { running(arguments) } else { sampled(arguments) };
+    match made.and_then(|made| write(&made, &place)) {
+        Ok(()) => Exit::Done,
+        Err((exit, reason)) => {
             eprintln!("{reason}");
-            return Exit::Failed;
+            exit
         }
-    };
-    if let Some(column) = arguments.mask.iter().find(|name| !found.sample.columns.iter().any(|c| c.name == **name)) {
-        let has: Vec<&str> = found.sample.columns.iter().map(|column| column.name.as_str()).collect();
-        eprintln!("{} has no column {column:?} to mask; it has: {}", arguments.table, has.join(", "));
-        return Exit::Usage;
     }
-    if found.sample.rows.is_empty() {
-        eprintln!("{} has no rows", arguments.table);
-        return Exit::Failed;
-    }
-    written(arguments, &found, &place)
 }
 
-fn written(arguments: &Record, found: &Found, place: &std::path::Path) -> Exit {
+/// Rows that lie in a table.
+fn sampled(arguments: &Record) -> Result<Made, Refused> {
+    // The command line does not let one be missing.
+    let (source, table) =
+        (arguments.source.as_deref().unwrap_or_default(), arguments.table.as_deref().unwrap_or_default());
+    let looked = table::look(&arguments.dir, source, table, arguments.rows);
+    let found = super::block_on(looked).map_err(|reason| (Exit::Failed, reason))?;
+    let columns: Vec<&str> = found.sample.columns.iter().map(|column| column.name.as_str()).collect();
+    known(&arguments.mask, &columns, table)?;
+    if found.sample.rows.is_empty() {
+        return Err((Exit::Failed, format!("{table} has no rows")));
+    }
     let recording = Recording {
-        table: &arguments.table,
+        table,
         kind: found.kind,
         sample: &found.sample,
         masked: &arguments.mask,
-        about: &format!("rows of {}", arguments.table),
+        about: &format!("rows of {table}"),
         operation: "read",
     };
     let (document, left_out) = recording.document();
-    let made = std::fs::create_dir_all(place.parent().unwrap_or(place));
-    if let Err(error) = made.and_then(|()| put(place, document.to_string().as_bytes())) {
-        eprintln!("{} can not be written: {error}", place.display());
-        return Exit::Failed;
+    Ok(Made { document, rows: found.sample.rows.len(), left_out })
+}
+
+/// A mask that hides nothing would be found when it is too late.
+fn known(masked: &[String], columns: &[&str], table: &str) -> Result<(), Refused> {
+    match masked.iter().find(|name| !columns.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(column) => {
+            let reason = format!("{table} has no column {column:?} to mask; it has: {}", columns.join(", "));
+            Err((Exit::Usage, reason))
+        }
     }
-    println!("{}: {} rows", place.display(), found.sample.rows.len());
-    if !left_out.is_empty() {
-        println!("left out, because a case can not hold them: {}", left_out.into_iter().collect::<Vec<_>>().join(", "));
+}
+
+/// Rows that pass by.
+fn running(arguments: &Record) -> Result<Made, Refused> {
+    let plan = crate::app::read(&arguments.dir).map_err(|mistakes| (Exit::Usage, mistakes.to_string()))?;
+    let rows = super::block_on(asked(&plan, arguments)).map_err(|reason| (Exit::Failed, reason))?;
+    if rows.is_empty() {
+        let what = arguments.table.as_deref().unwrap_or("any table");
+        return Err((Exit::Failed, format!("no row of {what} came within {} s", arguments.wait)));
+    }
+    let columns: BTreeSet<&str> = rows.iter().flat_map(|row| &row.columns).map(|column| column.name.as_str()).collect();
+    let tables: BTreeSet<&str> = rows.iter().map(|row| row.table.as_str()).collect();
+    let (columns, tables): (Vec<&str>, Vec<&str>) = (columns.into_iter().collect(), tables.into_iter().collect());
+    known(&arguments.mask, &columns, &tables.join(", "))?;
+    let kind_of = |name: &str| {
+        let source = plan.sources.iter().find(|source| source.name == name);
+        source.map_or(DatabaseKind::Postgres, table::kind)
+    };
+    let pipeline = plan.pipelines.iter().find(|pipeline| pipeline.name == arguments.pipeline);
+    let recording = RunningRecord {
+        about: &format!("rows of {} while it ran", arguments.pipeline),
+        rows: &rows,
+        kind_of: &kind_of,
+        says_source: pipeline.is_some_and(|pipeline| pipeline.sources.len() > 1),
+    };
+    let (document, left_out) = recording.document();
+    if rows.len() < arguments.rows as usize {
+        println!("{} of {} rows came within {} s", rows.len(), arguments.rows, arguments.wait);
+    }
+    Ok(Made { document, rows: rows.len(), left_out })
+}
+
+/// The question to the program that runs the folder.
+async fn asked(plan: &Plan, arguments: &Record) -> Result<Vec<RecordedRow>, String> {
+    // It answers when there are enough rows, or when the time is over.
+    let caller =
+        Caller::new(plan, Duration::from_secs(arguments.wait) + super::status::ANSWER_MAX).map_err(|s| s.reason)?;
+    let asked = RecordAsked {
+        pipeline: arguments.pipeline.clone(),
+        rows: arguments.rows as usize,
+        seconds: arguments.wait,
+        table: arguments.table.clone(),
+        mask: arguments.mask.clone(),
+    };
+    let body = serde_json::to_string(&asked).map_err(|e| e.to_string())?;
+    eprintln!("waiting for rows of {}, {} s at the most ...", arguments.pipeline, arguments.wait);
+    let answer = caller.post("/record", body).await.map_err(|silence| {
+        let url = caller.url("");
+        format!("{url} does not answer: {}; is `sluicegate run {}` running?", silence.reason, arguments.dir.display())
+    })?;
+    if answer.status != 200 {
+        return Err(format!("{} says {}: {}", caller.url("/record"), answer.status, answer.text.trim_end()));
+    }
+    serde_json::from_str(&answer.text).map_err(|e| format!("{} answers something else: {e}", caller.url("/record")))
+}
+
+fn write(made: &Made, place: &Path) -> Result<(), Refused> {
+    let written = std::fs::create_dir_all(place.parent().unwrap_or(place));
+    let written = written.and_then(|()| put(place, made.document.to_string().as_bytes()));
+    written.map_err(|error| (Exit::Failed, format!("{} can not be written: {error}", place.display())))?;
+    println!("{}: {} row{}", place.display(), made.rows, if made.rows == 1 { "" } else { "s" });
+    if !made.left_out.is_empty() {
+        let names: Vec<&str> = made.left_out.iter().map(String::as_str).collect();
+        println!("left out, because a case can not hold them: {}", names.join(", "));
     }
     println!("nothing is expected of them yet; `sluicegate test --bless` writes down what comes");
-    Exit::Done
+    Ok(())
 }

@@ -1,11 +1,11 @@
 //! `unwrap`, `outbox` and `cloudevents` of a route: the options of Debezium's transformations and converters by their own names, without
 //! what a connector's configuration puts before them (`transforms.unwrap.`, `value.converter.`).
 
-use super::FormPlan;
 use super::debezium::{Values, value_of};
 use super::entry::Entry;
 use super::mistake::suggestion;
 use super::section::Section;
+use super::{DebeziumPlan, FormPlan};
 
 /// What a form's table may hold.
 pub(super) struct FormRule {
@@ -73,6 +73,26 @@ pub(super) const FORMS: [FormRule; 3] = [
     FormRule { form: FormPlan::Outbox, key: "outbox", options: OUTBOX, elsewhere: NOT_OUTBOX },
     FormRule { form: FormPlan::CloudEvents, key: "cloudevents", options: CLOUDEVENTS, elsewhere: NOT_CLOUDEVENTS },
 ];
+
+/// Columns without which a row of an outbox makes no event, by the option that names them, and what they are called unless it does.
+const OUTBOX_COLUMNS: [(&str, &str); 4] = [
+    ("table.field.event.id", "id"),
+    ("table.field.event.key", "aggregateid"),
+    ("table.field.event.payload", "payload"),
+    ("route.by.field", "aggregatetype"),
+];
+
+impl DebeziumPlan {
+    /// The columns that a table has to have for this form.
+    pub fn columns(&self) -> Vec<&str> {
+        let said =
+            |option: &str| self.form_options.iter().find(|(name, _)| name == option).map(|(_, value)| value.as_str());
+        match self.form {
+            FormPlan::Outbox => OUTBOX_COLUMNS.iter().map(|(option, usual)| said(option).unwrap_or(usual)).collect(),
+            FormPlan::Envelope | FormPlan::Unwrap | FormPlan::CloudEvents => Vec::new(),
+        }
+    }
+}
 
 /// The options that are known and have values that they can have. What they mean together is looked at by who knows the forms.
 pub(super) fn read_form(section: &Section<'_>, rule: &FormRule) -> Vec<(String, String)> {

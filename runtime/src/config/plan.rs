@@ -454,6 +454,14 @@ impl BodyPlan {
             Self::Debezium(plan) => plan.encoding,
         }
     }
+
+    /// The columns that a table has to have for it.
+    pub fn columns(&self) -> Vec<&str> {
+        match self {
+            Self::Flat => Vec::new(),
+            Self::Debezium(plan) => plan.columns(),
+        }
+    }
 }
 
 /// What bytes a record is made of.

@@ -4,7 +4,7 @@
 
 use super::GuestError;
 use super::error::{SENTENCE_BYTES_MAX, clip};
-use super::limits::MODULE_BYTES_MAX;
+use super::limits::{FILE_BYTES_MAX, MODULE_BYTES_MAX};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -18,6 +18,50 @@ pub(super) enum Kind {
     Component,
 }
 
+/// Which functions a guest has: `wit/sluicegate.wit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// It reads frames; for languages with a guest crate.
+    Transform,
+    /// It reads JSON; for the others.
+    Json,
+}
+
+impl World {
+    /// As the contract calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            World::Transform => "transform",
+            World::Json => "json",
+        }
+    }
+
+    /// The one that a component means, by what it exports.
+    pub(super) fn of<'n>(exports: impl IntoIterator<Item = &'n str>) -> Self {
+        let is_json = exports.into_iter().fold(None, |is_json, name| match name {
+            "transform" => Some(false),
+            "judge" => is_json.or(Some(true)),
+            _ => is_json,
+        });
+        if is_json == Some(true) { World::Json } else { World::Transform }
+    }
+
+    const fn exports(self) -> &'static [&'static str] {
+        match self {
+            World::Transform => &["describe", "init", "on-schema", "transform"],
+            World::Json => &["describe", "init", "judge"],
+        }
+    }
+
+    /// What a file of it may have.
+    const fn bytes_max(self) -> u64 {
+        match self {
+            World::Transform => MODULE_BYTES_MAX,
+            World::Json => FILE_BYTES_MAX,
+        }
+    }
+}
+
 /// Reads a file that may be a guest, and never more than the limit.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, GuestError> {
     let failed = |e: std::io::Error| GuestError::Read { path: path.to_owned(), reason: e.to_string() };
@@ -27,12 +71,14 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, GuestError> {
         // A pipe would keep us waiting for its writer.
         return Err(GuestError::Read { path: path.to_owned(), reason: "it is no file".into() });
     }
-    let mut bytes = Vec::with_capacity(metadata.len().min(MODULE_BYTES_MAX) as usize + 1);
-    file.take(MODULE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MODULE_BYTES_MAX {
-        return Err(GuestError::TooLarge { limit_bytes: MODULE_BYTES_MAX });
-    }
+    let mut bytes = Vec::with_capacity(metadata.len().min(FILE_BYTES_MAX) as usize + 1);
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    within(&bytes, FILE_BYTES_MAX)?;
     Ok(bytes)
+}
+
+fn within(bytes: &[u8], limit_bytes: u64) -> Result<(), GuestError> {
+    if bytes.len() as u64 > limit_bytes { Err(GuestError::TooLarge { limit_bytes }) } else { Ok(()) }
 }
 
 /// What bytes that can be read to their end are.
@@ -64,8 +110,9 @@ pub(super) fn file(bytes: &[u8]) -> Result<Kind, GuestError> {
     let kind = claimed(bytes)?;
     Validator::new().validate_all(bytes).map_err(damaged)?;
     match kind {
-        Kind::Module => module(bytes)?,
-        Kind::Component => component(bytes)?,
+        // Interpreters come as components.
+        Kind::Module => module(bytes).and_then(|()| within(bytes, MODULE_BYTES_MAX))?,
+        Kind::Component => component(bytes).and_then(|world| within(bytes, world.bytes_max()))?,
     }
     Ok(kind)
 }
@@ -124,11 +171,8 @@ fn forbidden(import: &str, remedy: &'static str) -> GuestError {
     GuestError::ForbiddenImport { import: clip(import, SENTENCE_BYTES_MAX), remedy }
 }
 
-/// The exports of our world.
-const EXPORTS: [&str; 4] = ["describe", "init", "on-schema", "transform"];
-
-/// A component may import our host and an empty WASI, and must export our world.
-pub(super) fn component(bytes: &[u8]) -> Result<(), GuestError> {
+/// A component may import our host and an empty WASI, and must export one of our worlds.
+pub(super) fn component(bytes: &[u8]) -> Result<World, GuestError> {
     let mut exports = Vec::new();
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
@@ -153,11 +197,12 @@ pub(super) fn component(bytes: &[u8]) -> Result<(), GuestError> {
             _ => {}
         }
     }
-    let missing: Vec<&str> = EXPORTS.into_iter().filter(|name| !exports.contains(name)).collect();
+    let world = World::of(exports.iter().copied());
+    let missing: Vec<&str> = world.exports().iter().copied().filter(|name| !exports.contains(name)).collect();
     match missing.len() {
-        0 => Ok(()),
-        n if n == EXPORTS.len() => Err(GuestError::WrongWorld { found: found(&exports) }),
-        _ => Err(GuestError::MissingExports { missing: missing.join(", ") }),
+        0 => Ok(world),
+        n if n == world.exports().len() => Err(GuestError::WrongWorld { found: found(&exports) }),
+        _ => Err(GuestError::MissingExports { missing: missing.join(", "), world: world.name() }),
     }
 }
 
@@ -272,6 +317,17 @@ mod tests {
     fn component_without_our_exports_is_of_another_world() {
         let text = sentence(b"\0asm\x0d\0\x01\0");
         assert!(text.contains("another world") && text.contains("exports nothing"), "{text}");
+    }
+
+    #[test]
+    fn world_is_known_by_what_is_exported() {
+        assert_eq!(World::of(["describe", "init", "judge"]), World::Json);
+        assert_eq!(World::of(["judge", "describe", "init", "on-schema", "transform"]), World::Transform);
+        assert_eq!(World::of([]), World::Transform);
+        let big = vec![0; MODULE_BYTES_MAX as usize + 1];
+        assert!(within(&big, World::Json.bytes_max()).is_ok());
+        let refused = within(&big, World::Transform.bytes_max()).expect_err("too large").to_string();
+        assert!(refused.contains("33554432 bytes"), "{refused}");
     }
 
     #[test]

@@ -8,13 +8,13 @@
 
 mod border;
 
-use super::imports::bindings::TransformPre;
-use super::imports::{State, Voice};
+use super::imports::Voice;
 use super::instance::{Breakage, Instance};
 use super::limits::{CALL_BYTES_MAX, CALL_ROWS_MAX, Limits};
 use super::project::{Encoder, Projection};
 use super::subscription::{OPS, Subscriptions};
 use super::verdicts::{decode, rejection};
+use super::world::Linked;
 use super::{Description, Generation, GuestError, Judgement, OfferedRow};
 use crate::change::{Batch, Op, Schema, SchemaId};
 use crate::telemetry::count;
@@ -24,7 +24,7 @@ use std::time::Instant;
 
 /// Everything needed to make instances of one generation.
 pub(super) struct Blueprint {
-    pub(super) pre: TransformPre<State>,
+    pub(super) pre: Linked,
     pub(super) generation: Generation,
     pub(super) description: Description,
     pub(super) subscriptions: Subscriptions,

@@ -31,11 +31,14 @@ pub enum GuestError {
     )]
     NoWorld,
     #[error(
-        "it is a component of another world: {found}; a guest exports describe, init, on-schema and transform of sluicegate:guest@1"
+        "it is a component of another world: {found}; a guest exports describe, init, on-schema and transform of sluicegate:guest@1, \
+         or describe, init and judge of its world json"
     )]
     WrongWorld { found: String },
-    #[error("it does not export {missing}; build it with the guest crate of this version")]
-    MissingExports { missing: String },
+    #[error(
+        "it does not export {missing} of the world {world} of sluicegate:guest@1; build it with the guest crate of this version, or for this world"
+    )]
+    MissingExports { missing: String, world: &'static str },
     #[error("it imports {import}, which guests do not get; {remedy}")]
     ForbiddenImport { import: String, remedy: &'static str },
     #[error(

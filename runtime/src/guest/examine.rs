@@ -4,9 +4,10 @@ use super::check::{self, Kind};
 use super::componentize::componentize;
 use super::error::one_line;
 use super::imports::Voice;
-use super::instance::{Instance, link};
+use super::instance::Instance;
 use super::loader::{HostSettings, ModuleFile, description};
 use super::subscription::Subscriptions;
+use super::world::Linked;
 use super::{Description, Generation, GuestError, Limits};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -87,7 +88,7 @@ fn take(file: &ModuleFile, host: &HostSettings) -> Result<Taken, GuestError> {
         .map_err(|e| GuestError::Compile { reason: one_line(&e) })?;
     let compile = began.elapsed();
     let generation = file.generation();
-    let pre = link(&host.engine, &component)?;
+    let pre = Linked::new(&host.engine, &component)?;
     let began = Instant::now();
     let mut instance =
         Instance::new(&pre, nobody(&generation), Limits::default()).map_err(|b| b.in_step("its start"))?;
@@ -95,7 +96,7 @@ fn take(file: &ModuleFile, host: &HostSettings) -> Result<Taken, GuestError> {
     let (start, memory_bytes) = (began.elapsed(), instance.memory_bytes());
     // Whether a pipeline has its routes is the pipeline's matter.
     Subscriptions::new(&manifest, &manifest.routes)?;
-    let description = description(manifest, &generation, file.bytes.len() as u64, check::imports(bytes));
+    let description = description((pre.world(), manifest), &generation, file.bytes.len() as u64, check::imports(bytes));
     Ok(Taken { description, componentize, compile, start, memory_bytes })
 }
 

@@ -1,14 +1,12 @@
 //! One running guest: a Store of its own, every call with a deadline, every failure with its name.
 
-use super::engine::Engine;
 use super::error::{clip, one_line};
-use super::imports::bindings::{Transform, TransformPre};
 use super::imports::{State, Voice};
 use super::limits::{Limits, MESSAGE_BYTES_MAX, START_LIMIT};
+use super::world::{Exports, Linked};
 use super::{GuestError, Rejection};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-use wasmtime::component::{Component, InstancePre};
 use wasmtime::{Store, Trap, WasmBacktrace};
 
 pub(super) use super::imports::bindings::sluicegate::guest::types::{
@@ -38,17 +36,10 @@ impl Breakage {
     }
 }
 
-/// Links compiled code to the host's functions, checked against the world.
-pub(super) fn link(engine: &Engine, component: &Component) -> Result<TransformPre<State>, GuestError> {
-    let mismatch = |e: wasmtime::Error| GuestError::Mismatch { reason: one_line(&e) };
-    let pre: InstancePre<State> = engine.linker().instantiate_pre(component).map_err(mismatch)?;
-    TransformPre::new(pre).map_err(mismatch)
-}
-
 /// A guest in memory. After a `Breakage` it must not be called again: a trap poisons its whole Store.
 pub(super) struct Instance {
     store: Store<State>,
-    guest: Transform,
+    guest: Exports,
     limits: Limits,
     /// Linear memory after the start, before any row.
     base_bytes: usize,
@@ -56,7 +47,7 @@ pub(super) struct Instance {
 
 impl Instance {
     /// A fresh instance, with nothing called yet. 18 to 55 µs.
-    pub(super) fn new(pre: &TransformPre<State>, voice: Voice, limits: Limits) -> Result<Self, Breakage> {
+    pub(super) fn new(pre: &Linked, voice: Voice, limits: Limits) -> Result<Self, Breakage> {
         let mut store = Store::new(pre.engine(), State::new(voice, limits.memory_bytes));
         store.limiter(|state| state);
         // What the host copies out of the guest in one go, the answer included.
@@ -80,17 +71,17 @@ impl Instance {
     }
 
     pub(super) fn describe(&mut self) -> Result<Manifest, Breakage> {
-        self.call(START_LIMIT, Instant::now(), |guest, store| guest.call_describe(store))
+        self.call(START_LIMIT, Instant::now(), |guest, store| guest.describe(store))
     }
 
     pub(super) fn init(&mut self, config: &[(String, String)]) -> Result<Result<(), String>, Breakage> {
-        let answer = self.call(START_LIMIT, Instant::now(), |guest, store| guest.call_init(store, config));
+        let answer = self.call(START_LIMIT, Instant::now(), |guest, store| guest.init(store, config));
         self.base_bytes = self.store.data().memory.used_bytes;
         answer
     }
 
     pub(super) fn on_schema(&mut self, schema: &TableSchema) -> Result<Result<(), String>, Breakage> {
-        self.call(START_LIMIT, Instant::now(), |guest, store| guest.call_on_schema(store, schema))
+        self.call(START_LIMIT, Instant::now(), |guest, store| guest.on_schema(store, schema))
     }
 
     /// The hot call: an encoded frame of `rows` rows in, encoded verdicts out.
@@ -100,7 +91,12 @@ impl Instance {
         rows: usize,
         now: Instant,
     ) -> Result<Result<Vec<u8>, Failure>, Breakage> {
-        self.call(self.limits.call(rows), now, |guest, store| guest.call_transform(store, frame))
+        self.call(self.limits.call(rows), now, |guest, store| guest.transform(store, frame))
+    }
+
+    /// What the host makes of a frame for a guest that does not read frames.
+    pub(super) fn told(&self, frame: &[u8]) -> Option<String> {
+        self.guest.told(frame)
     }
 
     /// Whether it has eaten three quarters of what it had at the beginning: a leak ends here and not in a trap.
@@ -123,11 +119,11 @@ impl Instance {
         &mut self,
         limit: Duration,
         now: Instant,
-        call: impl FnOnce(&Transform, &mut Store<State>) -> wasmtime::Result<R>,
+        call: impl FnOnce(&mut Exports, &mut Store<State>) -> wasmtime::Result<R>,
     ) -> Result<R, Breakage> {
         let ticks = self.store.data_mut().deadline.begin(limit, now);
         self.store.set_epoch_deadline(ticks);
-        let (guest, store) = (&self.guest, &mut self.store);
+        let (guest, store) = (&mut self.guest, &mut self.store);
         // A panic of the runtime on hostile code must cost the guest and not the process; the Store is thrown away after it.
         match catch_unwind(AssertUnwindSafe(|| call(guest, store))) {
             Ok(Ok(answer)) => Ok(answer),

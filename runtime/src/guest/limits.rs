@@ -36,7 +36,9 @@ impl Limits {
     }
 }
 
-/// A file larger than this is not even read. The largest real guests, with an interpreter inside, have 18 MB.
+/// A file larger than this is not even read. Guests in Python have 18 MB, those in JavaScript 12, and grow with what they bring along.
+pub(super) const FILE_BYTES_MAX: u64 = 64 << 20;
+/// The same for what has no interpreter inside: a core module, and a component of the world `transform`.
 pub(super) const MODULE_BYTES_MAX: u64 = 32 << 20;
 /// The most that `Limits::memory_bytes` may be: the size of the pool's slots.
 pub const MEMORY_BYTES_MAX: usize = 1 << 30;

@@ -5,10 +5,11 @@ use super::check::{self, Kind};
 use super::code::{Blueprint, Code};
 use super::componentize::componentize;
 use super::imports::Voice;
-use super::instance::{Instance, Manifest, link};
+use super::instance::{Instance, Manifest};
 use super::recent::{Kept, Recent};
 use super::subscription::{Subscribed, Subscriptions};
-use super::{Description, Engine, Generation, GuestError, Judgement, Limits};
+use super::world::Linked;
+use super::{Description, Engine, Generation, GuestError, Judgement, Limits, World};
 use crate::change::Schema;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -68,15 +69,16 @@ impl Loader {
     pub(super) fn blueprint(&self, file: &ModuleFile, terms: &Terms) -> Result<Blueprint, GuestError> {
         let kind = check::file(&file.bytes)?;
         let (component, imports) = self.component(file, kind)?;
-        let pre = link(&self.settings.engine, &component)?;
+        let pre = Linked::new(&self.settings.engine, &component)?;
         let generation = file.generation();
         let voice = terms.voice(&generation);
         let mut instance = Instance::new(&pre, voice, terms.limits).map_err(|b| b.in_step("its start"))?;
         let manifest = instance.describe().map_err(|b| b.in_step("describe"))?;
         let subscriptions = Subscriptions::new(&manifest, &terms.routes)?;
+        let world = pre.world();
         Ok(Blueprint {
             pre,
-            description: description(manifest, &generation, file.bytes.len() as u64, imports),
+            description: description((world, manifest), &generation, file.bytes.len() as u64, imports),
             generation,
             subscriptions,
             config: terms.config.clone(),
@@ -169,7 +171,7 @@ fn probe(code: &mut Code, rows: &[Kept]) -> Result<(), GuestError> {
 }
 
 pub(super) fn description(
-    manifest: Manifest,
+    (world, manifest): (World, Manifest),
     generation: &Generation,
     size_bytes: u64,
     imports: Vec<String>,
@@ -181,6 +183,7 @@ pub(super) fn description(
         old: s.old,
     };
     Description {
+        world,
         name: manifest.name,
         version: manifest.version,
         frame: manifest.frame,

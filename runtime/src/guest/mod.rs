@@ -13,6 +13,7 @@ mod examine;
 mod host;
 mod imports;
 mod instance;
+mod json;
 mod limits;
 mod loader;
 mod project;
@@ -23,8 +24,9 @@ mod verdicts;
 mod watch;
 mod weigh;
 mod worker;
+mod world;
 
-pub use check::has_names;
+pub use check::{World, has_names};
 pub use componentize::{COMPONENTIZE_VERB, componentize_main, this_program};
 pub use engine::Engine;
 pub use error::GuestError;

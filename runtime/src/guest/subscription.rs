@@ -1,18 +1,19 @@
 //! What a guest wants to see: its manifest, checked, with the globs made.
 
-use super::GuestError;
 use super::error::clip;
 use super::instance::Manifest;
 use super::limits::{COLUMNS_MAX, SUBSCRIPTIONS_MAX};
+use super::{GuestError, World};
 use crate::change::{Op, Schema};
 use globset::{GlobBuilder, GlobMatcher};
 
 /// What may be said of a guest to people: its manifest, and what the file is.
 #[derive(Clone, Debug)]
 pub struct Description {
+    pub world: World,
     pub name: String,
     pub version: String,
-    /// The version of the frame that it was built with.
+    /// The version of the frame that it was built with; of the world `json`, the one that the host makes for it.
     pub frame: u16,
     /// Short hash of the file.
     pub generation: String,

@@ -1,7 +1,7 @@
 //! Which files of a folder have changed and are at rest: news from the system, and a look of our own every two seconds.
 //!
 //! The folder is watched and not the file, because a file that is renamed over another is another file. The look of our own
-//! is for what the system does not tell: an overflowing queue, network folders, a folder that is itself swapped by symlink.
+//! is for what the system does not tell: an overflowing queue, what other machines do to a network disk, a file behind a link.
 
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -84,6 +84,9 @@ impl FolderWatch {
         let (tell, news) = sync_channel(NEWS_MAX);
         // Watched before it is read, or a file could come in between.
         let watcher = watch(folder, tell);
+        if let Some(disk) = network_disk(folder) {
+            tracing::info!(folder = %folder.display(), "{}", untold(disk));
+        }
         let seen = scan(folder)?;
         let paths = seen.keys().cloned().collect();
         let rescan_at = Instant::now() + RESCAN;
@@ -188,6 +191,38 @@ fn watch(folder: &Path, tell: SyncSender<News>) -> Option<RecommendedWatcher> {
     watcher.ok()
 }
 
+/// What is said of a folder whose changes are not all told.
+fn untold(disk: &str) -> String {
+    format!(
+        "the folder lies on {disk}, where nobody tells what other machines change: it is read every {} seconds",
+        RESCAN.as_secs()
+    )
+}
+
+/// The kind of network disk that a folder lies on, if it does. There the system takes the watch and tells of this machine's own
+/// changes only.
+fn network_disk(folder: &Path) -> Option<&'static str> {
+    let found = rustix::fs::statfs(folder).ok()?;
+    // Its width and sign are the platform's.
+    network_disk_named(found.f_type as u32)
+}
+
+/// By the magic number of the file system: `man 2 statfs`.
+fn network_disk_named(magic: u32) -> Option<&'static str> {
+    Some(match magic {
+        0x6969 => "nfs",
+        0x517B | 0xFF53_4D42 | 0xFE53_4D42 => "smb",
+        0x0102_1997 => "9p",
+        0x00C3_6400 => "ceph",
+        0x5346_414F | 0x6B41_4653 => "afs",
+        0x7461_636F => "ocfs2",
+        0x0116_1970 => "gfs2",
+        0x0BD0_0BD0 => "lustre",
+        0x6573_5546 => "fuse",
+        _ => return None,
+    })
+}
+
 fn told(event: Event) -> Vec<News> {
     let complete = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
@@ -273,6 +308,16 @@ mod tests {
             std::thread::sleep(Duration::from_millis(10));
         }
         panic!("the path was never read");
+    }
+
+    #[test]
+    fn network_disk_is_said_once_with_what_follows() {
+        assert_eq!(
+            network_disk_named(0x6969).map(untold).as_deref(),
+            Some("the folder lies on nfs, where nobody tells what other machines change: it is read every 2 seconds")
+        );
+        // ext4 and tmpfs tell everything.
+        assert_eq!((network_disk_named(0xEF53), network_disk_named(0x0102_1994)), (None, None));
     }
 
     #[test]

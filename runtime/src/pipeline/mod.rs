@@ -13,6 +13,7 @@ mod chain;
 mod dead;
 mod ids;
 mod policy;
+mod recorded;
 mod rehearsal;
 mod render;
 mod route;
@@ -22,6 +23,8 @@ mod shape_tests;
 #[cfg(test)]
 mod tests;
 
+/// What `recorded` makes.
+pub use crate::telemetry::RecordedRow;
 pub use dead::revived;
 pub use policy::OnError;
 pub use rehearsal::{Fate, Rehearsed, RehearsedMessage, rehearse};
@@ -163,6 +166,10 @@ impl Corridor {
         let mut addressed = Vec::with_capacity(rows.len());
         for (&row, outcome) in rows.iter().zip(outcomes) {
             let row = row as usize;
+            if stats.recorder.is_open() {
+                let table = batch.schema_of(row).full_name();
+                stats.recorder.take(&table, |masked| recorded::recorded(batch, row, masked));
+            }
             let seen = stats.tap.is_open().then(|| (tapped(batch, row, &outcome), addressed.len()));
             self.route(&Walked { batch, row, again }, outcome, &mut addressed);
             if let Some((seen, before)) = seen {

@@ -1,6 +1,6 @@
 //! Counters of a source, a guest and a lane.
 
-use super::{Latency, Tap};
+use super::{Latency, Recorder, Tap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -80,6 +80,7 @@ pub struct PipelineStats {
     /// Why it halted, while it does.
     pub halted: Note,
     pub tap: Tap,
+    pub recorder: Recorder,
 }
 
 /// One lane.

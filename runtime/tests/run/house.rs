@@ -238,10 +238,21 @@ impl House {
 
     /// GET on the admin address: status and body. `None` if nobody answers.
     pub fn try_get(&self, path: &str, token: Option<&str>) -> Option<(u16, String)> {
+        let authorization = token.map(|t| format!("authorization: Bearer {t}\r\n")).unwrap_or_default();
+        self.ask(&format!("GET {path}"), &authorization, "")
+    }
+
+    /// POST on the admin address, with lines of the head: status and body.
+    pub fn post(&self, path: &str, headers: &str, body: &str) -> (u16, String) {
+        let headers = format!("{headers}content-length: {}\r\n", body.len());
+        let answer = self.ask(&format!("POST {path}"), &headers, body);
+        answer.unwrap_or_else(|| panic!("the admin address does not answer:\n{}", self.log()))
+    }
+
+    fn ask(&self, what: &str, headers: &str, body: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(self.admin).ok()?;
         stream.set_read_timeout(Some(ADMIN_PATIENCE)).expect("a limit above zero");
-        let authorization = token.map(|t| format!("authorization: Bearer {t}\r\n")).unwrap_or_default();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{authorization}\r\n");
+        let request = format!("{what} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n{body}");
         stream.write_all(request.as_bytes()).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;

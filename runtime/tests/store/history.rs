@@ -172,7 +172,7 @@ impl Past {
             97..99 => {
                 let dead = store.dead(DeadFilter { limit: 1, ..DeadFilter::default() }).await.expect("listed");
                 for summary in dead {
-                    store.revive(Revive { id: summary.id, superseded: false }).await.expect("revived");
+                    store.revive(Revive { id: summary.id, superseded: true }).await.expect("revived");
                 }
                 Step::Power
             }

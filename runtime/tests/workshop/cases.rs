@@ -81,6 +81,9 @@ fn cost_of_a_guest_is_told_by_size_of_batch() {
     for size in ["\n  1  ", "\n  16  ", "\n  64  ", "\n  256 in 4 calls "] {
         assert!(said.out.contains(size), "{size:?} is not in {}", said.out);
     }
+    let json = bench.put("parcels/json.wasm", fs::read(guests::module("hostile-json")).expect("the module"));
+    let said = json.say(&["bench", &bench.path("parcels/json.wasm").display().to_string()]);
+    assert!(said.code == 0 && said.out.contains("\n  256 in 4 calls "), "a guest in JSON is weighed too: {}", said.out);
     let lost = bench.put("alone.wasm", fs::read(&wasm).expect("the module")).path("alone.wasm").display().to_string();
     held("bench_without_rows", &bench.say(&["bench", &lost]));
 }

@@ -3,8 +3,8 @@
 use crate::postgres::{Server, Sql};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -14,6 +14,8 @@ use tempfile::TempDir;
 /// Of which compiling is most; on a machine that does ten other things as well.
 const ALL_MAX: Duration = Duration::from_secs(300);
 const DELIVERY_MAX: Duration = Duration::from_secs(60);
+/// From a saved change to its code at work, without what cargo takes: well under three seconds on a machine that does nothing else.
+const SWAP_MAX: Duration = Duration::from_secs(30);
 
 struct Stranger {
     folder: TempDir,
@@ -143,11 +145,11 @@ fn stranger_gets_the_first_own_row_within_five_minutes() {
 
     drop(running);
     until_slot_is(&sql, "f");
-    all_in_one(&stranger, &sql);
+    all_in_one(&stranger, &sql, admin);
 }
 
 /// The guide's last step: `dev` starts the host, shows rows, leaves a compiler's error on the screen, and goes on when it is mended.
-fn all_in_one(stranger: &Stranger, sql: &Sql) {
+fn all_in_one(stranger: &Stranger, sql: &Sql, admin: u16) {
     let (_dev, heard) = stranger.terminal(&["dev"]);
     let until = |words: &str| {
         let mut seen = Vec::new();
@@ -170,6 +172,39 @@ fn all_in_one(stranger: &Stranger, sql: &Sql) {
     stranger.edit(source, |text| text.replace("fn slip() -> u8 {\n    \"text\"\n}\n", ""));
     until("built  orders/orders.wasm");
     until("waiting for rows and changes");
+
+    // A small change, from the moment that it is saved to the moment that its code judges rows.
+    let before = generation(admin);
+    stranger.edit(source, |text| text.replacen("    Ok(pass())", "    cx.counter(\"passed\", 1);\n    Ok(pass())", 1));
+    let saved = Instant::now();
+    while generation(admin) == before {
+        assert!(saved.elapsed() < DELIVERY_MAX, "the change never took over");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let all = saved.elapsed();
+    let built = until("built  orders/orders.wasm in ");
+    let compiler = seconds(built.split(" in ").nth(1).expect("it says how long"));
+    let rest = all.saturating_sub(compiler);
+    println!("a small change, saved to swapped: {all:?}, of which cargo {compiler:?} and the rest {rest:?}");
+    assert!(rest < SWAP_MAX, "it took {all:?}, cargo {compiler:?} of it");
+}
+
+/// Which code of the only guest judges rows; nothing while nobody answers.
+fn generation(admin: u16) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", admin)).ok()?;
+    stream.set_read_timeout(Some(DELIVERY_MAX)).ok()?;
+    stream.write_all(b"GET /status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let status: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
+    status["guests"][0]["generation"].as_str().map(str::to_owned)
+}
+
+/// `104 ms` or `1.2 s`, with anything behind it.
+fn seconds(text: &str) -> Duration {
+    let mut words = text.split([' ', ',']);
+    let number: f64 = words.next().and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no time: {text}"));
+    Duration::from_secs_f64(if words.next() == Some("ms") { number / 1000.0 } else { number })
 }
 
 fn until_slot_is(sql: &Sql, active: &str) {

@@ -1,4 +1,16 @@
 //! What authors get wrong, and the sentence that each mistake is answered with. Read the files in `said` as an author would.
+//!
+//! | mistake | held by |
+//! |---|---|
+//! | a guest that does not compile | the compiler's own words, `not_built` |
+//! | a route, a column that is not there; another type than the guest thinks | `route`, `column`, `type` |
+//! | a panic on the third row | `panic` |
+//! | another contract, the wrong target, no names for backtraces | `contract`, `target`, `names` |
+//! | a slip in a case | `slips`, `value` |
+//! | two guests of one name | `twice`, `new_twice` |
+//! | a file half copied | `half`; and while it runs, `guest/quiet.rs` |
+//! | a folder on a network disk | `guest/watch.rs` in the source, `guest/quiet.rs` |
+//! | in JSON: an answer, a manifest that is none | `json_answer`, `json_manifest` |
 
 use crate::bench::{Bench, held, sluicegate};
 use crate::guests;
@@ -155,6 +167,19 @@ fn file_that_was_half_copied_says_so() {
     let bytes = fs::read(first_contract()).expect("the module");
     bench.put("parcels/parcels.wasm", &bytes[..bytes.len() / 2]);
     held("half", &bench.case(ROW).run("test", &[]));
+}
+
+#[test]
+fn guest_in_json_whose_answer_is_none_is_told_what_one_looks_like() {
+    let bench = Bench::new();
+    bench.pipeline("[guest.parcels]\nconfig = { answer = '[{\"sett\":{}}]' }\n").guest(&guests::module("hostile-json"));
+    let case = ROW.replace("id = 1,", "id = 1, poison = true,");
+    held("json_answer", &bench.case(&case).run("test", &[]));
+    bench.guest(&guests::module_with("hostile-json", "slip"));
+    let said = bench.say(&["inspect", &bench.path("parcels/parcels.wasm").display().to_string()]);
+    // Its size and its hash are the compiler's.
+    let verdict: Vec<&str> = said.out.lines().filter(|line| line.contains("verdict ")).collect();
+    held("json_manifest", &crate::bench::Said { code: said.code, out: verdict.join("\n") });
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub mod demo;
 pub mod host;
 pub mod items;
 pub mod kill;
+pub mod languages;
 pub mod parcels;
 pub mod process;
 pub mod registry;

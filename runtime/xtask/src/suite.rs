@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that CI runs, in the order in which mistakes are cheapest to find.
 //!
 //! A failed step does not end the run: one run shows all that is wrong. The last line is `N passed, N failed`, counting each
-//! test of the test runner and each other step as one.
+//! test of the test runner and each other step as one. What a test could not try here, it says why, and that counts as nothing.
 
 use crate::build::{self, cargo, workspace};
 use crate::process::Process;
@@ -36,6 +36,8 @@ pub struct SuiteOptions {
 struct Tally {
     passed: u64,
     failed: u64,
+    /// What was not tried, and why.
+    skipped: Vec<String>,
     steps: Vec<Outcome>,
 }
 
@@ -187,9 +189,15 @@ impl Tally {
         println!("\n=== {label}");
         let begun = Instant::now();
         let (passed, failed) = match run_shown(command).await {
-            Ok((true, passed, 0)) => (passed.max(1), 0),
-            Ok((true, passed, failed)) => (passed, failed),
-            Ok((false, passed, failed)) => (passed, failed.max(1)),
+            Ok((is_good, Shown { passed, failed, skipped })) => {
+                let said_nothing = passed + failed == 0 && skipped.is_empty();
+                self.skipped.extend(skipped);
+                match is_good {
+                    true if said_nothing => (1, 0),
+                    true => (passed, failed),
+                    false => (passed, failed.max(1)),
+                }
+            }
             Err(failure) => {
                 println!("error: {failure:#}");
                 (0, 1)
@@ -219,6 +227,9 @@ impl Tally {
             let state = if *failed == 0 { "ok    " } else { "FAILED" };
             println!("{state}  {:>6.1} s  {label} ({passed} passed, {failed} failed)", took.as_secs_f64());
         }
+        for skipped in &self.skipped {
+            println!("skipped           {skipped}");
+        }
         println!("\n{} passed, {} failed", self.passed, self.failed);
         if self.failed > 0 {
             // The reasons are above; the exit code is what is missing.
@@ -228,8 +239,16 @@ impl Tally {
     }
 }
 
-/// Whether it succeeded, and the numbers of passed and failed tests that it reported.
-async fn run_shown(mut command: Command) -> Result<(bool, u64, u64)> {
+/// What a step reported of its tests.
+#[derive(Debug, Default, PartialEq)]
+struct Shown {
+    passed: u64,
+    failed: u64,
+    skipped: Vec<String>,
+}
+
+/// Whether it succeeded, and what it reported.
+async fn run_shown(mut command: Command) -> Result<(bool, Shown)> {
     let (reader, writer) = std::io::pipe().context("make a pipe")?;
     command.stdout(writer.try_clone()?).stderr(writer);
     let mut process = Process::spawn("a step", command, (Signal::SIGTERM, Duration::from_secs(2)))?;
@@ -239,22 +258,28 @@ async fn run_shown(mut command: Command) -> Result<(bool, u64, u64)> {
     };
     // A step that leaves a process behind, which holds the pipe, must not hold the run.
     let shown = tokio::time::timeout(OUTPUT_LIMIT, shown).await;
-    let (passed, failed) =
-        shown.context("it ended, but something that it started still runs")?.context("show the output")?;
-    Ok((status.success(), passed, failed))
+    let shown = shown.context("it ended, but something that it started still runs")?.context("show the output")?;
+    Ok((status.success(), shown))
 }
 
-fn show(reader: PipeReader) -> (u64, u64) {
-    let mut counts = (0, 0);
+fn show(reader: PipeReader) -> Shown {
+    let mut shown = Shown::default();
     for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).into_owned();
         println!("{line}");
         if let Some((passed, failed)) = counts_of(&line) {
-            counts.0 += passed;
-            counts.1 += failed;
+            shown.passed += passed;
+            shown.failed += failed;
         }
+        shown.skipped.extend(skipped_of(&line));
     }
-    counts
+    shown
+}
+
+/// `test python ... ignored, pip is not there`
+fn skipped_of(line: &str) -> Option<String> {
+    let (name, reason) = line.strip_prefix("test ")?.split_once(" ... ignored, ")?;
+    Some(format!("{name}: {reason}"))
 }
 
 /// `test result: ok. 12 passed; 0 failed; 0 ignored; ...`
@@ -272,6 +297,8 @@ mod tests {
     fn the_test_runners_counts_are_read() {
         let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.12s";
         assert_eq!(counts_of(line), Some((12, 3)));
+        assert_eq!(skipped_of("test python ... ignored, no pip"), Some("python: no pip".into()));
+        assert_eq!(skipped_of("test python ... ok"), None);
         assert_eq!(counts_of("running 12 tests"), None);
         assert_eq!(counts_of("test result: who knows"), None);
     }
@@ -289,6 +316,9 @@ mod tests {
         tally.step("tests", shell("echo 'test result: ok. 5 passed; 0 failed; 0 ignored'")).await;
         tally.step("crash", shell("echo 'test result: ok. 2 passed; 0 failed; 0 ignored'; exit 1")).await;
         tally.step("missing", Command::new("/no/such/program")).await;
-        assert_eq!((tally.passed, tally.failed), (8, 3));
+        let skipping = "echo 'test python ... ignored, no pip'; echo 'test result: ok. 0 passed; 0 failed; 1 ignored'";
+        tally.step("skipping", shell(skipping)).await;
+        assert_eq!((tally.passed, tally.failed), (8, 3), "what is skipped is not passed");
+        assert_eq!(tally.skipped, ["python: no pip"]);
     }
 }

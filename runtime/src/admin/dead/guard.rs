@@ -14,7 +14,7 @@ use std::net::IpAddr;
 const OWN_HEADER: &str = "x-sluicegate";
 
 /// Lets through what changes nothing, and what no form can have sent.
-pub(super) async fn no_forms(request: Request, next: Next) -> Response {
+pub async fn no_forms(request: Request, next: Next) -> Response {
     let changes_nothing = matches!(*request.method(), Method::GET | Method::HEAD);
     if changes_nothing || is_marked(request.headers()) {
         return next.run(request).await;

@@ -25,7 +25,7 @@ use futures_util::future::BoxFuture;
 use replay::Replays;
 use std::sync::Arc;
 
-pub(super) use guard::no_foreign_names;
+pub(super) use guard::{no_foreign_names, no_forms};
 pub(super) use routes::routes;
 
 /// Sends one dead letter again, or says in a sentence why it can not be.

@@ -57,7 +57,8 @@ impl Code {
         let mut next = 0;
         for sample in samples {
             next = self.collect(batch, rows, next).map_err(|held| held.0)?;
-            std::hint::black_box(self.encoder.encoded());
+            let frame = self.encoder.encoded().to_vec();
+            std::hint::black_box(self.awake()?.told(&frame));
             self.encoder.clear();
             let empty = self.encoder.encoded().to_vec();
             let answer = self.awake()?.transform(&empty, 1, Instant::now());

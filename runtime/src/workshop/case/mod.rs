@@ -8,6 +8,7 @@ mod batch;
 mod bless;
 mod compare;
 mod found;
+mod recorded;
 mod value;
 mod written;
 
@@ -15,6 +16,7 @@ pub use bless::{blessed, toml_of, write_expectation};
 pub use compare::{Difference, differences};
 pub(super) use compare::{shown, way};
 pub use found::{Found, FoundBody, FoundMessage, FoundRejection};
+pub use recorded::RunningRecord;
 pub use written::{Recording, tag_of};
 
 use crate::app::{Rehearsal, Unready};

@@ -2,7 +2,7 @@
 
 use super::bless::toml_of;
 use super::value::ColumnType;
-use crate::change::{DatabaseKind, Tag};
+use crate::change::{DatabaseKind, Tag, masked};
 use crate::source::{SampledColumn, TableSample};
 use std::collections::BTreeSet;
 use toml_edit::{ArrayOfTables, Datetime, DocumentMut, InlineTable, Item, Table, Value, value};
@@ -41,18 +41,11 @@ impl Recording<'_> {
         (document, left_out)
     }
 
-    /// What the rows do not say themselves: the key, and types that could be others.
     fn tables(&self) -> Table {
-        let mut table = Table::new();
-        let key = self.sample.columns.iter().filter(|column| column.key).map(|column| column.name.as_str());
-        table.insert("key", value(key.collect::<toml_edit::Array>()));
-        let types = self.sample.columns.iter().map(|column| (column.name.as_str(), column.type_name.as_str()));
-        let mut all = Table::new();
-        types.for_each(|(name, of)| _ = all.insert(name, value(of)));
-        table.insert("types", Item::Table(all));
+        let columns = self.sample.columns.iter().map(|c| (c.name.as_str(), c.type_name.as_str(), c.key));
         let mut tables = Table::new();
         tables.set_implicit(true);
-        tables.insert(self.table, Item::Table(table));
+        tables.insert(self.table, Item::Table(table_settings(columns)));
         tables
     }
 
@@ -62,7 +55,7 @@ impl Recording<'_> {
             let Some(text) = text else { continue };
             let of = ColumnType::named(&column.type_name, self.kind);
             let made = match self.masked.contains(&column.name) {
-                true => masked(of.tag, text),
+                true => masked(of.tag, text).and_then(|text| written(of.tag, &text)),
                 false => written(of.tag, text),
             };
             match made {
@@ -74,13 +67,28 @@ impl Recording<'_> {
     }
 }
 
+/// What rows do not say themselves: the key, and types that could be others. Columns by name, type, and whether they are the key's.
+pub(super) fn table_settings<'c>(columns: impl Iterator<Item = (&'c str, &'c str, bool)>) -> Table {
+    let (mut table, mut types) = (Table::new(), Table::new());
+    let mut key = toml_edit::Array::new();
+    for (name, type_name, is_key) in columns {
+        types.insert(name, value(type_name));
+        if is_key {
+            key.push(name);
+        }
+    }
+    table.insert("key", value(key));
+    table.insert("types", Item::Table(types));
+    table
+}
+
 /// What a column holds, for the SDK.
 pub fn tag_of(column: &SampledColumn, kind: DatabaseKind) -> Tag {
     ColumnType::named(&column.type_name, kind).tag
 }
 
 /// A value as a case writes it; `None` if a case can not.
-fn written(tag: Tag, text: &str) -> Option<Value> {
+pub(super) fn written(tag: Tag, text: &str) -> Option<Value> {
     if text.len() > TEXT_LEN_MAX {
         return None;
     }
@@ -101,33 +109,9 @@ fn moment(text: &str) -> Option<Datetime> {
     text.replacen(' ', "T", 1).parse().ok()
 }
 
-/// Sessions have UTC as their zone: PostgreSQL says so behind the time, MySQL does not.
+/// Sessions have UTC as their zone: PostgreSQL says so behind the time, and so do we; MySQL does not.
 fn in_utc(text: &str) -> String {
-    format!("{}Z", text.strip_suffix("+00").unwrap_or(text))
-}
-
-/// Something of the same kind and length that says nothing.
-fn masked(tag: Tag, text: &str) -> Option<Value> {
-    let mask = |c: char| match c {
-        _ if c.is_alphabetic() => 'x',
-        _ if c.is_numeric() => '0',
-        c => c,
-    };
-    Some(match tag {
-        Tag::Bool => false.into(),
-        Tag::Int | Tag::UInt => 0.into(),
-        Tag::Float32 | Tag::Float64 => 0.0.into(),
-        Tag::Decimal => "0".into(),
-        Tag::Text | Tag::Other => text.chars().take(TEXT_LEN_MAX).map(mask).collect::<String>().into(),
-        Tag::Date => moment("2000-01-01")?.into(),
-        Tag::Time => moment("00:00:00")?.into(),
-        Tag::Timestamp => moment("2000-01-01T00:00:00")?.into(),
-        Tag::TimestampTz => moment("2000-01-01T00:00:00Z")?.into(),
-        Tag::Json => "null".into(),
-        Tag::Uuid => "00000000-0000-0000-0000-000000000000".into(),
-        // A label has to be one of its type, and nothing is as long as some bytes and means nothing.
-        _ => return None,
-    })
+    format!("{}Z", text.strip_suffix("+00").or(text.strip_suffix('Z')).unwrap_or(text))
 }
 
 #[cfg(test)]

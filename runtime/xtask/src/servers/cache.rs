@@ -16,7 +16,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// The folder `name` of the cache, fetched if it is not there: `fetch` gets an empty folder beside it and returns the part
 /// of it that becomes `name`. `said` is how the thing is called on the screen: `Redis (7 MB)`. Of several processes only
 /// one fetches, and none ever sees half of it.
-pub(super) async fn once<F>(name: &str, said: &str, fetch: impl FnOnce(PathBuf) -> F) -> Result<PathBuf>
+pub(crate) async fn once<F>(name: &str, said: &str, fetch: impl FnOnce(PathBuf) -> F) -> Result<PathBuf>
 where
     F: Future<Output = Result<PathBuf>>,
 {

@@ -1,4 +1,4 @@
-//! Programs that run to their end on the way to a server: they unpack, initialise, format.
+//! Programs that run to their end on the way to a server or a guest: they fetch, unpack, initialise, build.
 
 use crate::process::Process;
 use anyhow::{Context, Result, bail};
@@ -13,7 +13,7 @@ const FAREWELL: (Signal, Duration) = (Signal::SIGTERM, Duration::from_secs(2));
 const LAST_LINES: usize = 8;
 
 /// Runs `command` to its end and returns what it printed. An error quotes its last lines.
-pub(super) async fn run(name: &'static str, mut command: Command, limit: Duration) -> Result<String> {
+pub(crate) async fn run(name: &'static str, mut command: Command, limit: Duration) -> Result<String> {
     let output = tempfile::NamedTempFile::new().context("make a file for a program's output")?;
     let file = File::options().append(true).open(output.path()).context("open the file for a program's output")?;
     command.stdout(file.try_clone()?).stderr(file);

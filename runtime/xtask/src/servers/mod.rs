@@ -7,10 +7,10 @@
 //!   cache, errand                                                  where they are kept, who carries them there
 //! ```
 
-mod cache;
+pub(crate) mod cache;
 mod daemon;
 mod debian;
-mod errand;
+pub(crate) mod errand;
 mod installation;
 mod kafka;
 mod maven;
