@@ -47,7 +47,30 @@ const OF_THE_BODY: [&str; 13] = [
     "extended.headers.enabled",
 ];
 /// Settings that say how it is recorded, not what.
-const OF_THE_WORKER: [&str; 4] = ["database.include.list", "publication.autocreate.mode", "tasks.max", "slot.name"];
+const OF_THE_WORKER: [&str; 9] = [
+    "publication.autocreate.mode",
+    "publication.name",
+    "slot.name",
+    "plugin.name",
+    "tasks.max",
+    "poll.interval.ms",
+    "max.batch.size",
+    "max.queue.size",
+    "errors.max.retries",
+];
+/// Settings that have their place in a pipeline.
+const OF_THE_PIPELINE: [&str; 10] = [
+    "topic.prefix",
+    "provide.transaction.metadata",
+    "database.include.list",
+    "schema.include.list",
+    "table.include.list",
+    "column.include.list",
+    "column.exclude.list",
+    "include.schema.changes",
+    "skipped.operations",
+    "skip.messages.without.change",
+];
 
 /// What a recording needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,8 +90,9 @@ pub struct Configuration {
     pub database: String,
     tables: String,
     columns: Option<String>,
+    left_out: Option<String>,
     skip_unchanged: bool,
-    truncates: bool,
+    ops: Vec<String>,
     body: Body,
     options: Vec<(String, String)>,
     /// Of the body, without what a connector's configuration puts before them.
@@ -154,13 +178,8 @@ fn missing(settings: &BTreeMap<String, String>) -> Option<String> {
                 format!("the converter {value}")
             }
             "heartbeat.interval.ms" if value != "0" => "heartbeat topic".to_owned(),
-            "topic.prefix"
-            | "provide.transaction.metadata"
-            | "table.include.list"
-            | "column.include.list"
-            | "include.schema.changes"
-            | "skipped.operations"
-            | "skip.messages.without.change" => continue,
+            "value.converter" | "key.converter" => continue,
+            name if OF_THE_PIPELINE.contains(&name) => continue,
             name if OF_THE_BODY.contains(&name) || OF_THE_WORKER.contains(&name) => continue,
             name => format!("the setting {name}"),
         };
@@ -176,11 +195,19 @@ fn configuration(
     schemas: bool,
 ) -> Configuration {
     let get = |name: &str| settings.get(name).map(String::as_str);
-    let tables = match (get("table.include.list"), flavour) {
-        (Some(list), _) => expressions(list),
-        (None, Flavour::Postgres) => "\"*.*\"".to_owned(),
-        (None, Flavour::Mysql | Flavour::Mariadb) => quoted(&format!("{database}.*")),
+    let of_schemas =
+        |list: &str| expressions(&list.split(',').map(|s| format!("{}\\..*", s.trim())).collect::<Vec<_>>().join(","));
+    let schemas_of = if flavour == Flavour::Postgres { "schema.include.list" } else { "database.include.list" };
+    let tables = match (get("table.include.list"), get(schemas_of), flavour) {
+        (Some(list), _, _) => expressions(list),
+        (None, Some(list), _) => of_schemas(list),
+        (None, None, Flavour::Postgres) => "\"*.*\"".to_owned(),
+        (None, None, Flavour::Mysql | Flavour::Mariadb) => quoted(&format!("{database}.*")),
     };
+    // Debezium leaves truncates out unless it is told to leave nothing out.
+    let skipped = get("skipped.operations").unwrap_or("t");
+    let is_skipped = |letter: &str| skipped.split(',').any(|op| op.trim() == letter);
+    let ops = [("c", "insert"), ("u", "update"), ("d", "delete"), ("t", "truncate"), ("r", "read")];
     let mut options = vec![("schemas.enable".to_owned(), schemas.to_string())];
     options.extend(
         settings.iter().filter(|(n, _)| OF_THE_BODY.contains(&n.as_str())).map(|(n, v)| (n.clone(), v.clone())),
@@ -198,9 +225,9 @@ fn configuration(
         prefix: get("topic.prefix").unwrap_or("app").to_owned(),
         tables,
         columns: get("column.include.list").map(expressions),
+        left_out: get("column.exclude.list").map(expressions),
         skip_unchanged: get("skip.messages.without.change") == Some("true"),
-        // Debezium leaves truncates out unless it is told to leave nothing out.
-        truncates: get("skipped.operations").is_some_and(|list| !list.split(',').any(|op| op.trim() == "t")),
+        ops: ops.iter().filter(|(letter, _)| !is_skipped(letter)).map(|(_, op)| format!("\"{op}\"")).collect(),
         options,
         database,
     }
@@ -225,6 +252,9 @@ impl Configuration {
             // The sentinel is captured whole.
             writeln!(text, "columns.include = [{columns}, {}]", quoted(&format!("{sentinel}.*"))).expect("a String");
         }
+        if let Some(columns) = &self.left_out {
+            writeln!(text, "columns.exclude = [{columns}]").expect("a String");
+        }
         writeln!(text, "skip_unchanged = {}", self.skip_unchanged).expect("a String");
         // Nothing is parked while topics are made. Our own headers say where a record stands in the log.
         write!(
@@ -244,9 +274,7 @@ impl Configuration {
         if self.body != Body::Debezium {
             writeln!(text, "tables = [{}]", self.tables).expect("a String");
         }
-        if !self.truncates {
-            text.push_str("ops = [\"insert\", \"update\", \"delete\", \"read\"]\n");
-        }
+        writeln!(text, "ops = [{}]", self.ops.join(", ")).expect("a String");
         for (name, value) in &self.options {
             let value = if matches!(value.as_str(), "true" | "false") { value.clone() } else { quoted(value) };
             writeln!(text, "debezium.\"{name}\" = {value}").expect("a String");
@@ -284,7 +312,18 @@ mod tests {
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line}\n{text}");
         }
-        assert!(!text.contains("ops = "), "{text}");
+        assert!(text.contains("ops = [\"insert\", \"update\", \"delete\", \"truncate\", \"read\"]\n"), "{text}");
+        let sql =
+            "-- @set schema.include.list=a,b\n-- @set column.exclude.list=a.t.secret\n-- @set skipped.operations=u,t\n";
+        let Need::Ready(configuration) = found(Flavour::Postgres, sql, "") else { panic!("all of it is there") };
+        let text = configuration.pipeline("conform.the_end", "127.0.0.1:9");
+        for line in [
+            r#"tables = ["/(?i)a\\..*/", "/(?i)b\\..*/", "conform.the_end"]"#,
+            r#"columns.exclude = ["/(?i)a.t.secret/"]"#,
+            r#"ops = ["insert", "delete", "read"]"#,
+        ] {
+            assert!(text.contains(&format!("{line}\n")), "{line}\n{text}");
+        }
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use super::order::Position;
 use super::recording::{Record, Topics};
 use anyhow::{Context, Result, bail};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::collections::BTreeMap;
@@ -31,6 +34,21 @@ impl Harvest {
         config.set("bootstrap.servers", brokers).set("group.id", "conform").set("enable.auto.commit", "false");
         config.set("log_level", "0");
         Self { config, read: Arc::default() }
+    }
+
+    /// Makes the topics that are not there: one by one, as they are needed, takes longer than their records.
+    pub async fn make(&self, names: &[&str]) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.config.create().context("make a client")?;
+        let topics: Vec<NewTopic<'_>> =
+            names.iter().map(|name| NewTopic::new(name, 1, TopicReplication::Fixed(1))).collect();
+        let options = AdminOptions::new().operation_timeout(Some(ASK_LIMIT)).request_timeout(Some(ASK_LIMIT));
+        for outcome in admin.create_topics(&topics, &options).await.context("make topics")? {
+            match outcome {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((name, code)) => bail!("Kafka did not make the topic {name}: {code}"),
+            }
+        }
+        Ok(())
     }
 
     /// Whether `topic` holds more than was read of it.

@@ -172,13 +172,7 @@ impl Verdict {
 
     fn alone(&mut self, case: &Case<'_>, lone: &Lone) {
         let Lone { topic, record, is_ours, is_behind_all, entry } = lone;
-        let alone = Alone {
-            topic,
-            masked: &entry.masked,
-            at: entry.at,
-            both_until: self.both_until,
-            is_behind_all: *is_behind_all,
-        };
+        let alone = Alone { topic, at: entry.at, both_until: self.both_until, is_behind_all: *is_behind_all };
         let rule = if *is_ours { case.extra(&alone) } else { case.missing(&alone) };
         match rule {
             Some(rule) => self.explain(&[rule]),

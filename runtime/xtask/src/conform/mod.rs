@@ -123,7 +123,7 @@ async fn compared(stage: &Stage, server: &Server, scenario: &Scenario, recording
         Need::Snapshot => Ok(left_out("skipped: a snapshot".to_owned())),
         Need::Missing(feature) => Ok(left_out(format!("not supported yet: {feature}"))),
         Need::Ready(configuration) => {
-            let run = stage.run(server, scenario, &configuration).await.context("run it")?;
+            let run = stage.run(server, scenario, &configuration, &recorded).await.context("run it")?;
             Ok(judge(scenario, &recorded, &run))
         }
     }

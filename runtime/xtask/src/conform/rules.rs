@@ -9,7 +9,7 @@ mod whole;
 
 use super::compare::{Difference, Place};
 use super::folder::{Flavour, Scenario};
-use super::mask::{Masked, Part, payload};
+use super::mask::payload;
 use super::order::Position;
 use super::recording::{Record, Topics, document};
 use super::server::Declared;
@@ -56,7 +56,6 @@ pub struct Seen<'a> {
 /// A record that one side has alone.
 pub struct Alone<'a> {
     pub topic: &'a str,
-    pub masked: &'a Masked,
     /// Where ours stands in the log.
     pub at: Position,
     /// Up to where both sides have records.
@@ -98,16 +97,26 @@ impl<'a> Case<'a> {
         self.tables.get(topic).map_or(&[], |table| self.run.columns.declared(table, column))
     }
 
-    /// Whether a table's definition changes while the stream runs.
+    /// Whether a table's definition changes while the stream runs; a new table is no change.
     fn changes_while_streaming(&self, topic: &str) -> bool {
         let Some((_, table)) = self.tables.get(topic).and_then(|table| table.split_once('.')) else { return false };
+        let table = table.to_lowercase();
+        let changes = ["alter ", "drop ", "rename ", "comment ", "create unique index ", "create or replace "];
         let is_about = |statement: &str| {
-            let begins =
-                ["alter ", "drop ", "create ", "rename ", "comment "].iter().any(|word| statement.starts_with(word));
-            begins && (statement.contains(&table.to_lowercase()) || statement.starts_with("alter type"))
+            changes.iter().any(|word| statement.starts_with(word))
+                && (statement.starts_with("alter type ") || has_word(statement, &table))
         };
         self.stream.split(" ; ").any(is_about)
     }
+}
+
+/// Whether `word` stands in `text` by itself.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_of_a_name = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        let (before, behind) = (&text[..at], &text[at + word.len()..]);
+        !before.ends_with(is_of_a_name) && !behind.starts_with(is_of_a_name)
+    })
 }
 
 fn table_of(record: &Record, flavour: Flavour) -> Option<String> {
@@ -133,6 +142,12 @@ impl Seen<'_> {
     /// Whether the column was ever declared with such a type.
     fn is_of(&self, fits: impl Fn(&str) -> bool) -> bool {
         self.column().is_some_and(|name| self.case.declared(self.topic, name).iter().any(|d| fits(&d.type_name)))
+    }
+
+    /// Whether the column ever had such a default.
+    fn has_default(&self, fits: impl Fn(&str) -> bool) -> bool {
+        let Some(name) = self.column() else { return false };
+        self.case.declared(self.topic, name).iter().any(|d| d.default.as_deref().is_some_and(&fits))
     }
 
     fn theirs(&self) -> &str {
@@ -197,6 +212,12 @@ fn reshaped(seen: &Seen<'_>) -> Option<&'static Rule> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tables_name_is_a_word_of_its_own() {
+        assert!(has_word("alter table evolve add c int", "evolve") && has_word("drop table `a b`", "a b"));
+        assert!(!has_word("alter table evolved add c int", "evolve"));
+    }
 
     #[test]
     fn every_rule_has_its_line_in_the_page() {

@@ -23,6 +23,8 @@ pub struct Declared {
     /// The database's own words; of a domain those of its base, of an enumeration with `enum` in front.
     pub type_name: String,
     pub not_null: bool,
+    /// The expression, as PostgreSQL prints it.
+    pub default: Option<String>,
 }
 
 /// How columns were declared, by table and column; one that was changed was declared in several ways.

@@ -19,7 +19,9 @@ const ARRIVE_LIMIT: Duration = Duration::from_secs(60);
 /// What it says when it ends rather than leave something out, as it should.
 const REFUSES: &str = "begin anew with a snapshot";
 /// How often it is started again after that.
-const STARTS_MAX: usize = 10;
+const STARTS_MAX: usize = 20;
+/// After so many starts that brought nothing it has brought everything.
+const IDLE_STARTS_MAX: usize = 3;
 const LOOK: Duration = Duration::from_millis(25);
 
 /// The broker and the program, for all recordings.
@@ -47,8 +49,19 @@ impl Stage {
         Ok(Self { kafka, harvest, binary, place })
     }
 
-    pub async fn run(&self, server: &Server, scenario: &Scenario, configuration: &Configuration) -> Result<Run> {
+    /// `recorded` names the topics that will be written to.
+    pub async fn run(
+        &self,
+        server: &Server,
+        scenario: &Scenario,
+        configuration: &Configuration,
+        recorded: &Topics,
+    ) -> Result<Run> {
         let database = &configuration.database;
+        let mut names: Vec<&str> = recorded.keys().map(String::as_str).collect();
+        let sentinel = sentinel_topic(configuration);
+        names.push(&sentinel);
+        self.harvest.make(&names).await?;
         server.renew(database).await?;
         server.run(database, &scenario.script.setup).await?;
         let mut columns = Columns::default();
@@ -73,13 +86,14 @@ impl Stage {
                 (topics, Repeats::None)
             }
         };
-        topics.retain(|topic, _| *topic != sentinel_topic(configuration));
+        topics.retain(|topic, _| *topic != sentinel);
         Ok(Run { topics: order::as_in_the_log(topics, repeats)?, columns, last_words: refused })
     }
 
     /// A process that goes no further ends with records on disk; each start delivers some of them before it ends again.
     async fn again_and_again(&self, host: &mut Host) -> Result<Topics> {
         let mut topics = self.harvest.collect().await?;
+        let mut idle = 0;
         for _ in 0..STARTS_MAX {
             host.start_again()?;
             let deadline = Instant::now() + ARRIVE_LIMIT;
@@ -90,7 +104,8 @@ impl Stage {
                 tokio::time::sleep(LOOK).await;
             }
             let more = self.harvest.collect().await?;
-            if more.is_empty() {
+            idle = if more.is_empty() { idle + 1 } else { 0 };
+            if idle == IDLE_STARTS_MAX {
                 break;
             }
             more.into_iter().for_each(|(topic, records)| topics.entry(topic).or_default().extend(records));

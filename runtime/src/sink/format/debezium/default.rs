@@ -15,7 +15,7 @@ use sluicegate_frame::Cell;
 pub(super) fn of_column(column: &Column, shape: &Shape, database: DatabaseKind) -> Option<Vec<u8>> {
     let text = column.detail.default.as_deref()?.trim();
     let literal = match database {
-        DatabaseKind::Postgres if !has_default(column.detail.type_id) => return None,
+        DatabaseKind::Postgres if !has_default(column) => return None,
         DatabaseKind::Postgres => Literal::of_postgres(text)?,
         DatabaseKind::Mysql | DatabaseKind::Mariadb => Literal::of_mysql(text, &shape.kind, database)?,
     };
@@ -27,11 +27,19 @@ pub(super) fn of_column(column: &Column, shape: &Shape, database: DatabaseKind) 
     if is_nothing {
         return None;
     }
+    let literal = match (literal, &shape.kind, column.detail.modifiers.first()) {
+        // MySQL says `b'1'` of ten bits as well.
+        (Literal::Value(bits), Kind::Bits { all: true }, Some(len)) => {
+            Literal::Value(format!("{bits:0>len$}", len = usize::try_from(*len).unwrap_or(0)))
+        }
+        (literal, ..) => literal,
+    };
     let mut out = Vec::new();
     let written = match (&literal, &shape.kind) {
         (_, Kind::Array { .. } | Kind::VariableDecimal | Kind::Money(_) | Kind::Unknown(_) | Kind::Figure(_)) => None,
         (_, Kind::Stored { .. } | Kind::Hstore { .. } | Kind::NumberList | Kind::Vector) => None,
         (Literal::Value(text), kind) => put_literal(&mut out, text, kind),
+        (Literal::Function, Kind::Text) if !column.detail.labels.is_empty() => None,
         (Literal::Function, kind) => put_function(&mut out, kind, database),
         (Literal::Word(word), Kind::Text) => {
             put_string(&mut out, word);
@@ -49,9 +57,33 @@ pub(super) fn of_column(column: &Column, shape: &Shape, database: DatabaseKind) 
     written.map(|()| out)
 }
 
-/// PostgreSQL's types whose defaults Debezium reads: not those of bytea, the network, ranges and text search.
-fn has_default(oid: u32) -> bool {
-    !matches!(oid, 17 | 650 | 774 | 829 | 869 | 3614 | 3904 | 3906 | 3908 | 3910 | 3912 | 3926)
+/// PostgreSQL's types whose defaults Debezium reads: it goes by the type's name, so it reads none of a domain.
+fn has_default(column: &Column) -> bool {
+    let name = column.type_name.as_str();
+    let word = &name[..name.find(['(', ' ']).unwrap_or(name.len())];
+    let known = match column.detail.type_id {
+        16 => "boolean",
+        20 => "bigint",
+        21 => "smallint",
+        23 => "integer",
+        25 => "text",
+        114 => "json",
+        142 => "xml",
+        700 => "real",
+        701 => "double",
+        1042 => "character",
+        1043 => "character",
+        1082 => "date",
+        1083 => "time",
+        1114 | 1184 => "timestamp",
+        1186 => "interval",
+        1560 | 1562 => "bit",
+        1700 => "numeric",
+        2950 => "uuid",
+        3802 => "jsonb",
+        _ => return !column.detail.labels.is_empty(),
+    };
+    word == known || word == "bpchar"
 }
 
 /// A default's text, understood.
@@ -68,6 +100,9 @@ impl Literal {
     /// The text that `pg_get_expr` gives: `7`, `'-7'::integer`, `'it''s'::text`, `now()`. `None` for null and for what must be
     /// evaluated.
     fn of_postgres(text: &str) -> Option<Self> {
+        if begins_with_call(text) {
+            return Some(Self::Function);
+        }
         let bare = text.strip_prefix('(').and_then(|rest| rest.split_once(')')).map_or(text, |(inside, _)| inside);
         let (number, rest) =
             bare.split_at(bare.find(|c: char| !matches!(c, '0'..='9' | '.' | '-')).unwrap_or(bare.len()));
@@ -85,7 +120,6 @@ impl Literal {
             "" | "NULL" => None,
             "true" | "false" if is_cast(rest) => Some(Self::Value(word.to_owned())),
             _ if rest.is_empty() => Some(Self::Word(word.to_owned())),
-            _ if rest.starts_with('(') && (rest.ends_with(')') || rest.contains(")::")) => Some(Self::Function),
             _ => None,
         }
     }
@@ -109,6 +143,13 @@ impl Literal {
         let is_literal = database == DatabaseKind::Mysql || text.parse::<f64>().is_ok();
         is_literal.then(|| Self::Value(text.to_owned()))
     }
+}
+
+/// `now()`, `(now() AT TIME ZONE 'utc'::text)`: Debezium takes both for a function, whatever stands behind.
+fn begins_with_call(text: &str) -> bool {
+    let bare = text.strip_prefix('(').unwrap_or(text);
+    let name = bare.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(bare.len());
+    name > 0 && bare[name..].strip_prefix('(').is_some_and(|rest| rest.contains(')'))
 }
 
 /// Nothing, or a cast to a type and nothing behind.
@@ -170,17 +211,34 @@ fn unhex(digits: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
+/// What stands for a function that nobody evaluates.
 fn put_function(out: &mut Vec<u8>, kind: &Kind, database: DatabaseKind) -> Option<()> {
+    let is_postgres = database == DatabaseKind::Postgres;
     match kind {
         Kind::Uuid => put_string(out, "00000000-0000-0000-0000-000000000000"),
         // PostgreSQL's epoch has the digits of its column.
-        Kind::Zoned { .. } if database == DatabaseKind::Postgres => put(out, kind, &Cell::Text("1970-01-01")).ok()?,
+        Kind::Zoned { .. } if is_postgres => put(out, kind, &Cell::Text("1970-01-01")).ok()?,
         Kind::Int
         | Kind::Date { .. }
         | Kind::Time(_)
         | Kind::Timestamp { .. }
         | Kind::Zoned { .. }
         | Kind::ZonedTime => {
+            out.extend_from_slice(&zero(kind));
+        }
+        Kind::Json { .. } if is_postgres => put_string(out, "{}"),
+        Kind::DecimalText if is_postgres => put_string(out, "0.0"),
+        Kind::Text
+        | Kind::Boolean
+        | Kind::Float32
+        | Kind::Float64
+        | Kind::Decimal { .. }
+        | Kind::DecimalDouble
+        | Kind::Bits { .. }
+        | Kind::Duration
+        | Kind::Interval
+            if is_postgres =>
+        {
             out.extend_from_slice(&zero(kind));
         }
         _ => return None,
@@ -377,7 +435,12 @@ mod tests {
             ("now()", Some(Literal::Function)),
             ("nextval('dflt_id_seq'::regclass)", Some(Literal::Function)),
             ("CURRENT_USER", Some(Literal::Word("CURRENT_USER".into()))),
+            ("(now() AT TIME ZONE 'utc'::text)", Some(Literal::Function)),
+            ("(CURRENT_TIMESTAMP(3))::text", Some(Literal::Function)),
+            ("lower('A'::text) || 'b'::text", Some(Literal::Function)),
             ("(1 + 2)", None),
+            ("(0)::numeric(6,2)", value("0")),
+            ("('a'::text || 'b'::text)", None),
             ("'a'::text || 'b'::text", None),
             ("NULL::character varying", None),
             ("'open", None),

@@ -37,7 +37,8 @@ pub(super) fn shape(column: &Column, options: &DebeziumOptions) -> Option<Shape>
 
 fn unknown(tag: Tag, options: &DebeziumOptions) -> Shape {
     match tag {
-        Tag::Array => Shape::array(Shape::unknown(options), false),
+        // Without nulls, as Connect is told of all arrays whose elements it is not told of.
+        Tag::Array => Shape::array(Shape::unknown(options), true),
         _ => Shape::unknown(options),
     }
 }
@@ -56,7 +57,7 @@ fn array(declared: &Declared<'_>, options: &DebeziumOptions) -> Option<Shape> {
     }
     let item = scalar(&Declared { oid: element.unwrap_or(0), ..*declared }, options)?;
     // Connect is told that these have no nulls; a row that has one says otherwise for itself.
-    let required = !declared.labels.is_empty() || element == Some(TSVECTOR);
+    let required = !declared.labels.is_empty() || element == Some(TSVECTOR) || declared.name == "isbn";
     Some(Shape::array(item, required))
 }
 

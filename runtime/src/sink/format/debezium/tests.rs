@@ -525,6 +525,36 @@ fn default_of_bytes_is_its_bytes_padded() {
     }
 }
 
+/// What PostgresDefaultValueConverter says; postgres/dml, `dflt` has some of it.
+#[test]
+fn functions_of_postgresql_are_zeros_and_domains_have_no_defaults() {
+    let default = |type_name: &str, oid, tag, text: &str| {
+        let mut column = column("c", type_name, oid, tag, false);
+        column.detail.default = Some(text.to_owned());
+        after(&plain(), column, Cell::Null)
+    };
+    assert_eq!(default("text", 25, Tag::Text, "md5((random())::text)"), "\"\"");
+    assert_eq!(default("jsonb", 3802, Tag::Json, "jsonb_build_object()"), "\"{}\"");
+    assert_eq!(default("boolean", 16, Tag::Bool, "f()"), "false");
+    assert_eq!(default("double precision", 701, Tag::Float64, "random()"), "0.0");
+    assert_eq!(
+        default("timestamp(3) without time zone", 1114, Tag::Timestamp, "(now() AT TIME ZONE 'utc'::text)"),
+        "0"
+    );
+    assert_eq!(default("character varying(9)", 1043, Tag::Text, "'a'::character varying"), "\"a\"");
+    assert_eq!(default("shorttext", 1043, Tag::Text, "'a'::character varying"), "null", "a domain");
+    assert_eq!(default("name", 19, Tag::Text, "'a'::name"), "null");
+    assert_eq!(default("time with time zone", 1266, Tag::TimeTz, "'01:00+00'::time with time zone"), "null");
+}
+
+#[test]
+fn default_of_bits_has_all_bits_of_its_column() {
+    let mut column = mysql_column("bit(10)", Tag::Bits);
+    column.detail.default = Some("b'1'".into());
+    column.detail.modifiers = vec![10];
+    assert_eq!(mysql(column, Cell::Null).0, "\"AQA=\"");
+}
+
 #[test]
 fn labels_with_a_comma_are_themselves_and_escaped_where_they_are_listed() {
     let mut e = mysql_column("enum", Tag::Enum);

@@ -1,6 +1,8 @@
 //! MySQL's and MariaDB's.
 
 use super::{BINLOG, MARIADB, MYSQL, Rule, Seen, json, unquoted};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 
 const fn rule(name: &'static str, flavours: &'static [super::Flavour], holds: fn(&Seen<'_>) -> bool) -> Rule {
     Rule { name, flavours, reshapes: false, holds }
@@ -19,9 +21,16 @@ pub(super) const RULES: &[Rule] = &[
     }),
     rule("my-default-binary", BINLOG, |seen| {
         let may = seen.is_value() || seen.is_attribute("default");
-        may && seen.is_of(|t| t.starts_with("binary("))
-            && seen.theirs().starts_with('"')
-            && seen.ours().starts_with('"')
+        may && seen.is_of(|t| t.starts_with("binary(")) && has_spelled_zeros(seen.theirs(), seen.ours())
+    }),
+    rule("my-default-large", BINLOG, |seen| {
+        let (theirs, ours) = (seen.theirs().parse::<i64>(), seen.ours().parse::<i64>());
+        let is_rounded = matches!((theirs, ours), (Ok(theirs), Ok(ours)) if (ours as f64) as i64 == theirs);
+        (seen.is_value() || seen.is_attribute("default")) && is_rounded && seen.is_of(|t| t.starts_with("bigint"))
+    }),
+    rule("my-time-beyond-a-day", BINLOG, |seen| {
+        let is_beyond = seen.ours().parse::<i64>().is_ok_and(|n| !(0..=86_400_000_000).contains(&n));
+        seen.is_lost() && is_beyond && seen.is_of(|t| t == "time" || t.starts_with("time("))
     }),
     rule("my-json", MYSQL, |seen| {
         let text = |raw: &str| unquoted(raw).and_then(json::Document::read);
@@ -84,6 +93,20 @@ fn is_same_scalar(theirs: &str, ours: &str) -> bool {
     theirs == ours || is_bytes || is_moment && (theirs == digits || is_garbage)
 }
 
+/// Bytes of zero that Debezium has as a backslash and a digit.
+fn has_spelled_zeros(theirs: &str, ours: &str) -> bool {
+    let bytes = |raw: &str| {
+        let text = unquoted(raw)?;
+        let hex = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        let of_hex = || text.as_bytes().chunks(2).map(hex).collect::<Option<Vec<u8>>>();
+        let is_hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if is_hex && !text.is_empty() { of_hex() } else { BASE64_STANDARD.decode(&text).ok() }
+    };
+    let (Some(theirs), Some(ours)) = (bytes(theirs), bytes(ours)) else { return false };
+    let spelled: Vec<u8> = ours.iter().flat_map(|b| if *b == 0 { b"\\0".to_vec() } else { vec![*b] }).collect();
+    theirs == spelled && theirs != ours
+}
+
 /// A date, a time in milliseconds or microseconds, or a text between 0000-01-01 and 0001-01-01.
 fn is_in_year_zero(raw: &str) -> bool {
     const DAY_S: i64 = 86_400;
@@ -120,6 +143,12 @@ mod tests {
         assert!(!same(r#"{"a":1}"#, r#"{"b":1}"#));
         assert!(!same(r#"["x"]"#, r#"["y"]"#));
         assert!(!same(r#"["13:14:16"]"#, r#"["13:14:15.000000"]"#));
+    }
+
+    #[test]
+    fn zero_bytes_of_a_default_are_spelled() {
+        assert!(has_spelled_zeros("\"YWJcMA==\"", "\"YWIA\"") && has_spelled_zeros("\"61625c30\"", "\"616200\""));
+        assert!(!has_spelled_zeros("\"YWI=\"", "\"YWIA\"") && !has_spelled_zeros("null", "\"YWIA\""));
     }
 
     #[test]

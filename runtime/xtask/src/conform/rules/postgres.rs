@@ -54,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
     }),
     rule("pg-negative-scale", false, |seen| {
         let is_negative = seen.is_of(|t| t.starts_with("numeric(") && t.contains(",-"));
-        is_negative && (seen.is_value() || seen.is_attribute("scale"))
+        is_negative && (seen.is_value() && is_much_longer(seen.theirs(), seen.ours()) || seen.is_attribute("scale"))
     }),
     rule("pg-number-vectors", false, |seen| {
         seen.is_value()
@@ -74,6 +74,12 @@ pub(super) const RULES: &[Rule] = &[
             Place::Value | Place::ValueSchema => false,
         };
         is_key && table.is_some_and(|table| seen.case.run.columns.is_known_by_index(table))
+    }),
+    rule("pg-default-expression", false, |seen| {
+        let is_left_out = seen.is_attribute("default") && seen.difference.ours.is_none();
+        let is_null = seen.is_value() && !seen.is_inside() && seen.ours() == "null";
+        let is_expression = |text: &str| text.starts_with('(');
+        (is_left_out || is_null) && seen.has_default(is_expression)
     }),
     rule("pg-catalog-later", false, |seen| {
         let is_whole_key = seen.difference.path.is_empty() && seen.difference.theirs.is_none();
@@ -112,6 +118,15 @@ fn has_lost_its_era(seen: &Seen<'_>) -> bool {
     };
     crosses(CHRIST_DAYS)
         || [1_000, 1_000_000, 1_000_000_000].iter().any(|unit| crosses(CHRIST_S * unit) || is_beside(*unit))
+}
+
+/// The same with two thousand digits behind the point, or multiplied by as many tens.
+fn is_much_longer(theirs: &str, ours: &str) -> bool {
+    const DIGITS: usize = 800;
+    match theirs.split_once('.') {
+        Some((whole, zeros)) => whole == ours.trim_end_matches('"') && zeros.trim_matches(['0', '"']).is_empty(),
+        None => theirs.len() > ours.len() + DIGITS,
+    }
 }
 
 /// A time of day without its microseconds, or midnight for the end of the day.

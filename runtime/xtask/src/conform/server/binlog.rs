@@ -103,7 +103,7 @@ impl Ground {
             self.connect().await?.query(sql).await.context("look at the columns")?;
         let mut columns = Columns::default();
         for (table, column, type_name, nullable) in rows {
-            columns.add(table, column, Declared { type_name, not_null: nullable == "NO" });
+            columns.add(table, column, Declared { type_name, not_null: nullable == "NO", default: None });
         }
         Ok(columns)
     }

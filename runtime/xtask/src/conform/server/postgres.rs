@@ -19,8 +19,9 @@ const SLOT_LIMIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 
 /// A domain is what it stands for, as far down as it goes.
-const COLUMNS: &str = "SELECT n.nspname || '.' || c.relname, a.attname::text, b.type_name, b.is_enum, a.attnotnull \
+const COLUMNS: &str = "SELECT n.nspname || '.' || c.relname, a.attname::text, b.type_name, b.is_enum, a.attnotnull, pg_get_expr(f.adbin, f.adrelid) \
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+    LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum \
     JOIN LATERAL (WITH RECURSIVE base (oid, modifier) AS ( \
         SELECT a.atttypid, a.atttypmod UNION ALL \
         SELECT t.typbasetype, CASE WHEN base.modifier < 0 THEN t.typtypmod ELSE base.modifier END \
@@ -99,7 +100,7 @@ impl Ground {
         for row in client.query(COLUMNS, &[]).await.context("look at the columns")? {
             let (type_name, is_enum): (String, bool) = (row.get(2), row.get(3));
             let type_name = if is_enum { format!("enum {type_name}") } else { type_name };
-            columns.add(row.get(0), row.get(1), Declared { type_name, not_null: row.get(4) });
+            columns.add(row.get(0), row.get(1), Declared { type_name, not_null: row.get(4), default: row.get(5) });
         }
         let sql = "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relreplident = 'i' \
                    AND NOT EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisprimary)";
