@@ -3,6 +3,8 @@
 #[path = "kafka/road.rs"]
 mod road;
 
+#[path = "kafka/avro.rs"]
+mod avro;
 #[path = "kafka/door.rs"]
 mod door;
 #[path = "kafka/order.rs"]

@@ -6,10 +6,14 @@ mod support;
 #[path = "postgres/reader.rs"]
 mod reader;
 
+#[path = "postgres/avro.rs"]
+mod avro;
 #[path = "postgres/debezium.rs"]
 mod debezium;
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "postgres/forms.rs"]
+mod forms;
 #[path = "postgres/images.rs"]
 mod images;
 #[path = "postgres/refusals.rs"]

@@ -9,3 +9,5 @@ mod cache;
 mod columns;
 #[path = "roads/readers.rs"]
 mod readers;
+#[path = "roads/registry.rs"]
+mod registry;

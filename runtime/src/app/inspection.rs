@@ -138,7 +138,13 @@ async fn door(pipeline: &PipelinePlan, target: &TargetPlan, member: &MemberPlan)
         }],
         Door::Kafka(plan) => {
             let settings = mapping::kafka_settings(plan, member.timeout);
-            kafka::check(&settings, &topics(pipeline, target)).await
+            let mut findings = kafka::check(&settings, &topics(pipeline, target)).await;
+            match plan.registry.as_ref().map(mapping::registry_settings) {
+                None => {}
+                Some(Ok(registry)) => findings.push(kafka::check_registry(registry).await),
+                Some(Err(reason)) => findings.push(Finding::bad(reason)),
+            }
+            findings
         }
         Door::Redis(plan) => match mapping::redis_settings(plan, member.timeout) {
             Ok(settings) => redis::check(&settings).await,

@@ -23,7 +23,7 @@ pub use terminal::{Screen, picture};
 
 use crate::admin::dead::{Desk, Sent};
 use crate::admin::{self, Registry};
-use crate::config::{self, Mistakes, Plan};
+use crate::config::{self, Experts, Mistakes, Plan};
 use crate::guest::{Engine, GuestHost, HostSettings, this_program};
 use crate::ledger::Ledger;
 use crate::pipeline::{Corridor, INBOX_LEN_MAX, REVIVED_LEN_MAX};
@@ -65,7 +65,9 @@ const RELOAD_DRAIN: Duration = Duration::from_secs(3);
 /// # Errors
 /// Every mistake at once.
 pub fn read(dir: &Path) -> Result<Plan, Mistakes> {
-    config::load_with(dir, &|name| std::env::var(name).ok(), &kafka::check_option)
+    let form = |form, options: &[(String, String)]| mapping::form(form, options).map(drop);
+    let experts = Experts { librdkafka: &kafka::check_option, form: &form };
+    config::load_with(dir, &|name| std::env::var(name).ok(), experts)
 }
 
 /// How a run came to its end.

@@ -28,7 +28,7 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
     let captured: Vec<(&String, &Vec<String>)> =
         tables.iter().filter(|(table, _)| pipeline.tables.matches(source, table)).collect();
     for route in &pipeline.routes {
-        for column in route.templates().flat_map(|t| t.columns()) {
+        for column in route.templates().flat_map(|t| t.columns()).chain(route.body.columns()) {
             for (table, columns) in &captured {
                 let takes = route.tables.as_ref().is_none_or(|globs| globs.matches(table));
                 // A guest may add the column; without one nobody can.

@@ -55,6 +55,24 @@ impl Default for Act {
     }
 }
 
+/// What is said of a record's bytes beside the bytes. A handle, for the most part: all records of a table share the texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordForm {
+    /// The schema that a registry has to know the key by. `None`: the key goes as it is.
+    pub key_schema: Option<Arc<str>>,
+    /// The same for the value.
+    pub value_schema: Option<Arc<str>>,
+    /// The value is Kafka's null, and the body empty: the record is itself a tombstone.
+    pub is_null: bool,
+}
+
+impl RecordForm {
+    /// Whether a registry is asked before the record can go.
+    pub fn has_schemas(&self) -> bool {
+        self.key_schema.is_some() || self.value_schema.is_some()
+    }
+}
+
 /// What a row becomes under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CacheValue {
@@ -179,6 +197,8 @@ pub struct Content {
     /// What the route says about where: the path of an HTTP request, a topic, a key. Empty if the route says nothing.
     pub place: String,
     pub act: Act,
+    /// Of a record.
+    pub form: RecordForm,
     pub origin: Origin,
     /// When the change was committed: microseconds since the Unix epoch, by the database's clock.
     pub committed_at_us: i64,
@@ -216,12 +236,14 @@ impl Content {
             headers: Headers::default(),
             place: String::new(),
             act: Act::default(),
+            form: RecordForm::default(),
             origin,
             committed_at_us: 0,
         }
     }
 
-    /// What the message takes of a lane's memory: bytes and an estimate for the structures around them.
+    /// What the message takes of a lane's memory and of its disk: bytes and an estimate for the structures around them. Schemas count
+    /// with each message: on disk each has them, and in memory nobody knows how many others share them.
     pub fn byte_len(&self) -> usize {
         const AROUND: usize = 320;
         let headers: usize = self.headers.iter().map(|(n, v)| n.len() + v.len() + 48).sum();
@@ -229,6 +251,8 @@ impl Content {
             Act::Record { key: Some(key), .. } => key.len(),
             _ => 0,
         };
+        let schemas = [&self.form.key_schema, &self.form.value_schema].into_iter().flatten();
+        let record = record + schemas.map(|schema| schema.len()).sum::<usize>();
         AROUND + record + self.id.0.len() + self.key.len() + self.body.len() + self.place.len() + headers
     }
 }

@@ -17,7 +17,8 @@ pub use batch::{Batch, BinlogEvent, RowMark};
 pub use edits::{Edits, Value};
 pub use mask::masked;
 pub use message::{
-    Act, CacheValue, Content, Headers, Message, MessageId, Origin, Place, RowVersion, Trim, pairs, put_pair,
+    Act, CacheValue, Content, Header, Headers, Message, MessageId, Origin, Place, RecordForm, RowVersion, Trim, pairs,
+    put_pair,
 };
 pub use position::{BinlogPosition, Gtid, GtidTag, Lsn, Position};
 pub use schema::{Column, ColumnDetail, Database, DatabaseKind, Schema, SchemaId};

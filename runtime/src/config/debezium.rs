@@ -6,15 +6,19 @@ use super::mistake::{nearest, suggestion};
 use super::section::Section;
 
 /// What an option can be.
-enum Values {
+pub(super) enum Values {
     OneOf(&'static [&'static str]),
     Flag,
     Text,
+    /// Text in which `${...}` is its own: the parts of a regular expression have names like those of the environment.
+    AsWritten,
 }
 
 const SCHEMAS: &str = "schemas.enable";
 const TOMBSTONES: &str = "tombstones.on.delete";
-const OPTIONS: [(&str, Values); 14] = [
+const SCHEMA_NAMES: &str = "schema.name.adjustment.mode";
+const FIELD_NAMES: &str = "field.name.adjustment.mode";
+const OPTIONS: [(&str, Values); 16] = [
     (SCHEMAS, Values::Flag),
     (TOMBSTONES, Values::Flag),
     ("decimal.handling.mode", Values::OneOf(&["precise", "double", "string"])),
@@ -39,9 +43,11 @@ const OPTIONS: [(&str, Values); 14] = [
     ("replace.null.with.default", Values::Flag),
     ("enable.time.adjuster", Values::Flag),
     ("extended.headers.enabled", Values::Flag),
+    (SCHEMA_NAMES, Values::OneOf(&["none", "avro", "avro_unicode"])),
+    (FIELD_NAMES, Values::OneOf(&["none", "avro", "avro_unicode"])),
 ];
 /// Options of Debezium that are something else's business here, and what to write instead.
-const ELSEWHERE: [(&str, &str); 10] = [
+const ELSEWHERE: [(&str, &str); 16] = [
     ("table.include.list", "write it as `tables` of the pipeline: tables = [\"/.*users/\"]"),
     ("table.exclude.list", "write what is wanted as `tables` of the pipeline"),
     ("column.include.list", "write it as `columns.include` of the pipeline"),
@@ -52,7 +58,15 @@ const ELSEWHERE: [(&str, &str); 10] = [
     ("topic.prefix", "write `prefix` of the target or the route"),
     ("plugin.name", "remove it; PostgreSQL's own pgoutput is read"),
     ("slot.name", "write `slot` of the source"),
+    ("key.converter", CONVERTER),
+    ("value.converter", CONVERTER),
+    ("key.converter.schemas.enable", "write \"schemas.enable\", which is for both"),
+    ("value.converter.schemas.enable", "write \"schemas.enable\", which is for both"),
+    ("key.converter.schema.registry.url", REGISTRY),
+    ("value.converter.schema.registry.url", REGISTRY),
 ];
+const CONVERTER: &str = "write `encoding` of the route, \"json\" or \"avro\", which is for both";
+const REGISTRY: &str = "write `registry` of the target, which is for both";
 const LATER: [&str; 1] = ["provide.transaction.metadata"];
 
 /// What a `debezium` table says.
@@ -61,6 +75,10 @@ pub(super) struct ReadDebezium<'a> {
     pub plan: DebeziumPlan,
     /// `tombstones.on.delete`, which concerns the record behind the one that has a body.
     pub tombstones: Option<(bool, Entry<'a>)>,
+    /// `schemas.enable` where it is on: only JSON has a place for schemas.
+    pub of_json: Option<Entry<'a>>,
+    /// Where names are to stay as they are, which only JSON lets them.
+    pub names: Vec<Entry<'a>>,
 }
 
 pub(super) fn read_debezium<'a>(section: &Section<'a>) -> ReadDebezium<'a> {
@@ -72,9 +90,17 @@ pub(super) fn read_debezium<'a>(section: &Section<'a>) -> ReadDebezium<'a> {
         };
         let Some(value) = value_of(&entry, &name, values) else { continue };
         match *known {
-            SCHEMAS => read.plan.schemas = value == "true",
+            SCHEMAS => {
+                read.plan.schemas = value == "true";
+                read.of_json = read.plan.schemas.then_some(entry);
+            }
             TOMBSTONES => read.tombstones = Some((value == "true", entry)),
-            _ => read.plan.options.push((name, value)),
+            _ => {
+                if value == "none" && matches!(*known, SCHEMA_NAMES | FIELD_NAMES) {
+                    read.names.push(entry);
+                }
+                read.plan.options.push((name, value));
+            }
         }
     }
     read
@@ -93,10 +119,13 @@ fn not_known(name: &str, entry: &Entry<'_>) {
     entry.page.mistake(&entry.subject, entry.key_at.clone(), rule, remedy);
 }
 
-fn value_of(entry: &Entry<'_>, name: &str, values: &Values) -> Option<String> {
+pub(super) fn value_of(entry: &Entry<'_>, name: &str, values: &Values) -> Option<String> {
+    if let Values::AsWritten = values {
+        return entry.raw_text().map(str::to_owned);
+    }
     let value = entry.scalar()?;
     let choices: &[&str] = match values {
-        Values::Text => return Some(value),
+        Values::Text | Values::AsWritten => return Some(value),
         Values::Flag => &["true", "false"],
         Values::OneOf(choices) => choices,
     };

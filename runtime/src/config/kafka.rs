@@ -1,8 +1,10 @@
 //! What only `kind = "kafka"` knows: brokers, librdkafka's own options, and how topics are made.
 
 use super::entry::Entry;
+use super::registry::read_registry;
 use super::section::Section;
-use super::{KafkaPlan, Secret, TopicsPlan};
+use super::{KafkaPlan, RegistryPlan, Secret, TopicsPlan};
+use crate::address::Author;
 
 const BROKERS_FORM: &str = "write brokers = \"host:9092\", several with commas between them";
 /// What Kafka's protocol says for the brokers' own default.
@@ -16,12 +18,16 @@ const TOPIC_LEN_MAX: usize = 249;
 pub(super) struct KafkaTerms {
     options: Vec<(String, Secret)>,
     topics: TopicsPlan,
+    registry: Option<RegistryPlan>,
     headers: bool,
+    /// Of what is read next.
+    author: Author,
 }
 
 impl Default for KafkaTerms {
     fn default() -> Self {
-        Self { options: Vec::new(), topics: TopicsPlan::default(), headers: true }
+        let (options, topics) = (Vec::new(), TopicsPlan::default());
+        Self { options, topics, registry: None, headers: true, author: Author::default() }
     }
 }
 
@@ -33,13 +39,21 @@ impl KafkaTerms {
         if let Some(topics) = section.section("topics") {
             self.topics = read_topics(&topics, self.topics);
         }
+        if let Some(registry) = section.entry("registry") {
+            self.registry = Some(read_registry(&registry, self.author));
+        }
         self.headers = section.flag("headers").unwrap_or(self.headers);
         self
     }
 
+    /// What follows stands in a file of members.
+    pub fn of_customers(self) -> Self {
+        Self { author: Author::Customer, ..self }
+    }
+
     pub fn plan(self, brokers: &Entry<'_>) -> Option<KafkaPlan> {
-        let Self { options, topics, headers } = self;
-        Some(KafkaPlan { brokers: read_brokers(brokers)?, options, topics, headers })
+        let Self { options, topics, registry, headers, author: _ } = self;
+        Some(KafkaPlan { brokers: read_brokers(brokers)?, options, topics, registry, headers })
     }
 }
 
@@ -83,7 +97,7 @@ fn read_options(section: &Section<'_>, options: &mut Vec<(String, Secret)>) {
             continue;
         }
         let Some(value) = entry.scalar() else { continue };
-        if let Err(reason) = (entry.page.reading.librdkafka)(&name, &value) {
+        if let Err(reason) = (entry.page.reading.experts.librdkafka)(&name, &value) {
             let rule = format!("librdkafka does not take `{name}` with this value here");
             entry.page.mistake(&entry.subject, entry.key_at, rule, reason);
             continue;

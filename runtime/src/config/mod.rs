@@ -13,11 +13,13 @@
 //! each with a file per kind beside it.
 
 mod auth;
+mod body;
 mod case;
 mod debezium;
 mod entry;
 mod excerpt;
 mod fill;
+mod forms;
 mod globs;
 mod guest;
 mod hidden;
@@ -33,6 +35,7 @@ mod plan;
 mod postgres;
 mod quantity;
 mod redis;
+mod registry;
 mod route;
 mod secret;
 mod section;
@@ -50,13 +53,14 @@ pub use excerpt::Excerpt;
 pub use globs::{ColumnRule, Globs, TableRule};
 pub use mistake::{Mistake, Mistakes};
 pub use plan::{
-    BodyPlan, CacheForm, DebeziumPlan, Door, GuestPlan, Host, HttpPlan, KafkaPlan, LimitsPlan, MemberPlan, MysqlPlan,
-    OnError, PipelinePlan, Plan, PostgresPlan, RedisPlan, RetryPlan, RoutePlan, ShapePlan, SourceKind, SourcePlan,
-    SslMode, TargetKind, TargetPlan, TopicsPlan, WhenFull,
+    BodyPlan, CacheForm, DebeziumPlan, Door, Encoding, FormPlan, GuestPlan, Host, HttpPlan, KafkaPlan, LimitsPlan,
+    MemberPlan, MysqlPlan, OnError, PipelinePlan, Plan, PostgresPlan, RedisPlan, RegistryPlan, RetryPlan, RoutePlan,
+    ShapePlan, SourceKind, SourcePlan, SslMode, TargetKind, TargetPlan, TopicsPlan, WhenFull,
 };
 pub use secret::Secret;
 
 use host::{HOST_FILE, read_host_file};
+pub use page::Experts;
 use page::{Filling, Reading, TOML_LEN_MAX};
 use pipeline::{PIPELINE_FILE, read_pipeline};
 use std::path::{Path, PathBuf};
@@ -66,20 +70,15 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Every mistake in every file, in order of file and place. None of them shows a secret.
 pub fn load(dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Mistakes> {
-    load_with(dir, env, &|_, _| Ok(()))
+    load_with(dir, env, Experts::TRUSTING)
 }
 
-/// As [`load`]; `librdkafka` is asked about each option, by name and value, that is handed on to that library, and says what to do
-/// about one that it does not take, without repeating the value.
+/// As [`load`]; `experts` are asked about options that are handed on.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with(
-    dir: &Path,
-    env: &dyn Fn(&str) -> Option<String>,
-    librdkafka: &dyn Fn(&str, &str) -> Result<(), String>,
-) -> Result<Plan, Mistakes> {
-    finished(Reading::new(env, librdkafka), dir)
+pub fn load_with(dir: &Path, env: &dyn Fn(&str) -> Option<String>, experts: Experts<'_>) -> Result<Plan, Mistakes> {
+    finished(Reading::new(env, experts), dir)
 }
 
 /// As [`load`], for what connects to nothing: addresses, secrets and certificates that this machine does not have are made up.
@@ -87,7 +86,7 @@ pub fn load_with(
 /// # Errors
 /// As [`load`], but for those.
 pub fn load_made_up(dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Mistakes> {
-    finished(Reading::new(env, &|_, _| Ok(())).filling(Filling::MadeUp), dir)
+    finished(Reading::new(env, Experts::TRUSTING).filling(Filling::MadeUp), dir)
 }
 
 fn finished(reading: Reading<'_>, dir: &Path) -> Result<Plan, Mistakes> {

@@ -4,6 +4,7 @@
 //! Reading (environment, mistakes, files)  ─ open ─▶  Page (text, tree)  ─ root ─▶  Section  ─ entry ─▶  values
 //! ```
 
+use super::FormPlan;
 use super::excerpt::Excerpt;
 use super::hidden::{secret_in_line, secrets_in};
 use super::mistake::{Mistake, Mistakes};
@@ -31,21 +32,34 @@ pub(super) enum Filling {
     AsWritten,
 }
 
+/// Who knows what options mean that are handed on. Each says what to do about one that it does not take, without repeating what may be secret.
+#[derive(Clone, Copy)]
+pub struct Experts<'e> {
+    /// About one of librdkafka's, by name and value.
+    pub librdkafka: &'e dyn Fn(&str, &str) -> Result<(), String>,
+    /// About those of a form.
+    pub form: &'e AskForm,
+}
+
+type AskForm = dyn Fn(FormPlan, &[(String, String)]) -> Result<(), String>;
+
+impl Experts<'_> {
+    /// Everything is taken.
+    pub const TRUSTING: Self = Self { librdkafka: &|_, _| Ok(()), form: &|_, _| Ok(()) };
+}
+
 /// One run over all files: what is asked of the outside, and what was found.
 pub(super) struct Reading<'e> {
     pub env: &'e dyn Fn(&str) -> Option<String>,
-    pub librdkafka: &'e dyn Fn(&str, &str) -> Result<(), String>,
+    pub experts: Experts<'e>,
     pub filling: Filling,
     pub mistakes: RefCell<Mistakes>,
     pub files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'e> Reading<'e> {
-    pub fn new(
-        env: &'e dyn Fn(&str) -> Option<String>,
-        librdkafka: &'e dyn Fn(&str, &str) -> Result<(), String>,
-    ) -> Self {
-        Self { env, librdkafka, filling: Filling::Strict, mistakes: RefCell::default(), files: RefCell::default() }
+    pub fn new(env: &'e dyn Fn(&str) -> Option<String>, experts: Experts<'e>) -> Self {
+        Self { env, experts, filling: Filling::Strict, mistakes: RefCell::default(), files: RefCell::default() }
     }
 
     pub fn filling(self, filling: Filling) -> Self {

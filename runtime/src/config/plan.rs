@@ -277,8 +277,27 @@ pub struct KafkaPlan {
     /// librdkafka's, by its names. Whether it knows them is not looked at here.
     pub options: Vec<(String, Secret)>,
     pub topics: TopicsPlan,
+    pub registry: Option<RegistryPlan>,
     /// Whether records say in headers which change they are.
     pub headers: bool,
+}
+
+/// A schema registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryPlan {
+    /// `http` or `https`. Secret, because it can hold a password.
+    pub url: Secret,
+    /// Where it may lead.
+    pub reach: Reach,
+    pub auth: AuthPlan,
+    /// PEM files, as those of [`HttpPlan`].
+    pub ca: Option<PathBuf>,
+    pub cert: Option<PathBuf>,
+    pub cert_key: Option<PathBuf>,
+    /// One question.
+    pub timeout: Duration,
+    /// Whether schemas that it does not know are registered; else it is only asked.
+    pub register: bool,
 }
 
 /// How topics that are missing are made.
@@ -428,9 +447,49 @@ pub enum BodyPlan {
     Debezium(DebeziumPlan),
 }
 
+impl BodyPlan {
+    pub fn encoding(&self) -> Encoding {
+        match self {
+            Self::Flat => Encoding::default(),
+            Self::Debezium(plan) => plan.encoding,
+        }
+    }
+
+    /// The columns that a table has to have for it.
+    pub fn columns(&self) -> Vec<&str> {
+        match self {
+            Self::Flat => Vec::new(),
+            Self::Debezium(plan) => plan.columns(),
+        }
+    }
+}
+
+/// What bytes a record is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    #[default]
+    Json,
+    Avro,
+}
+
+/// What becomes of a change before it is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FormPlan {
+    /// Debezium's envelope.
+    #[default]
+    Envelope,
+    Unwrap,
+    Outbox,
+    CloudEvents,
+}
+
 /// `debezium.*` of a route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DebeziumPlan {
+    pub encoding: Encoding,
+    pub form: FormPlan,
+    /// The form's own, by the names that Debezium has for them.
+    pub form_options: Vec<(String, String)>,
     /// Whether every record carries its schema: the JSON converter's `schemas.enable`.
     pub schemas: bool,
     /// Debezium's, by its names; known ones with a value that they can have, in the order they were written. What is not here has

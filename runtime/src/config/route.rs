@@ -6,7 +6,7 @@ use super::mistake::suggestion;
 use super::section::Section;
 use super::shape::{ReadShape, read_shape};
 use super::target::ReadTarget;
-use super::{Door, RoutePlan, ShapePlan, TableRule, TargetKind, TargetPlan};
+use super::{Door, Encoding, RoutePlan, ShapePlan, TableRule, TargetKind, TargetPlan};
 use crate::change::{Op, Template, TemplatePart};
 
 const OPS: [Op; 5] = [Op::Insert, Op::Update, Op::Delete, Op::Truncate, Op::Read];
@@ -45,6 +45,7 @@ pub(super) fn read_route(section: &Section<'_>, name: &str, targets: &Targets<'_
     if let Some(plan) = plan {
         check_member(section, &route, plan);
         check_sources(section, &route, plan, tables);
+        check_registry(section, &route, plan);
     }
     route
 }
@@ -114,6 +115,16 @@ fn check_sources(section: &Section<'_>, route: &RoutePlan, target: &TargetPlan, 
             "begin it with {{source}}: {key} = \"{{source}}:{place}\"; which of two databases' changes is newer can not be told"
         );
         entry.mistake(rule, remedy);
+    }
+}
+
+/// Avro is read with its schema, which has to be kept somewhere.
+fn check_registry(section: &Section<'_>, route: &RoutePlan, target: &TargetPlan) {
+    let has_none = |door: &Door| matches!(door, Door::Kafka(kafka) if kafka.registry.is_none());
+    let without = target.members.iter().any(|member| has_none(&member.door));
+    if let (true, Encoding::Avro, Some(entry)) = (without, route.body.encoding(), section.entry("encoding")) {
+        let rule = format!("the schemas of Avro are kept in a registry, and target \"{}\" names none", target.name);
+        entry.mistake(rule, "add registry = \"http://host:8081\" to the target");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a route makes at its target: a request, a record, or one of the four things that Redis can do with a row.
 
-use super::debezium::{ReadDebezium, read_debezium};
+use super::body::read_body;
 use super::entry::Entry;
 use super::kafka::{TOPIC_RULE, not_in_a_topic, read_prefix};
 use super::section::Section;
@@ -21,14 +21,17 @@ const OF_REDIS: [&str; 7] = ["as", "value", "text", "stream", "max_len", "channe
 /// Keys that only some routes have, and whose they are.
 const KEYS: [(&[&str], &str); 9] = [
     (&["method", "path"], "is for routes to http targets"),
-    (&["topic", "prefix", "tombstones"], "is for routes to kafka targets"),
+    (&["topic", "prefix", "tombstones", "encoding"], "is for routes to kafka targets"),
     (&["value", "text"], "is for routes with as = \"cache\""),
     (&["stream", "max_len"], "is for routes with as = \"stream\""),
     (&["channel"], "is for routes with as = \"publish\""),
     (&["list"], "is for routes with as = \"list\""),
     (&["headers"], "is for requests and records; Redis has no place for it"),
     (&["key"], "is not said here: order is kept within the stream, channel or list"),
-    (&["body", "debezium"], "is not said of a cache: `value` says what stands under a key"),
+    (
+        &["body", "debezium", "unwrap", "outbox", "cloudevents"],
+        "is not said of a cache: `value` says what stands under a key",
+    ),
 ];
 
 /// The shape for a target of this kind; `None`: nobody knows the kind, so nothing is said about keys that depend on it.
@@ -135,38 +138,6 @@ fn read_form(section: &Section<'_>, only_named: bool) -> CacheForm {
 
 fn read_key(section: &Section<'_>) -> Option<Template> {
     section.entry("key").and_then(|entry| entry.template())
-}
-
-/// What a row's bytes are. `tombstones`, for records, can be said in Debezium's way as well.
-fn read_body(section: &Section<'_>, tombstones: Option<&mut Option<bool>>) -> BodyPlan {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Body {
-        Flat,
-        Debezium,
-    }
-    const BODIES: [(&str, Body); 2] = [("flat", Body::Flat), ("debezium", Body::Debezium)];
-    let body = section.entry("body").and_then(|entry| entry.choice(&BODIES, &["cloudevents"]));
-    let options = section.section("debezium");
-    let read = options.as_ref().map(read_debezium);
-    let ReadDebezium { plan, tombstones: said } = read.unwrap_or_default();
-    match (said, tombstones) {
-        (Some((_, entry)), Some(Some(_))) => {
-            entry.mistake("`tombstones` of the route says it already", "remove one of the two")
-        }
-        (Some((flag, _)), Some(unsaid)) => *unsaid = Some(flag),
-        (Some((_, entry)), None) => entry.mistake("only Kafka knows tombstones", "remove it"),
-        (None, _) => {}
-    }
-    match body {
-        Some(Body::Debezium) => BodyPlan::Debezium(plan),
-        _ => {
-            if let Some(options) = options {
-                options
-                    .mistake("these are for bodies as Debezium writes them", "add body = \"debezium\", or remove them");
-            }
-            BodyPlan::Flat
-        }
-    }
 }
 
 fn read_path(section: &Section<'_>) -> Option<Template> {

@@ -196,7 +196,7 @@ fn own_keys(kind: TargetKind) -> &'static [&'static str] {
         TargetKind::Http => {
             &["url", "sign", "headers", "basic", "bearer", "oauth2", "ca", "cert", "cert_key", "allow", "compress"]
         }
-        TargetKind::Kafka => &["brokers", "librdkafka", "topics", "headers", "prefix"],
+        TargetKind::Kafka => &["brokers", "librdkafka", "topics", "headers", "prefix", "registry"],
         TargetKind::Redis => &["url", "nodes", "cluster", "sentinel", "ca", "cert", "cert_key", "guard"],
     }
 }
@@ -225,9 +225,11 @@ impl Terms {
     /// For what stands in a file of members.
     fn of_customers(&self) -> Self {
         let mut terms = self.clone();
-        if let DoorTerms::Http(http) = terms.door {
-            terms.door = DoorTerms::Http(http.of_customers());
-        }
+        terms.door = match terms.door {
+            DoorTerms::Http(http) => DoorTerms::Http(http.of_customers()),
+            DoorTerms::Kafka(kafka) => DoorTerms::Kafka(kafka.of_customers()),
+            DoorTerms::Redis(redis) => DoorTerms::Redis(redis),
+        };
         terms
     }
 

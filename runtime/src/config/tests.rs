@@ -7,6 +7,7 @@
 
 use super::*;
 use crate::change::Op;
+use crate::sink::format::debezium;
 use proptest::prelude::*;
 use std::fs;
 use std::time::Duration;
@@ -60,8 +61,20 @@ fn librdkafka(name: &str, _: &str) -> Result<(), String> {
     known.then_some(()).ok_or_else(|| "did you mean \"queue.buffering.max.ms\"?".into())
 }
 
+/// Who knows the options of forms.
+fn form(form: FormPlan, options: &[(String, String)]) -> Result<(), String> {
+    match form {
+        FormPlan::Envelope => Ok(()),
+        FormPlan::Unwrap => debezium::Unwrap::parse(options).map(drop),
+        FormPlan::Outbox => debezium::Outbox::parse(options).map(drop),
+        FormPlan::CloudEvents => debezium::CloudEvents::parse(options).map(drop),
+    }
+}
+
+const EXPERTS: Experts<'_> = Experts { librdkafka: &librdkafka, form: &form };
+
 fn mistakes_of(folder: &Path) -> String {
-    let shown = load_with(folder, &env, &librdkafka).expect_err("a mistake").to_string();
+    let shown = load_with(folder, &env, EXPERTS).expect_err("a mistake").to_string();
     shown.replace(&folder.display().to_string(), "pipelines") + "\n"
 }
 
@@ -110,7 +123,7 @@ fn every_good_folder_means_what_is_recorded() {
     assert!(paths.len() >= 3, "{} cases", paths.len());
     for path in paths {
         let folder = folder_of(&fs::read_to_string(&path).expect("readable"));
-        let plan = load_with(folder.path(), &env, &librdkafka).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let plan = load_with(folder.path(), &env, EXPERTS).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let shown = format!("{:#?}\n{:#?}\n", plan.sources, plan.pipelines);
         for secret in SECRETS {
             assert!(!shown.contains(secret), "{} shows {secret}:\n{shown}", path.display());
@@ -227,18 +240,21 @@ fn every_key_is_in_the_reference() {
         [guest.g]\nzzz = 1\nlimits.zzz = 1\n[target.t]\nkind = \"http\"\nzzz = 1\nretry.zzz = 1\nmember.1 = { url = \"http://a\", zzz = 1 }\n\
         member.2 = { url = \"http://a\", basic = { user = \"a\", password = \"b\", zzz = 1 } }\n\
         member.3 = { url = \"http://a\", oauth2 = { token_url = \"http://a\", client_id = \"a\", client_secret = \"b\", zzz = 1 } }\n\
-        [target.k]\nkind = \"kafka\"\nbrokers = \"a:1\"\nzzz = 1\ntopics.zzz = 1\n\
+        [target.k]\nkind = \"kafka\"\nbrokers = \"a:1\"\nzzz = 1\ntopics.zzz = 1\nregistry = { url = \"http://a\", zzz = 1 }\n\
         [target.c]\nkind = \"redis\"\nurl = \"redis://a\"\nzzz = 1\n\
         [[route]]\nname = \"r\"\nto = \"t\"\nmember = \"1\"\nzzz = 1\n\
         [[route]]\nname = \"k\"\nto = \"k\"\nzzz = 1\n\
         [[route]]\nname = \"d\"\nto = \"k\"\nbody = \"debezium\"\ndebezium.zzz = 1\n\
+        [[route]]\nname = \"u\"\nto = \"k\"\nbody = \"unwrap\"\nunwrap.zzz = 1\n\
+        [[route]]\nname = \"o\"\nto = \"k\"\nbody = \"outbox\"\noutbox.zzz = 1\n\
+        [[route]]\nname = \"e\"\nto = \"k\"\nbody = \"cloudevents\"\ncloudevents.zzz = 1\n\
         [[route]]\nname = \"c\"\nto = \"c\"\nkey = \"x\"\nzzz = 1\n\
         [[route]]\nname = \"s\"\nto = \"c\"\nas = \"stream\"\nstream = \"x\"\nzzz = 1\n\
         [[route]]\nname = \"p\"\nto = \"c\"\nas = \"publish\"\nchannel = \"x\"\nzzz = 1\n\
         [[route]]\nname = \"l\"\nto = \"c\"\nas = \"list\"\nlist = \"x\"\nzzz = 1\n";
     let folder = folder_of(&format!("#: {HOST_FILE}\n{host}#: parcels/{PIPELINE_FILE}\n{pipeline}"));
     let mistakes = load(folder.path(), &env).expect_err("unknown keys");
-    assert_eq!(mistakes.len(), 23, "{mistakes}");
+    assert_eq!(mistakes.len(), 27, "{mistakes}");
     for mistake in mistakes.iter() {
         let (_, keys) =
             mistake.remedy.split_once("keys here are: ").or(mistake.remedy.split_once("there are: ")).expect("listed");

@@ -155,6 +155,7 @@ impl Route {
                 headers: draft.headers,
                 place: draft.place,
                 act: draft.act,
+                form: draft.form,
                 origin: Origin {
                     schema: batch.schema_of(routed.row).clone(),
                     op: head.op,

@@ -5,11 +5,11 @@
 
 use super::render::{Escape, default_key, render};
 use super::route::{Filler, Routed, Unroutable};
-use crate::change::{Act, CacheValue, Headers, Op, Template, Trim};
+use crate::change::{Act, CacheValue, Headers, Op, RecordForm, Template, Trim};
 use crate::guest::Emitted;
-use crate::sink::format::debezium::{self, Change, Debezium};
+use crate::sink::format::debezium::{self, Change, Debezium, RecordKey};
 use crate::sink::format::scratch::Scratch;
-use crate::sink::format::{ShownRow, cache, flat};
+use crate::sink::format::{ShownRow, avro, cache, flat};
 use bytes::Bytes;
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -67,6 +67,8 @@ pub enum Shape {
 
 /// What contents are called, made once: all messages share them.
 static JSON: LazyLock<Arc<str>> = LazyLock::new(|| flat::CONTENT_TYPE.into());
+static AVRO: LazyLock<Arc<str>> = LazyLock::new(|| avro::CONTENT_TYPE.into());
+static CLOUD: LazyLock<Arc<str>> = LazyLock::new(|| debezium::CLOUD_CONTENT_TYPE.into());
 static TEXT: LazyLock<Arc<str>> = LazyLock::new(|| "text/plain".into());
 static UNNAMED: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
 
@@ -75,6 +77,7 @@ pub struct Draft {
     pub key: Bytes,
     pub place: String,
     pub act: Act,
+    pub form: RecordForm,
     pub body: Bytes,
     pub content_type: Arc<str>,
     pub headers: Headers,
@@ -84,6 +87,14 @@ pub struct Draft {
 struct Written {
     body: Bytes,
     content_type: Arc<str>,
+    /// Beside it, where there is a place for them.
+    headers: Headers,
+}
+
+impl Written {
+    fn new(body: Bytes, content_type: Arc<str>) -> Self {
+        Self { body, content_type, headers: Headers::default() }
+    }
 }
 
 /// What the shapes are made from.
@@ -116,7 +127,10 @@ impl Shape {
                 } else {
                     making.records(topic.as_ref(), debezium)
                 };
-                drafts.map(|drafts| drafts.into_iter().map(|draft| draft.tombstones(*tombstones)).collect())
+                let wanted = |draft: &Draft| *tombstones || !draft.form.is_null;
+                drafts.map(|drafts| {
+                    drafts.into_iter().filter(wanted).map(|draft| draft.tombstones(*tombstones)).collect()
+                })
             }
             Shape::Cache { key, value } => making.cache(key, value),
             Shape::Stream { stream, max_len, body } => {
@@ -138,18 +152,23 @@ impl<'a> Making<'a> {
             Some(template) => self.filler.fill(template, "the path", Escape::PathSegment)?,
             None => String::new(),
         };
-        let Some(Written { body, content_type }) = self.written(body)? else { return Ok(Vec::new()) };
+        let Some(Written { body, content_type, headers }) = self.written(body)? else { return Ok(Vec::new()) };
         let act = Act::Request { method: method.clone() };
-        Ok(vec![Draft { key, place, act, body, content_type, headers: Headers::default() }])
+        Ok(vec![Draft { key, place, act, form: RecordForm::default(), body, content_type, headers }])
     }
 
     fn records(&self, topic: Option<&Template>, debezium: &Debezium) -> Result<Vec<Draft>, Unroutable> {
         let place = self.topic(topic, debezium)?;
-        let own_key = self.own_key("the record's key")?;
+        let own_key = self.text_key(debezium)?;
         let records = debezium.records(&self.change()).map_err(|e| self.filler.body(e))?;
-        let draft = |r: debezium::Record| Draft {
-            headers: r.headers,
-            ..Draft::record(place.clone(), own_key.clone().or(r.key), json(r.value), r.tombstone)
+        let content_type = content_type(debezium);
+        let draft = |r: debezium::Record| {
+            let place = r.topic.filter(|_| topic.is_none()).unwrap_or_else(|| place.clone());
+            let key = own_key.clone().or(r.key.map(|bytes| RecordKey { bytes, schema: r.form.key_schema.clone() }));
+            let value = Written::new(r.value, content_type.clone());
+            let mut draft = Draft::record(place, key, value, r.tombstone);
+            (draft.form.value_schema, draft.form.is_null) = (r.form.value_schema, r.form.is_null);
+            Draft { headers: r.headers, ..draft }
         };
         Ok(records.into_iter().map(draft).collect())
     }
@@ -160,7 +179,7 @@ impl<'a> Making<'a> {
         let place = self.topic(topic, debezium)?;
         let deleted = shown.row.head.op == Op::Delete;
         let mut drafts = Vec::with_capacity(1);
-        let key = match self.own_key("the record's key")? {
+        let key = match self.text_key(debezium)? {
             Some(key) => Some(key),
             None => {
                 let key = debezium.record_key(shown).map_err(|e| self.filler.body(e))?;
@@ -202,15 +221,16 @@ impl<'a> Making<'a> {
             Some(key) => key.clone(),
             None => self.filler.fill(key, "the key", Escape::Plain)?,
         };
-        let draft = |place: String, act, Written { body, content_type }| Draft {
+        let draft = |place: String, act, Written { body, content_type, .. }| Draft {
             key: Bytes::copy_from_slice(place.as_bytes()),
             place,
             act,
+            form: RecordForm::default(),
             body,
             content_type,
             headers: Headers::default(),
         };
-        let nothing = || Written { body: Bytes::new(), content_type: UNNAMED.clone() };
+        let nothing = || Written::new(Bytes::new(), UNNAMED.clone());
         let mut drafts = Vec::with_capacity(1);
         let edited = |column: &str| {
             let edits = shown.edits.zip(shown.schema.column(column));
@@ -238,11 +258,11 @@ impl<'a> Making<'a> {
             (None, CacheForm::Hash) => {
                 let mut body = Scratch::lend();
                 cache::put_hash(&mut body, shown);
-                (CacheValue::Hash, Written { body: body.bytes(), content_type: UNNAMED.clone() })
+                (CacheValue::Hash, Written::new(body.bytes(), UNNAMED.clone()))
             }
             (None, CacheForm::Text(Some(template))) => {
                 let text = self.filler.fill(template, "the value", Escape::Plain)?;
-                (CacheValue::Text, Written { body: text.into(), content_type: TEXT.clone() })
+                (CacheValue::Text, Written::new(text.into(), TEXT.clone()))
             }
             (None, CacheForm::Text(None)) => {
                 return Err(self.filler.body("the route has no `text`, and no guest made the value"));
@@ -256,8 +276,16 @@ impl<'a> Making<'a> {
     fn entry(&self, place: &Template, what: &'static str, act: Act, body: &Body) -> Result<Vec<Draft>, Unroutable> {
         let place = self.filler.fill(place, what, Escape::Plain)?;
         let key = Bytes::copy_from_slice(place.as_bytes());
-        let Some(Written { body, content_type }) = self.written(body)? else { return Ok(Vec::new()) };
-        Ok(vec![Draft { key, place, act, body, content_type, headers: Headers::default() }])
+        let Some(Written { body, content_type, .. }) = self.written(body)? else { return Ok(Vec::new()) };
+        Ok(vec![Draft {
+            key,
+            place,
+            act,
+            form: RecordForm::default(),
+            body,
+            content_type,
+            headers: Headers::default(),
+        }])
     }
 
     /// The key that a guest or the route names.
@@ -268,18 +296,32 @@ impl<'a> Making<'a> {
         self.key.map(|template| self.filler.fill(template, what, Escape::Plain).map(Bytes::from)).transpose()
     }
 
+    /// The same as a record's key.
+    fn text_key(&self, debezium: &Debezium) -> Result<Option<RecordKey>, Unroutable> {
+        if let Some(key) = self.emitted.and_then(|e| e.key.as_ref()) {
+            return Ok(Some(debezium.text_key(key.clone())));
+        }
+        let text = self.key.map(|template| self.filler.fill(template, "the record's key", Escape::Plain));
+        Ok(text.transpose()?.map(|text| debezium.text_key(text)))
+    }
+
     /// The body; `None` if the row has none in this form, as a truncated table by Debezium's defaults.
     fn written(&self, body: &Body) -> Result<Option<Written>, Unroutable> {
         if let Some((content_type, body)) = self.emitted.and_then(|e| e.body.as_ref()) {
-            return Ok(Some(Written { body: body.clone(), content_type: content_type.as_str().into() }));
+            return Ok(Some(Written::new(body.clone(), content_type.as_str().into())));
         }
         match body {
             Body::Flat => Ok(Some(encode_flat(&self.routed.shown))),
             Body::Debezium(debezium) => {
                 let mut records = debezium.records(&self.change()).map_err(|e| self.filler.body(e))?;
                 // Where there are no keys, a change of the key is an update like others: its last record is the new row.
-                let last = records.pop();
-                Ok(last.map(|r| json(r.value)))
+                let last = records.pop().filter(|last| !last.form.is_null);
+                Ok(last.map(|r| {
+                    // Those about the connector are for who reads its topics.
+                    let headers = r.headers.iter().filter(|(name, _)| !name.starts_with("__debezium."));
+                    let headers = headers.cloned().collect();
+                    Written { headers, ..Written::new(r.value, content_type(debezium)) }
+                }))
             }
         }
     }
@@ -310,11 +352,13 @@ impl<'a> Making<'a> {
 }
 
 impl Draft {
-    fn record(topic: String, key: Option<Bytes>, written: Written, tombstone: bool) -> Self {
-        let Written { body, content_type } = written;
+    fn record(topic: String, key: Option<RecordKey>, written: Written, tombstone: bool) -> Self {
+        let Written { body, content_type, .. } = written;
+        let (key, key_schema) = key.map_or((None, None), |key| (Some(key.bytes), key.schema));
         let order = order_within(&topic, key.as_deref());
         let act = Act::Record { tombstone, key };
-        Self { key: order, place: topic, act, body, content_type, headers: Headers::default() }
+        let form = RecordForm { key_schema, ..RecordForm::default() };
+        Self { key: order, place: topic, act, form, body, content_type, headers: Headers::default() }
     }
 
     /// Takes the tombstone back unless they are `wanted`.
@@ -326,8 +370,17 @@ impl Draft {
     }
 }
 
+/// What values are called.
+fn content_type(debezium: &Debezium) -> Arc<str> {
+    match debezium.content_type() {
+        avro::CONTENT_TYPE => AVRO.clone(),
+        debezium::CLOUD_CONTENT_TYPE => CLOUD.clone(),
+        _ => JSON.clone(),
+    }
+}
+
 fn json(body: Bytes) -> Written {
-    Written { body, content_type: JSON.clone() }
+    Written::new(body, JSON.clone())
 }
 
 fn order_within(topic: &str, key: Option<&[u8]>) -> Bytes {

@@ -8,7 +8,7 @@ use crate::change::{
 };
 use crate::lane::{self, Ground, LaneSettings};
 use crate::sink::format::ShownRow;
-use crate::sink::format::debezium::{Debezium, DebeziumOptions};
+use crate::sink::format::debezium::{CloudEvents, Debezium, DebeziumOptions, Encoding, Form, Outbox, Unwrap};
 use crate::sink::{Refusal, Sink};
 use crate::store::{LaneName, MemoryStore};
 use crate::telemetry::LaneStats;
@@ -77,6 +77,10 @@ fn row<'a>(id: i64, name: &'a str) -> Image<'a> {
 
 /// The messages that a route of this shape makes of the batch's row.
 fn made(shape: Shape, batch: &Batch) -> Result<Vec<crate::change::Message>, Unroutable> {
+    made_with_key(shape, None, batch)
+}
+
+fn made_with_key(shape: Shape, key: Option<&str>, batch: &Batch) -> Result<Vec<crate::change::Message>, Unroutable> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let _inside = runtime.enter();
     let settings = LaneSettings::new(LaneName::new("p", "t", ""));
@@ -91,7 +95,7 @@ fn made(shape: Shape, batch: &Batch) -> Result<Vec<crate::change::Message>, Unro
             ops: None,
             only_named: false,
             member: None,
-            key: None,
+            key: key.map(template),
             headers: Vec::new(),
             shape,
         },
@@ -107,7 +111,7 @@ fn cache(value: CacheForm) -> Shape {
 }
 
 fn record(topic: Option<&str>, flat: bool) -> Shape {
-    let options = DebeziumOptions::parse(false, &[]).expect("no options");
+    let options = DebeziumOptions::parse(Encoding::Plain, &[]).expect("no options");
     let debezium = Box::new(Debezium::new(options, None));
     Shape::Record { topic: topic.map(template), tombstones: true, debezium, flat }
 }
@@ -196,4 +200,89 @@ fn entries_of_a_stream_are_ordered_by_the_stream() {
     let shape = Shape::Stream { stream: template("items"), max_len: Some(1000), body: Body::Flat };
     let messages = made(shape, &batch(Op::Insert, row(5, "lamp"), None)).expect("a message");
     assert_eq!((messages[0].place.as_str(), &*messages[0].key), ("items", &b"items"[..]));
+}
+
+/// An encoder of a form, its options as they are written in a route.
+fn form(encoding: Encoding, form: Form) -> Box<Debezium> {
+    Box::new(Debezium::new(DebeziumOptions::parse(encoding, &[]).expect("no options"), None).of_form(form))
+}
+
+fn options(options: &[(&str, &str)]) -> Vec<(String, String)> {
+    options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn event_of_an_outbox_goes_to_the_topic_in_its_row_unless_the_route_names_one() {
+    let columns = [("table.field.event.key", "id"), ("table.field.event.payload", "note"), ("route.by.field", "name")];
+    let outbox = || {
+        let outbox = Outbox::parse(&options(&columns)).expect("options");
+        form(Encoding::Plain, Form::Outbox(Box::new(outbox)))
+    };
+    let record = |topic: Option<&str>| Shape::Record {
+        topic: topic.map(template),
+        tombstones: true,
+        debezium: outbox(),
+        flat: false,
+    };
+    let insert = batch(Op::Insert, row(5, "Order Ü"), None);
+    let own = made(record(None), &insert).expect("a message");
+    assert_eq!(own[0].place, "outbox.event.Order Ü", "the sink says that this is no topic");
+    assert_eq!(
+        (&own[0].body[..], &own[0].act),
+        (&b"null"[..], &Act::Record { key: Some("5".into()), tombstone: false })
+    );
+    assert_eq!(made(record(Some("all")), &insert).expect("a message")[0].place, "all");
+    assert!(made(record(None), &batch(Op::Delete, None, row(5, "Order"))).expect("tidied").is_empty());
+    let defaults = form(Encoding::Plain, Form::Outbox(Box::new(Outbox::parse(&[]).expect("options"))));
+    let record = Shape::Record { topic: None, tombstones: true, debezium: defaults, flat: false };
+    let refused = made(record, &insert).expect_err("no such column").to_string();
+    assert!(refused.contains("no column aggregatetype") && refused.contains("route.by.field"), "{refused}");
+}
+
+#[test]
+fn delete_that_is_a_tombstone_goes_only_where_tombstones_are_wanted() {
+    let deleted = batch(Op::Delete, None, row(5, "lamp"));
+    for wanted in [true, false] {
+        let mode = options(&[("delete.tombstone.handling.mode", "delete-to-tombstone")]);
+        let debezium = form(Encoding::Plain, Form::Unwrap(Unwrap::parse(&mode).expect("options")));
+        let shape = Shape::Record { topic: None, tombstones: wanted, debezium, flat: false };
+        let messages = made(shape, &deleted).expect("made");
+        assert_eq!(messages.iter().filter(|message| message.form.is_null).count(), usize::from(wanted));
+        assert_eq!(messages.len(), usize::from(wanted));
+    }
+}
+
+#[test]
+fn text_key_of_a_record_in_avro_has_a_schema_too() {
+    let debezium = form(Encoding::Avro, Form::Envelope);
+    let shape = Shape::Record { topic: None, tombstones: true, debezium, flat: false };
+    let insert = batch(Op::Insert, row(5, "lamp"), None);
+    let message = made_with_key(shape, Some("item-{id}"), &insert).expect("a message").remove(0);
+    let Act::Record { key: Some(key), .. } = &message.act else { panic!("{:?}", message.act) };
+    assert_eq!((&key[..], message.form.key_schema.as_deref()), (&b"\x0citem-5"[..], Some("\"string\"")));
+    assert!(message.form.value_schema.is_some());
+    assert_eq!(&*message.content_type, "avro/binary");
+}
+
+#[test]
+fn event_goes_over_http_whole_or_with_its_attributes_as_headers() {
+    let insert = batch(Op::Insert, row(5, "lamp"), None);
+    let request = |mode: &str| {
+        let events = CloudEvents::parse(&options(&[("mode", mode)])).expect("options");
+        let body = Body::Debezium(form(Encoding::Plain, Form::CloudEvents(events)));
+        made(Shape::Request { method: "POST".into(), path: None, body }, &insert).expect("a message").remove(0)
+    };
+    let whole = request("structured");
+    assert_eq!((&*whole.content_type, whole.headers.len()), ("application/cloudevents+json", 0));
+    let event: serde_json::Value = serde_json::from_slice(&whole.body).expect("JSON");
+    assert_eq!((&event["specversion"], &event["data"]["after"]["name"]), (&"1.0".into(), &"lamp".into()));
+    let binary = request("binary");
+    assert_eq!(
+        (&*binary.content_type, &binary.body[..]),
+        ("application/json", &br#"{"before":null,"after":{"id":5,"name":"lamp","note":null}}"#[..])
+    );
+    let header =
+        |name: &str| binary.headers.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.as_str());
+    assert_eq!((header("ce-specversion"), header("ce-source")), (Some("1.0"), Some("/debezium/postgresql/shop")));
+    assert!(header("ce-id").is_some_and(|id| id.starts_with("name:shop;lsn:7;")), "{:?}", header("ce-id"));
 }

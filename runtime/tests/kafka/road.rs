@@ -71,7 +71,11 @@ fn lane_settings() -> LaneSettings {
 }
 
 pub fn road(settings: KafkaSettings) -> Road {
-    let sink = Arc::new(KafkaSink::new(settings).expect("good settings"));
+    road_of(KafkaSink::new(settings).expect("good settings"))
+}
+
+pub fn road_of(sink: KafkaSink) -> Road {
+    let sink = Arc::new(sink);
     let stats = Arc::new(LaneStats::default());
     let settings = lane_settings();
     let store = Arc::new(MemoryStore::default());

@@ -9,7 +9,7 @@ use crate::reader::{Reader, settings};
 use crate::support::Server;
 use sluicegate::change::Batch;
 use sluicegate::sink::format::ShownRow;
-use sluicegate::sink::format::debezium::{Change, Debezium, DebeziumOptions, Record};
+use sluicegate::sink::format::debezium::{Change, Debezium, DebeziumOptions, EncodeError, Encoding, Record};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -34,14 +34,21 @@ fn statements(sql: &str) -> Vec<String> {
     all
 }
 
-/// What came out, by topic: each record plain and with schemas.
-struct Found {
-    by_topic: BTreeMap<String, Vec<(Record, Record)>>,
-    is_old: bool,
+/// One record in each encoding.
+pub struct Told {
+    pub plain: Record,
+    pub full: Record,
+    pub avro: Result<Record, EncodeError>,
 }
 
-/// Runs the statements on a server of their own.
-fn records(sql: &str) -> Found {
+/// What came out, by topic.
+pub struct Found {
+    pub by_topic: BTreeMap<String, Vec<Told>>,
+    pub is_old: bool,
+}
+
+/// Runs the statements on a server of their own, and shows every row of the stream. Whether the server is old.
+pub fn run(sql: &str, mut each: impl FnMut(&Batch, usize)) -> bool {
     let server = Server::start(&["lc_monetary=C", "timezone=UTC"]);
     server.sql("postgres").run("CREATE DATABASE app");
     let client = server.sql("app");
@@ -57,26 +64,40 @@ fn records(sql: &str) -> Found {
     let mut reader = Reader::start(asked).streaming();
     statements(stream).iter().for_each(|statement| client.run(statement));
     client.run("INSERT INTO the_end VALUES (1)");
-    let options = |schemas| DebeziumOptions::parse(schemas, &[]).expect("no options");
-    let plain = Debezium::new(options(false), Some("app".into()));
-    let full = Debezium::new(options(true), Some("app".into()));
-    let mut by_topic: BTreeMap<String, Vec<(Record, Record)>> = BTreeMap::new();
     loop {
         let batch = reader.batch();
         for index in 0..batch.len() {
-            let topic = plain.topic(batch.schema_of(index));
-            if topic == "app.public.the_end" {
+            if batch.schema_of(index).table == "the_end" {
                 reader.stop().expect("stops in order");
-                return Found { by_topic, is_old };
+                return is_old;
             }
-            let both = encoded(&plain, &batch, index).into_iter().zip(encoded(&full, &batch, index));
-            by_topic.entry(topic).or_default().extend(both);
+            each(&batch, index);
         }
         reader.confirm(batch.confirms);
     }
 }
 
-fn encoded(debezium: &Debezium, batch: &Batch, index: usize) -> Vec<Record> {
+pub fn records(sql: &str) -> Found {
+    let with = |encoding| {
+        let options = DebeziumOptions::parse(encoding, &[]).expect("no options");
+        Debezium::new(options, Some("app".into()))
+    };
+    let [plain, full, avro] = [Encoding::Plain, Encoding::Schemas, Encoding::Avro].map(with);
+    let mut by_topic: BTreeMap<String, Vec<Told>> = BTreeMap::new();
+    let is_old = run(sql, |batch, index| {
+        let topic = plain.topic(batch.schema_of(index));
+        let [plain, full] = [&plain, &full].map(|debezium| encoded(debezium, batch, index).expect("records"));
+        let avro: Vec<Result<Record, EncodeError>> = match encoded(&avro, batch, index) {
+            Ok(all) => all.into_iter().map(Ok).collect(),
+            Err(error) => plain.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let all = plain.into_iter().zip(full).zip(avro);
+        by_topic.entry(topic).or_default().extend(all.map(|((plain, full), avro)| Told { plain, full, avro }));
+    });
+    Found { by_topic, is_old }
+}
+
+pub fn encoded(debezium: &Debezium, batch: &Batch, index: usize) -> Result<Vec<Record>, EncodeError> {
     let shown = ShownRow { schema: batch.schema_of(index), row: batch.row(index), edits: None };
     let change = Change {
         shown: &shown,
@@ -86,7 +107,7 @@ fn encoded(debezium: &Debezium, batch: &Batch, index: usize) -> Vec<Record> {
         index,
         now_ns: 1_795_242_937_171_549_871,
     };
-    debezium.records(&change).expect("records")
+    debezium.records(&change)
 }
 
 /// A record and its tombstone as lines of `NAME.txt`, without the topic.
@@ -148,7 +169,7 @@ fn compare(sql: &str, plain: &str, schemas: &str) {
     let plain = if is_old { &plain.replace(OCTAL_OF_15.0, OCTAL_OF_15.1) } else { plain };
     let mut wrong = Vec::new();
     for (topic, wanted) in recorded(plain).into_iter().filter(is_compared) {
-        let found: Vec<String> = found.get(topic).into_iter().flatten().flat_map(|(plain, _)| lines(plain)).collect();
+        let found: Vec<String> = found.get(topic).into_iter().flatten().flat_map(|told| lines(&told.plain)).collect();
         for i in 0..wanted.len().max(found.len()) {
             let (wanted, found) = (wanted.get(i).copied().unwrap_or_default(), found.get(i).map_or("", String::as_str));
             if wanted != found {
@@ -158,7 +179,9 @@ fn compare(sql: &str, plain: &str, schemas: &str) {
     }
     for (topic, wanted) in recorded(schemas).into_iter().filter(is_compared) {
         let (value, key) = wanted[0].split_once('\t').expect("two schemas");
-        let Some((_, record)) = found.get(topic).and_then(|all| all.first()) else { panic!("no record in {topic}") };
+        let Some(Told { full: record, .. }) = found.get(topic).and_then(|all| all.first()) else {
+            panic!("no record in {topic}")
+        };
         let text = String::from_utf8_lossy(&record.value);
         if !text.contains(&format!("{value},\"field\":\"after\"}}")) {
             let (_, rest) = text.split_once(",\"field\":\"before\"},").expect("an after");

@@ -111,3 +111,23 @@ fn guest_that_was_not_built_is_named_with_the_way_to_build_it() {
     let lines = wrong(&out);
     assert!(lines.len() == 1 && lines[0].contains("parcels.wasm is not there; make it: sluicegate build "), "{out}");
 }
+
+/// Without the look every row would end as a dead letter.
+#[test]
+fn table_that_is_no_outbox_is_named_with_the_columns_that_it_lacks() {
+    let customer = Receiver::open(Manner::Says(204));
+    let events = "[target.events]\nkind = \"kafka\"\nbrokers = \"127.0.0.1:9\"\ntimeout = \"1s\"\n\n\
+                  [[route]]\nname = \"events\"\nto = \"events\"\nbody = \"outbox\"\noutbox.\"route.by.field\" = \"status\"\n";
+    let house = House::new("check_outbox").pipeline("tables = [\"public.package_status\"]").customer("1", &customer);
+    house.write();
+    let pipeline = house.path("parcels/pipeline.toml");
+    let written = fs::read_to_string(&pipeline).expect("it was written");
+    fs::write(&pipeline, format!("{written}\n{events}")).expect("the folder can be written");
+    let (code, out, _) = house.verb(&["check", "--connect"]);
+    assert_eq!(code, 2, "{out}");
+    for column in ["aggregateid", "payload"] {
+        let said = format!("route \"events\" asks for column \"{column}\", which public.package_status does not have");
+        assert!(wrong(&out).iter().any(|line| line.contains(&said)), "{out}");
+    }
+    assert!(!out.contains("\"aggregatetype\""), "{out}");
+}

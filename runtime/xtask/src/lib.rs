@@ -2,7 +2,7 @@
 //! commands that use them.
 //!
 //! The library half is what integration tests of the runtime use as well: [`servers`] starts a private PostgreSQL,
-//! [`customers`] are HTTP receivers that keep a record, [`audit`] compares that record with what was written, [`host`] runs
+//! [`customers`] are HTTP receivers that keep a record, [`registry`] keeps schemas, [`audit`] compares that record with what was written, [`host`] runs
 //! the `sluicegate` binary, and [`kill`] puts the four together under a hail of `kill -9`.
 
 pub mod audit;
@@ -17,6 +17,7 @@ pub mod kill;
 pub mod languages;
 pub mod parcels;
 pub mod process;
+pub mod registry;
 pub mod ring;
 pub mod servers;
 pub mod simulate;

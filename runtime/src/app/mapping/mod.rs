@@ -4,8 +4,9 @@ mod routes;
 mod sources;
 mod targets;
 
+pub use routes::form;
 pub use sources::{Reading, kind, narrow, source, stream};
-pub use targets::{Roads, kafka_settings, redis_settings};
+pub use targets::{Roads, kafka_settings, redis_settings, registry_settings};
 
 use crate::admin::{GuestEntry, PipelineEntry, Registry};
 use crate::config::{self, PipelinePlan};

@@ -1,8 +1,8 @@
 //! A route's plan as the pipeline wants it.
 
-use crate::config::{self, BodyPlan, DebeziumPlan, RoutePlan, ShapePlan};
+use crate::config::{self, BodyPlan, DebeziumPlan, FormPlan, RoutePlan, ShapePlan};
 use crate::pipeline::{Body, CacheForm, Road, RouteSettings, Shape, TableFilter};
-use crate::sink::format::debezium::{Debezium, DebeziumOptions};
+use crate::sink::format::debezium::{CloudEvents, Debezium, DebeziumOptions, Encoding, Form, Outbox, Unwrap};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -53,8 +53,29 @@ fn body(plan: &BodyPlan) -> Result<Body, String> {
 }
 
 fn debezium(plan: &DebeziumPlan, prefix: Option<String>) -> Result<Box<Debezium>, String> {
-    let options = DebeziumOptions::parse(plan.schemas, &plan.options)?;
-    Ok(Box::new(Debezium::new(options, prefix)))
+    let options = DebeziumOptions::parse(encoding(plan), &plan.options)?;
+    Ok(Box::new(Debezium::new(options, prefix).of_form(form(plan.form, &plan.form_options)?)))
+}
+
+/// What becomes of a change.
+///
+/// # Errors
+/// A sentence that names the option and what it may be.
+pub fn form(plan: FormPlan, options: &[(String, String)]) -> Result<Form, String> {
+    Ok(match plan {
+        FormPlan::Envelope => Form::Envelope,
+        FormPlan::Unwrap => Form::Unwrap(Unwrap::parse(options)?),
+        FormPlan::Outbox => Form::Outbox(Box::new(Outbox::parse(options)?)),
+        FormPlan::CloudEvents => Form::CloudEvents(CloudEvents::parse(options)?),
+    })
+}
+
+fn encoding(plan: &DebeziumPlan) -> Encoding {
+    match plan.encoding {
+        config::Encoding::Json if plan.schemas => Encoding::Schemas,
+        config::Encoding::Json => Encoding::Plain,
+        config::Encoding::Avro => Encoding::Avro,
+    }
 }
 
 fn cache_form(plan: &config::CacheForm) -> CacheForm {

@@ -1,12 +1,14 @@
 //! Targets, as lanes and their sinks.
 
-use crate::config::{self, AuthPlan, ClientAuthPlan, Door, HttpPlan, KafkaPlan, MemberPlan, Plan, RedisPlan};
+use crate::config::{
+    self, AuthPlan, ClientAuthPlan, Door, HttpPlan, KafkaPlan, MemberPlan, Plan, RedisPlan, RegistryPlan,
+};
 use crate::lane::{self, Budget, Ground, Lane, LaneSettings, Quota, RetrySettings, Slots, WhenFull};
 use crate::sink::Sink;
 use crate::sink::http::{
     Auth, ClientAuth, Clients, Compress, HttpSettings, HttpSink, OAuthSettings, SigningSecret, Trust,
 };
-use crate::sink::kafka::{self, KafkaSettings, KafkaSink, TopicSettings};
+use crate::sink::kafka::{self, KafkaSettings, KafkaSink, RegistrySettings, TopicSettings};
 use crate::sink::redis::{self, RedisSettings, RedisSink, SentinelSettings};
 use crate::store::{LaneName, Store};
 use crate::telemetry::LaneStats;
@@ -66,7 +68,13 @@ impl Roads {
         Ok(match &member.door {
             Door::Http(plan) => Arc::new(http_sink(plan, member.timeout, &self.clients)?),
             Door::Kafka(plan) => {
-                Arc::new(KafkaSink::new(kafka_settings(plan, member.timeout)).map_err(|e| e.to_string())?)
+                let sink = KafkaSink::new(kafka_settings(plan, member.timeout)).map_err(|e| e.to_string())?;
+                Arc::new(match &plan.registry {
+                    None => sink,
+                    Some(registry) => {
+                        sink.with_registry(registry_settings(registry)?, &self.clients).map_err(|e| e.to_string())?
+                    }
+                })
             }
             Door::Redis(plan) => {
                 Arc::new(RedisSink::new(redis_settings(plan, member.timeout)?).map_err(|e| e.to_string())?)
@@ -163,6 +171,19 @@ pub fn kafka_settings(plan: &KafkaPlan, timeout: Duration) -> KafkaSettings {
         },
         headers: plan.headers,
     }
+}
+
+/// # Errors
+/// If a certificate's file can not be read.
+pub fn registry_settings(plan: &RegistryPlan) -> Result<RegistrySettings, String> {
+    let ca = plan.ca.as_deref().map(|path| pem("ca", path)).transpose()?;
+    let http = HttpSettings {
+        auth: http_auth(&plan.auth),
+        trust: Trust { ca, identity: identity(plan.cert.as_deref(), plan.cert_key.as_deref())? },
+        reach: plan.reach.clone(),
+        ..HttpSettings::new(plan.url.expose(), plan.timeout)
+    };
+    Ok(RegistrySettings { http, register: plan.register })
 }
 
 /// # Errors

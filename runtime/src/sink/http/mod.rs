@@ -16,6 +16,7 @@ mod knock;
 mod names;
 mod progress;
 mod request;
+mod service;
 mod sign;
 mod tls;
 mod token;
@@ -25,6 +26,7 @@ pub use body::Compress;
 pub use client::Clients;
 pub use endpoint::{ClientAuth, OAuthSettings};
 pub use knock::knock;
+pub(super) use service::Service;
 pub use sign::SigningSecret;
 pub use tls::Trust;
 

@@ -7,6 +7,7 @@ use crate::change::{Act, Message};
 use crate::fault::Fault;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Request, Url};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -84,6 +85,21 @@ impl Template {
         self.sign(message, body, now, &mut headers)?;
         *request.headers_mut() = headers;
         *request.body_mut() = Some(noted(body.bytes.clone()));
+        Ok(request)
+    }
+
+    /// A question to a service: posted if it has a body.
+    pub(super) fn question(
+        &self,
+        place: &str,
+        body: Option<&Bytes>,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Request, Refusal> {
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let mut request = Request::new(method, self.url(place).map_err(poison)?);
+        request.headers_mut().extend(self.headers.clone());
+        request.headers_mut().extend(authorization.map(|value| (AUTHORIZATION, value.clone())));
+        *request.body_mut() = body.map(|body| body.clone().into());
         Ok(request)
     }
 

@@ -1,7 +1,7 @@
 //! Kafka: one record per message, and a tombstone behind it where the route asks for one.
 //!
 //! ```text
-//!   messages ─▶ topics (there? made?) ─▶ records ─▶ producer (librdkafka: queue, batches, retries) ─▶ brokers
+//!   messages ─▶ topics (there? made?) ─▶ schemas (numbers?) ─▶ records ─▶ producer (librdkafka: queue, batches, retries) ─▶ brokers
 //!                                                      │ its thread hears acknowledgements
 //!   outcomes ◀────────────── flight (counts them, wakes once) ◀┘
 //! ```
@@ -20,13 +20,16 @@ mod journal;
 mod options;
 mod producer;
 mod record;
+mod registry;
 mod rounds;
 mod topics;
 
 pub use check::check;
 pub use options::check_option;
 pub use record::check_topic;
+pub use registry::{RegistrySettings, check_registry};
 
+use super::http::Clients;
 use super::{Refusal, Sink};
 use crate::change::Message;
 use crate::fault::Fault;
@@ -34,6 +37,7 @@ use crew::Crew;
 use futures_util::future::BoxFuture;
 use journal::Journal;
 use options::Options;
+use registry::Registry;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,6 +106,7 @@ pub struct KafkaSink {
     crew: Crew,
     topics: Topics,
     journal: Arc<Journal>,
+    registry: Option<Registry>,
     timeout: Duration,
     headers: bool,
 }
@@ -119,7 +124,15 @@ impl KafkaSink {
         }
         let topics = Topics::new(settings.topics, options.clone(), settings.timeout);
         let crew = Crew::new(options, journal.clone())?;
-        Ok(Self { crew, topics, journal, timeout: settings.timeout, headers: settings.headers })
+        Ok(Self { crew, topics, journal, registry: None, timeout: settings.timeout, headers: settings.headers })
+    }
+
+    /// With a registry for the schemas of records in Avro; connections to it are those of `clients`. One that is away is no error.
+    ///
+    /// # Errors
+    /// If its address, a certificate or a key can not be used.
+    pub fn with_registry(self, registry: RegistrySettings, clients: &Clients) -> Result<Self, KafkaError> {
+        Ok(Self { registry: Some(Registry::new(registry, clients)?), ..self })
     }
 }
 

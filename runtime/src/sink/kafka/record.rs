@@ -4,6 +4,7 @@ use super::Refusal;
 use super::answer::poison;
 use super::flight::Receipt;
 use super::producer::Record;
+use super::registry::{self, Numbers};
 use crate::change::digits::{put_int, put_uint};
 use crate::change::{Act, DatabaseKind, Lsn, Message};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -54,17 +55,29 @@ fn check(message: &Message, good_topic: &str) -> Result<(), Refusal> {
 pub(super) struct Clerk {
     own_headers: bool,
     text: Vec<u8>,
+    /// A key and a value behind the numbers of their schemas.
+    headed: [Vec<u8>; 2],
 }
 
 impl Clerk {
     pub(super) fn new(own_headers: bool) -> Self {
-        Self { own_headers, text: Vec::new() }
+        Self { own_headers, text: Vec::new(), headed: Default::default() }
     }
 
     /// The record of a message that [`check_all`] let pass.
-    pub(super) fn record<'a>(&mut self, message: &'a Message, receipt: Box<Receipt>) -> Record<'a> {
+    pub(super) fn record<'a>(
+        &'a mut self,
+        message: &'a Message,
+        numbers: Numbers,
+        receipt: Box<Receipt>,
+    ) -> Record<'a> {
+        if message.form.is_null {
+            return self.tombstone(message, numbers, receipt);
+        }
         let content_type = Some(&*message.content_type).filter(|text| !text.is_empty());
-        Record { payload: Some(&message.body), ..self.any(message, content_type, receipt) }
+        let headers = self.headers(message, content_type);
+        let [key, value] = self.parts(message, numbers);
+        Record { payload: value, key, ..plain(message, headers, receipt) }
     }
 
     /// Whether a tombstone stands behind it.
@@ -72,25 +85,37 @@ impl Clerk {
         matches!(message.act, Act::Record { tombstone: true, .. })
     }
 
-    pub(super) fn tombstone<'a>(&mut self, message: &'a Message, receipt: Box<Receipt>) -> Record<'a> {
-        self.any(message, None, receipt)
+    pub(super) fn tombstone<'a>(
+        &'a mut self,
+        message: &'a Message,
+        numbers: Numbers,
+        receipt: Box<Receipt>,
+    ) -> Record<'a> {
+        let headers = self.headers(message, None);
+        let [key, _] = self.parts(message, numbers);
+        Record { key, ..plain(message, headers, receipt) }
     }
 
-    fn any<'a>(&mut self, message: &'a Message, content_type: Option<&str>, receipt: Box<Receipt>) -> Record<'a> {
+    /// Key and value, behind the numbers of their schemas if they have them.
+    fn parts<'a>(&'a mut self, message: &'a Message, numbers: Numbers) -> [Option<&'a [u8]>; 2] {
         let key = match &message.act {
             Act::Record { key, .. } => key.as_deref(),
             _ => None,
         };
-        Record {
-            topic: &message.place,
-            partition: None,
-            payload: None,
-            key,
-            // Of a change without a time librdkafka takes its own, which 0 asks for.
-            timestamp: Some((message.committed_at_us / 1000).max(0)),
-            headers: self.headers(message, content_type),
-            delivery_opaque: receipt,
+        let parts = [key, Some(&*message.body)];
+        for ((headed, number), part) in self.headed.iter_mut().zip(numbers).zip(parts) {
+            if let (Some(number), Some(part)) = (number, part) {
+                headed.clear();
+                headed.extend_from_slice(&registry::head(number));
+                headed.extend_from_slice(part);
+            }
         }
+        let [headed_key, headed_value] = &self.headed;
+        let pick = |part: Option<&'a [u8]>, number: Option<u32>, headed: &'a [u8]| match number {
+            Some(_) => part.map(|_| headed),
+            None => part,
+        };
+        [pick(parts[0], numbers[0], headed_key), pick(parts[1], numbers[1], headed_value)]
     }
 
     fn headers(&mut self, message: &Message, content_type: Option<&str>) -> Option<OwnedHeaders> {
@@ -138,6 +163,20 @@ impl Clerk {
         self.text.clear();
         write(&mut self.text);
         &self.text
+    }
+}
+
+/// Without key and value.
+fn plain<'a>(message: &'a Message, headers: Option<OwnedHeaders>, receipt: Box<Receipt>) -> Record<'a> {
+    Record {
+        topic: &message.place,
+        partition: None,
+        payload: None,
+        key: None,
+        // Of a change without a time librdkafka takes its own, which 0 asks for.
+        timestamp: Some((message.committed_at_us / 1000).max(0)),
+        headers,
+        delivery_opaque: receipt,
     }
 }
 

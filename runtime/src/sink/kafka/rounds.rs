@@ -11,6 +11,7 @@ use super::answer::{Verdict, passing, poison, refusal, verdict};
 use super::flight::{Failure, Flight, Why};
 use super::producer::{Producer, Record};
 use super::record::{self, Clerk};
+use super::registry::Cargo;
 use super::{KafkaSink, Refusal};
 use crate::change::Message;
 use crate::fault::Fault;
@@ -48,12 +49,13 @@ impl KafkaSink {
     pub(super) async fn attempt(&self, messages: &[Message]) -> Vec<Outcome> {
         let mut outcomes = record::check_all(messages);
         self.open_topics(messages, &mut outcomes).await;
+        let cargo = Cargo::load(self.registry.as_ref(), messages, &mut outcomes).await;
         let mut due = hold_back(messages, &mut outcomes);
         for _ in 0..=AGAIN_MAX {
             if due.is_empty() {
                 return outcomes;
             }
-            due = self.round(messages, &due, &mut outcomes).await;
+            due = self.round(&cargo, &due, &mut outcomes).await;
         }
         for index in due {
             outcomes[index as usize] =
@@ -80,7 +82,7 @@ impl KafkaSink {
     }
 
     /// Sends what is due; returns what is to go out again.
-    async fn round(&self, messages: &[Message], due: &[u32], outcomes: &mut [Outcome]) -> Vec<u32> {
+    async fn round(&self, cargo: &Cargo<'_>, due: &[u32], outcomes: &mut [Outcome]) -> Vec<u32> {
         let producer = match self.crew.producer() {
             Ok(producer) => producer,
             Err(error) => {
@@ -89,13 +91,13 @@ impl KafkaSink {
                 return Vec::new();
             }
         };
-        let failures = self.fly(&producer, messages, due).await;
+        let failures = self.fly(&producer, cargo, due).await;
         if failures.is_empty() {
             return Vec::new();
         }
-        let Left { again, alone } = self.judge(&producer, messages, &failures, outcomes);
+        let Left { again, alone } = self.judge(&producer, cargo.messages, &failures, outcomes);
         if !alone.is_empty() {
-            self.one_by_one(messages, &alone, outcomes).await;
+            self.one_by_one(cargo, &alone, outcomes).await;
         }
         again
     }
@@ -143,7 +145,7 @@ impl KafkaSink {
     }
 
     /// Sends messages each in a batch of its own, one after the other, so that a refusal names the right one.
-    async fn one_by_one(&self, messages: &[Message], due: &[u32], outcomes: &mut [Outcome]) {
+    async fn one_by_one(&self, cargo: &Cargo<'_>, due: &[u32], outcomes: &mut [Outcome]) {
         let alone = match self.crew.alone().await {
             Ok(alone) => alone,
             Err(error) => {
@@ -154,11 +156,11 @@ impl KafkaSink {
         };
         let mut held: Option<(&[u8], Refusal)> = None;
         for &index in due {
-            let message = &messages[index as usize];
+            let message = &cargo.messages[index as usize];
             let refusal = match held.take() {
                 Some((key, refusal)) if key == message.key => refusal,
                 _ => {
-                    let failures = self.fly(alone.producer(), messages, &[index]).await;
+                    let failures = self.fly(alone.producer(), cargo, &[index]).await;
                     let Some(Failure { why, .. }) = failures.first() else { continue };
                     match why {
                         Why::HeldBack => passing("the record was held back".into()),
@@ -175,7 +177,7 @@ impl KafkaSink {
     }
 
     /// Hands messages over in order and waits for every answer. Returns those that were not acknowledged, in order.
-    async fn fly(&self, producer: &Producer, messages: &[Message], due: &[u32]) -> Vec<Failure> {
+    async fn fly(&self, producer: &Producer, cargo: &Cargo<'_>, due: &[u32]) -> Vec<Failure> {
         let flight = Flight::new();
         let mut clerk = Clerk::new(self.headers);
         for (sent, &index) in due.iter().enumerate() {
@@ -186,10 +188,11 @@ impl KafkaSink {
                 flight.fail(index, Why::HeldBack);
                 continue;
             }
-            let message = &messages[index as usize];
-            let mut taken = hand_over(producer, clerk.record(message, flight.receipt(index))).await;
+            let message = &cargo.messages[index as usize];
+            let numbers = cargo.numbers(index as usize);
+            let mut taken = hand_over(producer, clerk.record(message, numbers, flight.receipt(index))).await;
             if taken.is_ok() && Clerk::has_tombstone(message) {
-                taken = hand_over(producer, clerk.tombstone(message, flight.receipt(index))).await;
+                taken = hand_over(producer, clerk.tombstone(message, numbers, flight.receipt(index))).await;
             }
             if let Err(code) = taken {
                 flight.fail(index, Why::Rejected(code));

@@ -2,6 +2,7 @@
 
 mod failures;
 mod outages;
+mod registry;
 mod setup;
 
 use super::*;

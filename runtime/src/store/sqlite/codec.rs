@@ -3,7 +3,9 @@
 //! can grow.
 
 use super::schema::{DatabaseText, SchemaText};
-use crate::change::{Act, CacheValue, Content, Database, Message, MessageId, Op, Origin, RowMark, Schema, Trim};
+use crate::change::{
+    Act, CacheValue, Content, Database, Message, MessageId, Op, Origin, RecordForm, RowMark, Schema, Trim,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -73,6 +75,13 @@ enum ActText<'a> {
         key: Option<KeyText<'a>>,
         #[serde(default, skip_serializing_if = "is_default")]
         tombstone: bool,
+        /// Schemas are written with each message: as much as the same record takes in JSON with its schema.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        key_schema: Option<Cow<'a, str>>,
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        value_schema: Option<Cow<'a, str>>,
+        #[serde(default, skip_serializing_if = "is_default")]
+        is_null: bool,
     },
     PutText,
     PutHash,
@@ -150,7 +159,14 @@ fn write_act(message: &Content) -> ActText<'_> {
                 true => KeyText::Same,
                 false => KeyText::Base64(Cow::Owned(STANDARD.encode(key))),
             });
-            ActText::Record { key, tombstone: *tombstone }
+            let RecordForm { key_schema, value_schema, is_null } = &message.form;
+            ActText::Record {
+                key,
+                tombstone: *tombstone,
+                key_schema: key_schema.as_deref().map(Cow::Borrowed),
+                value_schema: value_schema.as_deref().map(Cow::Borrowed),
+                is_null: *is_null,
+            }
         }
         Act::Put { value: CacheValue::Text } => ActText::PutText,
         Act::Put { value: CacheValue::Hash } => ActText::PutHash,
@@ -165,10 +181,13 @@ fn write_act(message: &Content) -> ActText<'_> {
     }
 }
 
-fn read_act(act: ActText<'_>, key_of_message: &Bytes, shared: &mut Shared) -> Result<Act, String> {
-    Ok(match act {
+fn read_act(act: ActText<'_>, key_of_message: &Bytes, shared: &mut Shared) -> Result<(Act, RecordForm), String> {
+    let mut read = RecordForm::default();
+    let act = match act {
         ActText::Request { method } => Act::Request { method: shared.text(&method) },
-        ActText::Record { key, tombstone } => {
+        ActText::Record { key, tombstone, key_schema, value_schema, is_null } => {
+            let mut text = |schema: Option<Cow<'_, str>>| schema.map(|text| shared.text(&text));
+            read = RecordForm { key_schema: text(key_schema), value_schema: text(value_schema), is_null };
             let key = match key {
                 None => None,
                 Some(KeyText::Same) => Some(key_of_message.clone()),
@@ -186,7 +205,8 @@ fn read_act(act: ActText<'_>, key_of_message: &Bytes, shared: &mut Shared) -> Re
         ActText::Append { .. } => Act::Append { trim: None },
         ActText::Publish => Act::Publish,
         ActText::Push => Act::Push,
-    })
+    };
+    Ok((act, read))
 }
 
 /// What [`write_message`] wrote, with the columns beside it.
@@ -198,9 +218,11 @@ pub(super) fn read_message(
 ) -> Result<Message, String> {
     let text: MessageText<'_> = serde_json::from_str(text).map_err(|e| format!("what it says can not be read: {e}"))?;
     let key = Bytes::copy_from_slice(key);
+    let (act, form) = read_act(text.act, &key, shared)?;
     Ok(Message::from(Content {
         id: MessageId(id.into()),
-        act: read_act(text.act, &key, shared)?,
+        act,
+        form,
         key,
         body: Bytes::copy_from_slice(body),
         content_type: shared.text(&text.content_type),

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::change::{
-    Act, CacheValue, Column, Content, Database, DatabaseKind, Message, MessageId, Op, Origin, Place, RowMark, Schema,
-    Tag, Trim,
+    Act, CacheValue, Column, Content, Database, DatabaseKind, Message, MessageId, Op, Origin, Place, RecordForm,
+    RowMark, Schema, Tag, Trim,
 };
 use crate::store::{Buried, Carried};
 use bytes::Bytes;
@@ -114,6 +114,12 @@ async fn parked_messages_come_back_whole_and_in_order() {
         Act::Publish,
         Act::Push,
     ];
+    let schema: Arc<str> = "{\"type\":\"record\"}".into();
+    let forms = [
+        RecordForm::default(),
+        RecordForm { key_schema: Some("\"string\"".into()), value_schema: Some(schema), is_null: false },
+        RecordForm { key_schema: None, value_schema: None, is_null: true },
+    ];
     let sent: Vec<Message> = acts
         .into_iter()
         .enumerate()
@@ -125,6 +131,7 @@ async fn parked_messages_come_back_whole_and_in_order() {
                 place: "a/b {c}".into(),
                 act,
                 committed_at_us: -5,
+                form: forms[n % 3].clone(),
                 ..Content::new(MessageId(format!("m{n}").into()), Bytes::from_static(b"k\xff"), origin(u64::MAX - 1))
             };
             content.into()
@@ -153,6 +160,9 @@ async fn parked_messages_come_back_whole_and_in_order() {
         assert_eq!((&back.id, &back.key, &back.body, &back.act), (&sent.id, &sent.key, &sent.body, &sent.act));
         assert_eq!((&back.content_type, &back.headers, &back.place), (&sent.content_type, &sent.headers, &sent.place));
         assert_eq!(back.committed_at_us, sent.committed_at_us);
+        if let Act::Record { .. } = back.act {
+            assert_eq!(back.form, sent.form);
+        }
     }
     assert!(Arc::ptr_eq(&loaded[0].carried.message.origin.schema, &loaded[11].carried.message.origin.schema));
 }

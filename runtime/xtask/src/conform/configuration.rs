@@ -93,7 +93,41 @@ pub struct Configuration {
     left_out: Option<String>,
     skip_unchanged: bool,
     ops: Vec<String>,
+    body: Body,
     options: Vec<(String, String)>,
+    /// Of the body, without what a connector's configuration puts before them.
+    own: Vec<(String, String)>,
+}
+
+/// What the connector's transformation or converter is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Body {
+    Debezium,
+    Unwrap,
+    Outbox,
+    CloudEvents,
+}
+
+impl Body {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Debezium => "debezium",
+            Self::Unwrap => "unwrap",
+            Self::Outbox => "outbox",
+            Self::CloudEvents => "cloudevents",
+        }
+    }
+
+    /// `None` if there is none here.
+    fn of(name: &str, value: &str) -> Option<Self> {
+        let is_type = name.starts_with("transforms.") && name.ends_with(".type");
+        match value.rsplit('.').next().unwrap_or_default() {
+            "ExtractNewRecordState" if is_type => Some(Self::Unwrap),
+            "EventRouter" if is_type => Some(Self::Outbox),
+            "CloudEventsConverter" if name == "value.converter" => Some(Self::CloudEvents),
+            _ => None,
+        }
+    }
 }
 
 /// Reads what the scenario, the recording's name and Debezium's defaults say.
@@ -134,16 +168,12 @@ fn missing(settings: &BTreeMap<String, String>) -> Option<String> {
     }
     for (name, value) in settings {
         let feature = match name.as_str() {
+            name if Body::of(name, value).is_some() => continue,
             name if name.starts_with("transforms.") && name.ends_with(".type") => {
-                match value.rsplit('.').next().unwrap_or_default() {
-                    "ExtractNewRecordState" => "flat records (ExtractNewRecordState)".to_owned(),
-                    "EventRouter" => "outbox (EventRouter)".to_owned(),
-                    other => format!("the transform {other}"),
-                }
+                format!("the transform {}", value.rsplit('.').next().unwrap_or_default())
             }
             "transforms" => continue,
             name if name.starts_with("transforms.") => continue,
-            "value.converter" | "key.converter" if value.ends_with("CloudEventsConverter") => "CloudEvents".to_owned(),
             "value.converter" | "key.converter" if !value.ends_with(".JsonConverter") => {
                 format!("the converter {value}")
             }
@@ -182,7 +212,16 @@ fn configuration(
     options.extend(
         settings.iter().filter(|(n, _)| OF_THE_BODY.contains(&n.as_str())).map(|(n, v)| (n.clone(), v.clone())),
     );
+    let body = settings.iter().find_map(|(name, value)| Body::of(name, value)).unwrap_or(Body::Debezium);
+    // `transforms.NAME.OPTION`, and `value.converter.OPTION`.
+    let own = settings.iter().filter_map(|(name, value)| {
+        let of_transform = name.strip_prefix("transforms.").and_then(|rest| rest.split_once('.')).map(|(_, own)| own);
+        let own = of_transform.or_else(|| name.strip_prefix("value.converter."))?;
+        (own != "type").then(|| (own.to_owned(), value.clone()))
+    });
     Configuration {
+        body,
+        own: own.collect(),
         prefix: get("topic.prefix").unwrap_or("app").to_owned(),
         tables,
         columns: get("column.include.list").map(expressions),
@@ -221,14 +260,27 @@ impl Configuration {
         write!(
             text,
             "\n[target.events]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\nhold = \"1 h\"\n\
-             prefix = {}\n\n[[route]]\nname = \"records\"\nto = \"events\"\nbody = \"debezium\"\n",
+             prefix = {}\n\n",
             quoted(&self.prefix)
         )
         .expect("a String");
+        if self.body != Body::Debezium {
+            // What the sentinel's row says is no event, and has no envelope.
+            let route = "[[route]]\nname = \"sentinel\"\nto = \"events\"\nbody = \"debezium\"\n";
+            writeln!(text, "{route}tables = [{}]\n", quoted(sentinel)).expect("a String");
+        }
+        writeln!(text, "[[route]]\nname = \"records\"\nto = \"events\"\nbody = \"{}\"", self.body.name())
+            .expect("a String");
+        if self.body != Body::Debezium {
+            writeln!(text, "tables = [{}]", self.tables).expect("a String");
+        }
         writeln!(text, "ops = [{}]", self.ops.join(", ")).expect("a String");
         for (name, value) in &self.options {
             let value = if matches!(value.as_str(), "true" | "false") { value.clone() } else { quoted(value) };
             writeln!(text, "debezium.\"{name}\" = {value}").expect("a String");
+        }
+        for (name, value) in &self.own {
+            writeln!(text, "{}.\"{name}\" = {}", self.body.name(), quoted(value)).expect("a String");
         }
         text
     }
@@ -275,6 +327,27 @@ mod tests {
     }
 
     #[test]
+    fn transformations_and_converters_are_bodies_with_their_options() {
+        let pipeline = |sql: &str| match found(Flavour::Postgres, sql, "") {
+            Need::Ready(configuration) => configuration.pipeline("conform.the_end", "127.0.0.1:9"),
+            other => panic!("{other:?}"),
+        };
+        let unwrap = pipeline(
+            "-- @set transforms=flat\n-- @set transforms.flat.type=io.debezium.transforms.ExtractNewRecordState\n\
+             -- @set transforms.flat.add.fields=op,lsn\n",
+        );
+        assert!(
+            unwrap.contains("body = \"unwrap\"\n") && unwrap.contains("unwrap.\"add.fields\" = \"op,lsn\"\n"),
+            "{unwrap}"
+        );
+        let outbox =
+            pipeline("-- @set transforms=o\n-- @set transforms.o.type=io.debezium.transforms.outbox.EventRouter\n");
+        assert!(outbox.contains("body = \"outbox\"\n") && outbox.contains("name = \"sentinel\"\n"), "{outbox}");
+        let events = pipeline("-- @set value.converter=io.debezium.converters.CloudEventsConverter\n");
+        assert!(events.contains("body = \"cloudevents\"\n"), "{events}");
+    }
+
+    #[test]
     fn what_is_not_there_yet_is_said_by_name() {
         let feature = |sql: &str, variant: &str| match found(Flavour::Postgres, sql, variant) {
             Need::Missing(feature) => feature,
@@ -282,8 +355,10 @@ mod tests {
         };
         assert_eq!(feature("", "tx"), "transaction metadata");
         assert_eq!(feature("", "modes9"), "recordings called modes9");
-        assert!(feature("-- @set transforms.x.type=io.debezium.transforms.outbox.EventRouter", "").contains("outbox"));
-        assert_eq!(feature("-- @set value.converter=io.debezium.converters.CloudEventsConverter", ""), "CloudEvents");
+        assert_eq!(
+            feature("-- @set transforms.x.type=io.debezium.transforms.ByLogicalTableRouter", ""),
+            "the transform ByLogicalTableRouter"
+        );
         assert_eq!(feature("-- @set no.such.thing=1", ""), "the setting no.such.thing");
         assert_eq!(found(Flavour::Postgres, "", "snapshot"), Need::Snapshot);
     }

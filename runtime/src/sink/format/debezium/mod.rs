@@ -1,4 +1,5 @@
-//! The `debezium` body: each change as Debezium would have written it, so that whoever reads Debezium reads this.
+//! The bodies of Debezium: each change as Debezium would have written it, so that whoever reads Debezium reads this. As its connectors write
+//! it, or as its transformations and converters make it: `unwrap`, `outbox`, `cloudevents`.
 //!
 //! ```text
 //!   Change ─▶ table   (once per version: shapes, defaults, the schema part)
@@ -10,37 +11,51 @@
 //! Where Debezium loses or corrupts a value, ours is right in the schema that Debezium would use for a right value;
 //! `docs/debezium.md` lists each such place.
 
+mod cloud;
 mod decimal;
 mod default;
+mod envelope;
+mod expand;
 mod float;
+mod form;
 mod geometry;
+mod image;
+mod key;
 mod list;
 mod literal;
 mod mysql;
+mod names;
 mod options;
+mod outbox;
+mod part;
 mod postgres;
 mod shape;
 mod source;
 mod table;
 mod text;
 mod time;
+mod unwrap;
 mod value;
 
-pub use options::DebeziumOptions;
+pub use cloud::{CONTENT_TYPE as CLOUD_CONTENT_TYPE, CloudEvents};
+pub use form::Form;
+pub use options::{DebeziumOptions, Encoding};
+pub use outbox::Outbox;
+pub(super) use text::put_string;
+pub use unwrap::Unwrap;
 
 use super::ShownRow;
+use super::avro::{self, AvroError};
 use super::flat::op_code;
-use super::scratch::Scratch;
-use crate::change::{BinlogEvent, Cell, Headers, Lsn, Op, RowMark, Schema};
+use crate::change::{BinlogEvent, Cell, Header, Headers, Lsn, Op, RecordForm, RowMark, Schema};
 use bytes::Bytes;
-use shape::{Kind, Shape};
+use image::Image;
+use key::Key;
+use part::Finish;
 use std::collections::HashMap;
 use std::iter;
-use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
-use table::{Odd, Table};
-use text::{put_finer, put_int, put_string};
-use value::Misfit;
+use table::Table;
 
 /// What the body says the content is.
 pub const CONTENT_TYPE: &str = "application/json";
@@ -60,15 +75,25 @@ pub struct Change<'a> {
     pub now_ns: i64,
 }
 
-/// One record, without its topic: that is the table's.
+/// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// JSON; `None` for a table without key.
+    /// `None`: the table's.
+    pub topic: Option<String>,
+    /// `None` for a table without key.
     pub key: Option<Bytes>,
     pub value: Bytes,
+    pub form: RecordForm,
     pub headers: Headers,
     /// Whether a record of the same key and headers and without a value follows.
     pub tombstone: bool,
+}
+
+/// A key as it goes out, and the schema that a registry has to know it by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordKey {
+    pub bytes: Bytes,
+    pub schema: Option<Arc<str>>,
 }
 
 /// Why a change can not become a record. Names columns, never values.
@@ -78,25 +103,39 @@ pub enum EncodeError {
     KeyLeftOut(String),
     #[error("key column {0} is not in the log: the statement did not touch it (REPLICA IDENTITY FULL would log it)")]
     KeyUnchanged(String),
+    #[error(transparent)]
+    Avro(AvroError),
+    #[error(
+        "`add.fields` or `add.headers` asks for source.{0}, which changes of this database do not have; take it out"
+    )]
+    NoField(String),
+    #[error(
+        "table has no column {0}, or a guest left it out; say which one it is with the outbox's options table.field.event.id, .key, .payload, \
+         route.by.field, table.fields.additional.placement"
+    )]
+    NoColumn(String),
+    #[error("column {0} is null, and it says to which topic the event goes")]
+    NullColumn(String),
+    #[error("a row of an outbox was updated, which makes no event (table.op.invalid.behavior)")]
+    OutboxUpdate,
 }
 
 /// Makes records; one for each route.
 pub struct Debezium {
     options: DebeziumOptions,
+    form: Form,
     /// `topic.prefix`; the source's name if there is none.
     prefix: Option<String>,
     run_id: String,
+    finish: Finish,
     tables: RwLock<HashMap<u32, Vec<Arc<Table>>>>,
 }
 
-/// Which image of a row.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Image {
-    None,
-    /// What the receiver sees: the new image, or the old one after a delete.
-    Shown,
-    /// The old image of an update.
-    Old,
+/// What a record tells.
+struct Told {
+    op: &'static str,
+    before: Image,
+    after: Image,
 }
 
 const NEW_KEY: &str = "__debezium.newkey";
@@ -105,7 +144,22 @@ const OLD_KEY: &str = "__debezium.oldkey";
 impl Debezium {
     /// `prefix` is Debezium's `topic.prefix`; without one it is the name of the source.
     pub fn new(options: DebeziumOptions, prefix: Option<String>) -> Self {
-        Self { options, prefix, run_id: new_run_id(), tables: RwLock::default() }
+        let finish = Finish::new(options.encoding);
+        Self { options, form: Form::default(), prefix, run_id: new_run_id(), finish, tables: RwLock::default() }
+    }
+
+    /// With values of another form than the envelope.
+    pub fn of_form(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
+    /// What the content of a value is called.
+    pub fn content_type(&self) -> &'static str {
+        match &self.form {
+            Form::CloudEvents(events) => Self::event_content_type(events),
+            _ if self.options.encoding == Encoding::Avro => avro::CONTENT_TYPE,
+            _ => CONTENT_TYPE,
+        }
     }
 
     fn prefix<'a>(&'a self, schema: &'a Schema) -> &'a str {
@@ -125,36 +179,51 @@ impl Debezium {
     /// The records of one change, in order: one, or three where the key changed.
     ///
     /// # Errors
-    /// If the key can not be told.
+    /// If the key can not be told, or a value not be written.
     pub fn records(&self, change: &Change<'_>) -> Result<Vec<Record>, EncodeError> {
         let table = self.table(change.shown.schema);
-        let row = change.shown.row;
-        match row.head.op {
-            Op::Insert | Op::Read => Ok(vec![self.record(&table, change, Image::None, Image::Shown)?]),
-            Op::Delete => Ok(vec![self.record(&table, change, Image::Shown, Image::None)?]),
-            Op::Truncate => Ok(vec![Record {
-                key: None,
-                value: self.value(&table, change, "t", Image::None, Image::None),
-                headers: table.headers.clone(),
-                tombstone: false,
-            }]),
-            Op::Update if row.old_len() == 0 => Ok(vec![self.record(&table, change, Image::None, Image::Shown)?]),
-            Op::Update => match self.old_key(&table, change)? {
-                Some((old, new)) => Ok(self.split(&table, change, &old, &new)),
-                None => Ok(vec![self.record(&table, change, Image::Old, Image::Shown)?]),
-            },
+        if let Form::Outbox(outbox) = &self.form {
+            return self.routed(outbox, &table, change);
         }
+        let row = change.shown.row;
+        let op = op_code(row.head.op);
+        let (before, after) = match row.head.op {
+            Op::Insert | Op::Read => (Image::None, Image::Shown),
+            Op::Delete => (Image::Shown, Image::None),
+            Op::Truncate => (Image::None, Image::None),
+            Op::Update if row.old_len() == 0 => (Image::None, Image::Shown),
+            Op::Update => match self.old_key(&table, change.shown)? {
+                Some((old, new)) => return self.split(&table, change, old, new),
+                None => (Image::Old, Image::Shown),
+            },
+        };
+        let key = match row.head.op {
+            Op::Truncate => None,
+            _ => self.key(&table, change.shown, Image::Shown)?,
+        };
+        let record = self.record(&table, change, &Told { op, before, after }, (key, table.headers.clone()))?;
+        Ok(record.into_iter().collect())
     }
 
-    /// The key of a row's record as JSON; `None` for a table without key, and for a truncate. For bodies of any form.
+    /// The key of a row's record and the schema that a registry knows it by; `None` for a table without key, and for a truncate.
+    /// For bodies of any form.
     ///
     /// # Errors
     /// If the row does not hold a column of the key.
-    pub fn record_key(&self, shown: &ShownRow<'_>) -> Result<Option<Bytes>, EncodeError> {
+    pub fn record_key(&self, shown: &ShownRow<'_>) -> Result<Option<RecordKey>, EncodeError> {
         if shown.row.head.op == Op::Truncate {
             return Ok(None);
         }
-        Ok(self.key(&self.table(shown.schema), shown, Image::Shown)?.map(|key| key.whole))
+        let key = self.key(&self.table(shown.schema), shown, Image::Shown)?;
+        Ok(key.map(|key| RecordKey { bytes: key.whole, schema: key.schema }))
+    }
+
+    /// A key that a route or a guest made of text, as this encoding has it.
+    pub fn text_key(&self, text: String) -> RecordKey {
+        match self.options.encoding {
+            Encoding::Avro => RecordKey { bytes: avro::text_datum(&text), schema: Some(avro::TEXT_SCHEMA.clone()) },
+            Encoding::Plain | Encoding::Schemas => RecordKey { bytes: text.into(), schema: None },
+        }
     }
 
     fn table(&self, schema: &Schema) -> Arc<Table> {
@@ -165,7 +234,7 @@ impl Debezium {
             return table;
         }
         let prefix = self.prefix(schema);
-        let mut table = Table::new(schema, &self.options, prefix, self.new_topic(schema));
+        let mut table = Table::new(schema, &self.options, &self.form, [prefix, &self.new_topic(schema)]);
         if self.options.context_headers {
             let values = [prefix, "0", source::connector(schema.database.kind), &self.run_id];
             let names = ["connectorLogicalName", "taskId", "connectorName", "runId"];
@@ -178,219 +247,51 @@ impl Debezium {
         table
     }
 
-    fn record(&self, table: &Table, change: &Change<'_>, before: Image, after: Image) -> Result<Record, EncodeError> {
-        let op = change.shown.row.head.op;
-        Ok(Record {
-            key: self.key(table, change.shown, Image::Shown)?.map(|key| key.whole),
-            value: self.value(table, change, op_code(op), before, after),
-            headers: table.headers.clone(),
-            tombstone: op == Op::Delete && self.options.tombstones,
-        })
+    /// The record of a change, if its form has one.
+    fn record(
+        &self,
+        table: &Table,
+        change: &Change<'_>,
+        told: &Told,
+        (key, mut headers): (Option<Key>, Headers),
+    ) -> Result<Option<Record>, EncodeError> {
+        let mut tombstone = told.op == "d" && self.options.tombstones;
+        let mut further = |more: Vec<Header>| {
+            if !more.is_empty() {
+                headers = headers.iter().cloned().chain(more).collect();
+            }
+        };
+        let value = match &self.form {
+            Form::Envelope | Form::Outbox(_) => Some(self.envelope(table, change, told)?),
+            Form::Unwrap(unwrap) => {
+                let Some(unwrapped) = self.unwrapped(unwrap, table, change, told)? else { return Ok(None) };
+                tombstone &= unwrapped.tombstone;
+                further(unwrapped.headers);
+                unwrapped.value
+            }
+            Form::CloudEvents(events) => {
+                let (written, attributes) = self.event(events, table, change, told)?;
+                further(attributes);
+                Some(written)
+            }
+        };
+        let (key, key_schema) = key.map_or((None, None), |key| (Some(key.whole), key.schema));
+        let is_null = value.is_none();
+        let (value, value_schema) = value.map_or_else(Default::default, |value| (value.bytes, value.schema));
+        let form = RecordForm { key_schema, value_schema, is_null };
+        Ok(Some(Record { topic: None, key, value, form, headers, tombstone }))
     }
 
     /// An update of a key as Debezium tells it: the old row goes, a new one comes.
-    fn split(&self, table: &Table, change: &Change<'_>, old: &Key, new: &Key) -> Vec<Record> {
+    fn split(&self, table: &Table, change: &Change<'_>, old: Key, new: Key) -> Result<Vec<Record>, EncodeError> {
         let headers =
             |name: &str, key: String| iter::once((name.into(), key)).chain(table.headers.iter().cloned()).collect();
-        vec![
-            Record {
-                key: Some(old.whole.clone()),
-                value: self.value(table, change, "d", Image::Old, Image::None),
-                headers: headers(NEW_KEY, new.text()),
-                tombstone: self.options.tombstones,
-            },
-            Record {
-                key: Some(new.whole.clone()),
-                value: self.value(table, change, "c", Image::None, Image::Shown),
-                headers: headers(OLD_KEY, old.text()),
-                tombstone: false,
-            },
-        ]
-    }
-
-    /// The keys before and after, if they differ. An old image that does not hold the key says that it did not.
-    fn old_key(&self, table: &Table, change: &Change<'_>) -> Result<Option<(Key, Key)>, EncodeError> {
-        let Some(new) = self.key(table, change.shown, Image::Shown)? else { return Ok(None) };
-        let Ok(Some(old)) = self.key(table, change.shown, Image::Old) else { return Ok(None) };
-        Ok((old.bare() != new.bare()).then_some((old, new)))
-    }
-
-    fn key(&self, table: &Table, shown: &ShownRow<'_>, image: Image) -> Result<Option<Key>, EncodeError> {
-        if table.key.is_empty() {
-            return Ok(None);
-        }
-        let mut out = Scratch::lend();
-        out.extend_from_slice(&table.key_head);
-        let mut odd = Odd::default();
-        out.push(b'{');
-        for (i, index) in table.key.iter().enumerate() {
-            let field = &table.fields[*index];
-            let name = || shown.schema.columns[field.column].name.clone();
-            let cell = match cell(shown, image, field.column) {
-                Some(Cell::Unchanged) => return Err(EncodeError::KeyUnchanged(name())),
-                None | Some(Cell::Absent) => return Err(EncodeError::KeyLeftOut(name())),
-                Some(cell) => cell,
-            };
-            if i > 0 {
-                out.push(b',');
-            }
-            self.put_field(&mut out, table, *index, &cell, &mut odd);
-        }
-        out.push(b'}');
-        let mut bare = table.key_head.len()..out.len();
-        if self.options.schemas {
-            if !odd.is_empty() {
-                let head = table.key_schema(&odd);
-                let head_len = head.len();
-                out.splice(..table.key_head.len(), head);
-                bare = head_len..out.len();
-            }
-            out.push(b'}');
-        }
-        Ok(Some(Key { whole: out.bytes(), bare }))
-    }
-
-    fn value(&self, table: &Table, change: &Change<'_>, op: &str, before: Image, after: Image) -> Bytes {
-        let mut out = Scratch::lend();
-        out.extend_from_slice(&table.value_head);
-        let (mut odd_before, mut odd_after) = (Odd::default(), Odd::default());
-        out.extend_from_slice(b"{\"before\":");
-        self.put_image(&mut out, table, change.shown, before, &mut odd_before);
-        out.extend_from_slice(b",\"after\":");
-        self.put_image(&mut out, table, change.shown, after, &mut odd_after);
-        out.extend_from_slice(b",\"source\":");
-        table.source.put(&mut out, change);
-        out.extend_from_slice(b",\"transaction\":null,\"op\":\"");
-        out.extend_from_slice(op.as_bytes());
-        out.extend_from_slice(b"\",\"ts_ms\":");
-        let begin = out.len();
-        put_int(&mut out, change.now_ns.div_euclid(1_000_000));
-        let millis = begin..out.len();
-        out.extend_from_slice(b",\"ts_us\":");
-        let micros = put_finer(&mut out, millis, change.now_ns.div_euclid(1_000));
-        out.extend_from_slice(b",\"ts_ns\":");
-        put_finer(&mut out, micros, change.now_ns);
-        out.push(b'}');
-        if self.options.schemas {
-            if !odd_before.is_empty() || !odd_after.is_empty() {
-                let head = table.value_schema(&odd_before, &odd_after);
-                out.splice(..table.value_head.len(), head);
-            }
-            out.push(b'}');
-        }
-        out.bytes()
-    }
-
-    fn put_image(&self, out: &mut Vec<u8>, table: &Table, shown: &ShownRow<'_>, image: Image, odd: &mut Odd) {
-        if image == Image::None {
-            return out.extend_from_slice(b"null");
-        }
-        let added = |name: &str| shown.edits.is_some_and(|edits| edits.added.iter().any(|(n, _)| n == name));
-        out.push(b'{');
-        let mut any = false;
-        for (index, field) in table.fields.iter().enumerate() {
-            let found = cell(shown, image, field.column);
-            let Some(cell) = found.filter(|_| !added(&shown.schema.columns[field.column].name)) else {
-                odd.fields.push((index, None));
-                continue;
-            };
-            if any {
-                out.push(b',');
-            }
-            any = true;
-            self.put_field(out, table, index, &cell, odd);
-        }
-        for (name, cell) in shown.added().filter(|_| image == Image::Shown) {
-            if any {
-                out.push(b',');
-            }
-            any = true;
-            let at = out.len();
-            put_string(out, name);
-            let name = out[at..].to_vec();
-            out.push(b':');
-            let shape = Shape::of_value(&cell, &self.options);
-            if value::put(out, &shape.kind, &cell).is_err() {
-                out.truncate(at + name.len() + 1);
-                out.extend_from_slice(b"null");
-            }
-            odd.added.push(shape.field(&name, true, b""));
-        }
-        out.push(b'}');
-    }
-
-    #[inline]
-    fn put_field(&self, out: &mut Vec<u8>, table: &Table, index: usize, cell: &Cell<'_>, odd: &mut Odd) {
-        let field = &table.fields[index];
-        out.extend_from_slice(&field.label);
-        let instead = match cell {
-            Cell::Null => &field.null,
-            Cell::Absent => &field.absent,
-            Cell::Unchanged => &field.unchanged,
-            cell => {
-                let at = out.len();
-                let Err(misfit) = value::put(out, &field.shape.kind, cell) else { return };
-                out.truncate(at);
-                let is_day =
-                    matches!(field.shape.kind, Kind::Date { .. } | Kind::Timestamp { .. } | Kind::Zoned { .. });
-                match misfit {
-                    Misfit::Nothing if field.optional => b"null".as_slice(),
-                    Misfit::Nothing if is_day => &field.zero,
-                    _ => return self.put_instead(out, table, index, cell, odd),
-                }
-            }
-        };
-        out.extend_from_slice(instead);
-    }
-
-    /// A value that its column's shape can not say, in a shape of its own.
-    #[cold]
-    fn put_instead(&self, out: &mut Vec<u8>, table: &Table, index: usize, cell: &Cell<'_>, odd: &mut Odd) {
-        let shape = table.fields[index].shape.instead(cell, &self.options);
-        let at = out.len();
-        if value::put(out, &shape.kind, cell).is_err() {
-            out.truncate(at);
-            out.extend_from_slice(b"null");
-        }
-        odd.fields.push((index, Some(shape)));
-    }
-}
-
-/// A key with what stands in front of it, and without.
-struct Key {
-    whole: Bytes,
-    /// Where in `whole` the key itself stands.
-    bare: Range<usize>,
-}
-
-impl Key {
-    fn bare(&self) -> &[u8] {
-        &self.whole[self.bare.clone()]
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(self.bare()).into_owned()
-    }
-}
-
-/// A column's value in an image; `None` if a guest left it out.
-///
-/// An old image never shows what a guest replaced in the new one: where the column was not changed it shows the same as the new
-/// one, elsewhere nothing.
-#[inline]
-fn cell<'a>(shown: &ShownRow<'a>, image: Image, column: usize) -> Option<Cell<'a>> {
-    let edit = shown.edits.and_then(|edits| edits.of(column));
-    if let Some(None) = edit {
-        return None;
-    }
-    if image != Image::Old {
-        return Some(shown.cell(column));
-    }
-    let old = shown.row.old_cell(column).unwrap_or(Cell::Absent);
-    match edit {
-        Some(Some(edited)) if shown.row.new_cell(column) == Ok(old) => Some(edited.cell()),
-        Some(_) => Some(Cell::Absent),
-        None => Some(old),
+        let goes = Told { op: "d", before: Image::Old, after: Image::None };
+        let comes = Told { op: "c", before: Image::None, after: Image::Shown };
+        let (new_key, old_key) = (headers(NEW_KEY, new.text()), headers(OLD_KEY, old.text()));
+        let gone = self.record(table, change, &goes, (Some(old), new_key))?;
+        let come = self.record(table, change, &comes, (Some(new), old_key))?;
+        Ok(gone.into_iter().chain(come).collect())
     }
 }
 

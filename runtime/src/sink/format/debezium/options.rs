@@ -1,5 +1,7 @@
 //! How values are written: Debezium's own options, with its names and defaults.
 
+use super::names::Adjust;
+
 /// See `decimal.handling.mode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum DecimalMode {
@@ -30,10 +32,24 @@ pub(super) enum TimeMode {
     Nanoseconds,
 }
 
+/// What bytes a record is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// JSON.
+    #[default]
+    Plain,
+    /// JSON, with the record's schema in front of it.
+    Schemas,
+    /// Avro; the schema goes to a registry.
+    Avro,
+}
+
 /// How a body of Debezium's form is written. The default is Debezium's, without schemas.
 #[derive(Clone, Debug)]
 pub struct DebeziumOptions {
-    pub(super) schemas: bool,
+    pub(super) encoding: Encoding,
+    pub(super) schema_names: Adjust,
+    pub(super) field_names: Adjust,
     pub(super) decimals: DecimalMode,
     pub(super) binary: BinaryMode,
     /// `None`: the connector's default.
@@ -53,7 +69,9 @@ pub struct DebeziumOptions {
 impl Default for DebeziumOptions {
     fn default() -> Self {
         Self {
-            schemas: false,
+            encoding: Encoding::default(),
+            schema_names: Adjust::default(),
+            field_names: Adjust::default(),
             decimals: DecimalMode::default(),
             binary: BinaryMode::default(),
             time: None,
@@ -86,15 +104,19 @@ const KNOWN: &[&str] = &[
     "replace.null.with.default",
     "enable.time.adjuster",
     "extended.headers.enabled",
+    "schema.name.adjustment.mode",
+    "field.name.adjustment.mode",
 ];
 
 impl DebeziumOptions {
-    /// Reads options by Debezium's names; `schemas` says whether each record carries its schema.
+    /// Reads options by Debezium's names.
     ///
     /// # Errors
     /// A sentence that names the option, what it may be, and what it was.
-    pub fn parse(schemas: bool, options: &[(String, String)]) -> Result<Self, String> {
-        let mut read = Self { schemas, ..Self::default() };
+    pub fn parse(encoding: Encoding, options: &[(String, String)]) -> Result<Self, String> {
+        // Avro has no other names.
+        let names = if encoding == Encoding::Avro { Adjust::Avro } else { Adjust::No };
+        let mut read = Self { encoding, schema_names: names, field_names: names, ..Self::default() };
         for (name, value) in options {
             read.set(name, value)?;
         }
@@ -137,15 +159,28 @@ impl DebeziumOptions {
             "replace.null.with.default" => self.null_is_default = choose(name, value, YES_NO)?,
             "enable.time.adjuster" => self.adjust_years = choose(name, value, YES_NO)?,
             "extended.headers.enabled" => self.context_headers = choose(name, value, YES_NO)?,
+            "schema.name.adjustment.mode" => self.schema_names = self.adjust(name, value)?,
+            "field.name.adjustment.mode" => self.field_names = self.adjust(name, value)?,
             _ => return Err(format!("{name} is not an option of the debezium body; known are {}", KNOWN.join(", "))),
         }
         Ok(())
     }
+
+    fn adjust(&self, name: &str, value: &str) -> Result<Adjust, String> {
+        let choices = [("none", Adjust::No), ("avro", Adjust::Avro), ("avro_unicode", Adjust::AvroUnicode)];
+        let first = usize::from(self.encoding == Encoding::Avro);
+        choose(name, value, &choices[first..])
+    }
+
+    /// Whether a schema stands in front of what is written, if only to be taken away again.
+    pub(super) fn has_schemas(&self) -> bool {
+        self.encoding != Encoding::Plain
+    }
 }
 
-const YES_NO: &[(&str, bool)] = &[("true", true), ("false", false)];
+pub(super) const YES_NO: &[(&str, bool)] = &[("true", true), ("false", false)];
 
-fn choose<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T, String> {
+pub(super) fn choose<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T, String> {
     let found = choices.iter().find(|(word, _)| *word == value);
     found.map(|(_, choice)| *choice).ok_or_else(|| {
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
@@ -158,7 +193,7 @@ mod tests {
     use super::*;
 
     fn parse(name: &str, value: &str) -> Result<DebeziumOptions, String> {
-        DebeziumOptions::parse(false, &[(name.into(), value.into())])
+        DebeziumOptions::parse(Encoding::Plain, &[(name.into(), value.into())])
     }
 
     #[test]

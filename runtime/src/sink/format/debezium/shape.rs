@@ -244,11 +244,15 @@ impl Shape {
 
     /// The same with `,"doc":"..."`, or nothing, where Connect has it: in front of the parameters.
     pub(super) fn commented_field(&self, name: &[u8], optional: bool, doc: &str, default: &[u8]) -> String {
-        let (before, default, name) =
-            (if default.is_empty() { "" } else { ",\"default\":" }, json(default), json(name));
+        format!("{},\"field\":{}}}", self.open(optional, doc, default), json(name))
+    }
+
+    /// The same but for the name and the closing brace.
+    pub(super) fn open(&self, optional: bool, doc: &str, default: &[u8]) -> String {
+        let before = if default.is_empty() { "" } else { ",\"default\":" };
         let doc = if self.tail.contains(",\"doc\":") { "" } else { doc };
         let (tail, rest) = self.tail.split_at(self.tail.find(",\"parameters\":").unwrap_or(self.tail.len()));
-        format!("{{{},\"optional\":{optional}{tail}{doc}{rest}{before}{default},\"field\":{name}}}", self.head)
+        format!("{{{},\"optional\":{optional}{tail}{doc}{rest}{before}{}", self.head, json(default))
     }
 
     /// What a value is that its column's shape can not say.

@@ -147,50 +147,80 @@ fn put_postgres(out: &mut Vec<u8>, change: &Change<'_>) {
     out.extend_from_slice(b",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}");
 }
 
+/// What stands before and behind `"optional"` in a field's schema.
+pub(super) type FieldSchema = (&'static str, &'static str);
+pub(super) const TEXT: FieldSchema = ("\"type\":\"string\"", "");
+pub(super) const LONG: FieldSchema = ("\"type\":\"int64\"", "");
+const INT: FieldSchema = ("\"type\":\"int32\"", "");
+const SNAPSHOT: FieldSchema = (
+    "\"type\":\"string\"",
+    ",\"name\":\"io.debezium.data.Enum\",\"version\":1,\"parameters\":{\"allowed\":\
+     \"true,first,first_in_data_collection,last_in_data_collection,last,false,incremental\"}",
+);
+
+/// A field of the block: its schema, whether it may be null, its name.
+type BlockField = (FieldSchema, bool, &'static str);
+
+const COMMON: [BlockField; 9] = [
+    (TEXT, false, "version"),
+    (TEXT, false, "connector"),
+    (TEXT, false, "name"),
+    (LONG, false, "ts_ms"),
+    (SNAPSHOT, true, "snapshot"),
+    (TEXT, false, "db"),
+    (TEXT, true, "sequence"),
+    (LONG, true, "ts_us"),
+    (LONG, true, "ts_ns"),
+];
+const OF_POSTGRES: [BlockField; 7] = [
+    (TEXT, false, "schema"),
+    (TEXT, false, "table"),
+    (LONG, true, "txId"),
+    (LONG, true, "lsn"),
+    (LONG, true, "xmin"),
+    (TEXT, true, "origin"),
+    (LONG, true, "origin_lsn"),
+];
+const OF_BINLOGS: [BlockField; 8] = [
+    (TEXT, true, "table"),
+    (LONG, false, "server_id"),
+    (TEXT, true, "gtid"),
+    (TEXT, false, "file"),
+    (LONG, false, "pos"),
+    (INT, false, "row"),
+    (LONG, true, "thread"),
+    (TEXT, true, "query"),
+];
+
+fn fields(database: DatabaseKind) -> impl Iterator<Item = &'static BlockField> {
+    let own: &[BlockField] = match database {
+        DatabaseKind::Postgres => &OF_POSTGRES,
+        DatabaseKind::Mysql | DatabaseKind::Mariadb => &OF_BINLOGS,
+    };
+    COMMON.iter().chain(own)
+}
+
+/// Whether any connector's block has such a field.
+pub(super) fn knows(field: &str) -> bool {
+    COMMON.iter().chain(&OF_POSTGRES).chain(&OF_BINLOGS).any(|(.., name)| *name == field)
+}
+
+/// The schema of a field of the block.
+pub(super) fn field_schema(database: DatabaseKind, field: &str) -> Option<FieldSchema> {
+    fields(database).find(|(.., name)| *name == field).map(|(schema, ..)| *schema)
+}
+
 /// The block's schema, as a field.
 pub(super) fn schema(database: DatabaseKind) -> String {
-    let field = |(connect_type, optional, name): &(&str, bool, &str)| {
-        format!("{{\"type\":\"{connect_type}\",\"optional\":{optional},\"field\":\"{name}\"}}")
+    let field = |((head, tail), optional, name): &BlockField| {
+        let default = if *name == "snapshot" { ",\"default\":\"false\"" } else { "" };
+        format!("{{{head},\"optional\":{optional}{tail}{default},\"field\":\"{name}\"}}")
     };
-    let fields = |list: &[(&str, bool, &str)]| list.iter().map(field).collect::<Vec<_>>().join(",");
-    let first = fields(&[
-        ("string", false, "version"),
-        ("string", false, "connector"),
-        ("string", false, "name"),
-        ("int64", false, "ts_ms"),
-    ]);
-    let snapshot = "{\"type\":\"string\",\"optional\":true,\"name\":\"io.debezium.data.Enum\",\"version\":1,\"parameters\":{\"allowed\":\
-                    \"true,first,first_in_data_collection,last_in_data_collection,last,false,incremental\"},\"default\":\"false\",\"field\":\"snapshot\"}";
-    let common = fields(&[
-        ("string", false, "db"),
-        ("string", true, "sequence"),
-        ("int64", true, "ts_us"),
-        ("int64", true, "ts_ns"),
-    ]);
-    let last = match database {
-        DatabaseKind::Postgres => fields(&[
-            ("string", false, "schema"),
-            ("string", false, "table"),
-            ("int64", true, "txId"),
-            ("int64", true, "lsn"),
-            ("int64", true, "xmin"),
-            ("string", true, "origin"),
-            ("int64", true, "origin_lsn"),
-        ]),
-        DatabaseKind::Mysql | DatabaseKind::Mariadb => fields(&[
-            ("string", true, "table"),
-            ("int64", false, "server_id"),
-            ("string", true, "gtid"),
-            ("string", false, "file"),
-            ("int64", false, "pos"),
-            ("int32", false, "row"),
-            ("int64", true, "thread"),
-            ("string", true, "query"),
-        ]),
-    };
-    let name = connector(database);
+    let fields: Vec<String> = fields(database).map(field).collect();
     format!(
-        "{{\"type\":\"struct\",\"fields\":[{first},{snapshot},{common},{last}],\"optional\":false,\
-         \"name\":\"io.debezium.connector.{name}.Source\",\"version\":1,\"field\":\"source\"}}"
+        "{{\"type\":\"struct\",\"fields\":[{}],\"optional\":false,\
+         \"name\":\"io.debezium.connector.{}.Source\",\"version\":1,\"field\":\"source\"}}",
+        fields.join(","),
+        connector(database)
     )
 }

@@ -1,7 +1,9 @@
 //! What is the same for all rows of one version of a table: names, shapes, defaults, and the schema that stands in front of
 //! each record. Made once, copied from then on.
 
+use super::form::Form;
 use super::options::DebeziumOptions;
+use super::part::Part;
 use super::shape::{Shape, escaped};
 use super::text::put_string;
 use super::{default, mysql, postgres, source};
@@ -30,6 +32,14 @@ pub(super) struct Field {
 }
 
 impl Field {
+    /// The schema of its values, in the shape that a row has it, without closing brace.
+    pub(super) fn open_schema(&self, shape: Option<&Shape>) -> String {
+        match shape {
+            None => self.shape.open(self.optional, &self.doc, &self.default),
+            Some(shape) => shape.open(self.optional, &self.doc, b""),
+        }
+    }
+
     /// The field's schema, in the shape that a row has it.
     pub(super) fn schema(&self, shape: Option<&Shape>) -> String {
         let name = &self.label[..self.label.len() - 1];
@@ -42,7 +52,7 @@ impl Field {
 
 /// How a row's fields differ from the table's, because of a guest or of a value: a shape in place of the field's own, `None` for
 /// a field that is left out; and the schemas of those that were added.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Odd {
     pub(super) fields: Vec<(usize, Option<Shape>)>,
     pub(super) added: Vec<String>,
@@ -59,19 +69,20 @@ pub(super) struct Table {
     /// The source and the table's names: ids are given by each source for itself.
     names: [String; 3],
     pub(super) topic: String,
+    /// The topic as the beginning of schemas' names, inside JSON.
+    pub(super) schema_name: String,
     pub(super) database: DatabaseKind,
     pub(super) fields: Vec<Field>,
     /// Indexes of the key's fields, in the key's order.
     pub(super) key: Vec<usize>,
-    /// In front of a key and of a value, schema included.
-    pub(super) key_head: Vec<u8>,
-    pub(super) value_head: Vec<u8>,
+    pub(super) key_part: Part,
+    pub(super) value_part: Part,
     pub(super) source: source::Parts,
     pub(super) headers: Headers,
 }
 
 impl Table {
-    pub(super) fn new(schema: &Schema, options: &DebeziumOptions, prefix: &str, topic: String) -> Self {
+    pub(super) fn new(schema: &Schema, options: &DebeziumOptions, form: &Form, [prefix, topic]: [&str; 2]) -> Self {
         let database = schema.database.kind;
         let fields: Vec<Field> = (0..schema.columns.len()).filter_map(|i| field(schema, i, options)).collect();
         let mut columns: Vec<usize> = schema.key().collect();
@@ -80,18 +91,25 @@ impl Table {
         let mut table = Self {
             id: schema.id,
             names: [&schema.source, &schema.namespace, &schema.table].map(Clone::clone),
-            topic,
+            schema_name: escaped(&options.schema_names.schema(topic)),
+            topic: topic.to_owned(),
             database,
             fields,
             key,
-            key_head: Vec::new(),
-            value_head: Vec::new(),
+            key_part: Part::default(),
+            value_part: Part::default(),
             source: source::Parts::new(schema, prefix, options),
             headers: Headers::default(),
         };
-        if options.schemas {
-            table.key_head = table.key_schema(&Odd::default());
-            table.value_head = table.value_schema(&Odd::default(), &Odd::default());
+        if options.has_schemas() {
+            table.key_part = Part::new(table.key_schema(&Odd::default()), options);
+            let none = Odd::default();
+            table.value_part = match form {
+                Form::Envelope => Part::new(table.value_schema(&none, &none), options),
+                Form::Unwrap(unwrap) => Part::new(unwrap.schema(&table, &none), options),
+                // An event has its schema inside, and what a row of an outbox says is each row's own.
+                Form::CloudEvents(_) | Form::Outbox(_) => Part::default(),
+            };
         }
         table
     }
@@ -104,24 +122,41 @@ impl Table {
     /// What stands in front of a key whose fields are odd.
     pub(super) fn key_schema(&self, odd: &Odd) -> Vec<u8> {
         let fields = self.fields_schema(&self.key, odd);
-        let topic = escaped(&self.topic);
+        let name = &self.schema_name;
         format!(
-            "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{fields}],\"optional\":false,\"name\":\"{topic}.Key\"}},\"payload\":"
+            "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{fields}],\"optional\":false,\"name\":\"{name}.Key\"}},\"payload\":"
         )
         .into_bytes()
     }
 
+    /// What stands in front of a row alone, which may be `optional`; `tail` is the schema of what stands behind its fields.
+    pub(super) fn row_schema(&self, odd: &Odd, tail: &str, optional: bool) -> Vec<u8> {
+        let (fields, topic) = (self.fields_schema(&self.all(), odd), &self.schema_name);
+        let tail = if fields.is_empty() { tail.trim_start_matches(',') } else { tail };
+        format!(
+            "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{fields}{tail}],\"optional\":{optional},\"name\":\"{topic}.Value\"}},\"payload\":"
+        )
+        .into_bytes()
+    }
+
+    /// The schema of an image, as the field `name`.
+    pub(super) fn image_schema(&self, odd: &Odd, name: &str) -> String {
+        format!(
+            "{{\"type\":\"struct\",\"fields\":[{}],\"optional\":true,\"name\":\"{}.Value\",\"field\":\"{name}\"}}",
+            self.fields_schema(&self.all(), odd),
+            self.schema_name
+        )
+    }
+
+    fn all(&self) -> Vec<usize> {
+        (0..self.fields.len()).collect()
+    }
+
     /// What stands in front of a value whose images are odd.
     pub(super) fn value_schema(&self, before: &Odd, after: &Odd) -> Vec<u8> {
-        let all: Vec<usize> = (0..self.fields.len()).collect();
-        let topic = escaped(&self.topic);
-        let image = |odd: &Odd, name: &str| {
-            format!(
-                "{{\"type\":\"struct\",\"fields\":[{}],\"optional\":true,\"name\":\"{topic}.Value\",\"field\":\"{name}\"}}",
-                self.fields_schema(&all, odd)
-            )
-        };
-        let (before, after, source) = (image(before, "before"), image(after, "after"), source::schema(self.database));
+        let topic = &self.schema_name;
+        let (before, after) = (self.image_schema(before, "before"), self.image_schema(after, "after"));
+        let source = source::schema(self.database);
         format!(
             "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{before},{after},{source},{TRANSACTION},{TAIL}],\
              \"optional\":false,\"name\":\"{topic}.Envelope\",\"version\":2}},\"payload\":"
@@ -166,7 +201,7 @@ fn field(schema: &Schema, column: usize, options: &DebeziumOptions) -> Option<Fi
         (false, false) => default.clone(),
     };
     let mut label = Vec::with_capacity(declared.name.len() + 3);
-    put_string(&mut label, &declared.name);
+    put_string(&mut label, &options.field_names.field(&declared.name));
     label.push(b':');
     let unchanged = default::unchanged(&shape.kind, options);
     // MariaDB's connector shows comments unless it is told not to, the others only if they are told to.

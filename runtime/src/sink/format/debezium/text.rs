@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// Appends a JSON string. Control characters get their short escape or four upper-case digits; characters beyond the basic
 /// plane become two escaped surrogates; everything else stands as it is.
-pub(super) fn put_string(out: &mut Vec<u8>, text: &str) {
+pub(in crate::sink::format) fn put_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     put_escaped(out, text);
     out.push(b'"');

@@ -238,3 +238,18 @@ async fn endpoint_may_be_only_where_a_receiver_may() {
     .await;
     assert_eq!(endpoint.asked(), 0);
 }
+
+/// A registry of schemas, for example.
+#[tokio::test]
+async fn service_that_is_asked_gets_tokens_too_and_another_for_one_that_it_does_not_take() {
+    let endpoint = Endpoint::new(|number| granted(number, "")).await;
+    let (address, seen) = receiver(|token| token == "token-1").await;
+    let settings = HttpSettings {
+        auth: Auth::OAuth(endpoint.settings()),
+        ..HttpSettings::new(format!("http://{address}/base"), LONG)
+    };
+    let service = Service::new(settings, &Clients::default()).expect("good settings");
+    let answer = service.ask("subjects", None).await.expect("an answer");
+    assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"ok"[..]));
+    assert_eq!((endpoint.asked(), seen.lock().expect("unbroken").join(" ")), (2, "token-0 token-1".to_owned()));
+}

@@ -252,3 +252,19 @@ fn receivers_with_equal_trust_share_a_client() {
     }
     assert_eq!(clients.len(), 2);
 }
+
+/// A registry of schemas, for example.
+#[tokio::test]
+async fn service_that_is_asked_is_trusted_as_a_receiver_is() {
+    let (address, ca, ..) = tls_server(b"http/1.1").await;
+    let service = |trust| {
+        let settings =
+            HttpSettings { trust, ..HttpSettings::new(format!("https://localhost:{}/", address.port()), LONG) };
+        Service::new(settings, &Clients::default()).expect("good settings")
+    };
+    let known = service(Trust { ca: Some(ca), identity: None });
+    let question = Bytes::from_static(b"{}");
+    assert_eq!(known.ask("subjects", Some(&question)).await.expect("an answer").status, StatusCode::OK);
+    let Err(refusal) = service(Trust::default()).ask("subjects", None).await else { panic!("nobody vouches for it") };
+    assert_eq!(refusal.fault, Fault::Passing);
+}

@@ -1,0 +1,63 @@
+//! A record's key: the key's columns, in the key's order.
+
+use super::image::{Image, cell};
+use super::table::{Odd, Table};
+use super::{Debezium, EncodeError};
+use crate::change::Cell;
+use crate::sink::format::ShownRow;
+use crate::sink::format::scratch::Scratch;
+use bytes::Bytes;
+use std::sync::Arc;
+
+pub(super) struct Key {
+    /// As it goes out.
+    pub(super) whole: Bytes,
+    pub(super) schema: Option<Arc<str>>,
+    /// As JSON, without a schema.
+    bare: Bytes,
+}
+
+impl Key {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bare).into_owned()
+    }
+}
+
+impl Debezium {
+    /// The keys before and after, if they differ. An old image that does not hold the key says that it did not.
+    pub(super) fn old_key(&self, table: &Table, shown: &ShownRow<'_>) -> Result<Option<(Key, Key)>, EncodeError> {
+        let Some(new) = self.key(table, shown, Image::Shown)? else { return Ok(None) };
+        let Ok(Some(old)) = self.key(table, shown, Image::Old) else { return Ok(None) };
+        Ok((old.bare != new.bare).then_some((old, new)))
+    }
+
+    pub(super) fn key(&self, table: &Table, shown: &ShownRow<'_>, image: Image) -> Result<Option<Key>, EncodeError> {
+        if table.key.is_empty() {
+            return Ok(None);
+        }
+        let mut out = Scratch::lend();
+        out.extend_from_slice(&table.key_part);
+        let mut odd = Odd::default();
+        out.push(b'{');
+        for (i, index) in table.key.iter().enumerate() {
+            let field = &table.fields[*index];
+            let name = || shown.schema.columns[field.column].name.clone();
+            let cell = match cell(shown, image, field.column) {
+                Some(Cell::Unchanged) => return Err(EncodeError::KeyUnchanged(name())),
+                None | Some(Cell::Absent) => return Err(EncodeError::KeyLeftOut(name())),
+                Some(cell) => cell,
+            };
+            if i > 0 {
+                out.push(b',');
+            }
+            self.put_field(&mut out, table, *index, &cell, &mut odd);
+        }
+        out.push(b'}');
+        let is_plain = !self.options.has_schemas();
+        let bare = if is_plain { Bytes::new() } else { Bytes::copy_from_slice(&out[table.key_part.len()..]) };
+        let odd_head = (!is_plain && !odd.is_empty()).then(|| table.key_schema(&odd));
+        let written = self.finish.of(&mut out, &table.key_part, odd_head).map_err(EncodeError::Avro)?;
+        let bare = if is_plain { written.bytes.clone() } else { bare };
+        Ok(Some(Key { whole: written.bytes, schema: written.schema, bare }))
+    }
+}
