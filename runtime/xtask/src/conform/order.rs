@@ -5,7 +5,7 @@
 
 use super::recording::{Record, Topics};
 use anyhow::{Context, Result, bail};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 const ID: &str = "sluicegate.id";
 const OWN: [&str; 2] = ["sluicegate.", "content-type"];
@@ -15,26 +15,15 @@ pub type Position = [u64; 4];
 
 /// # Errors
 /// If a record does not say where it stands, or one overtook another of its key.
-pub fn as_in_the_log(topics: Topics, repeats: Repeats) -> Result<Topics> {
-    topics.into_iter().map(|(topic, records)| Ok((topic.clone(), sorted(&topic, records, repeats)?))).collect()
+pub fn as_in_the_log(topics: Topics) -> Result<Topics> {
+    topics.into_iter().map(|(topic, records)| Ok((topic.clone(), sorted(&topic, records)?))).collect()
 }
 
-/// Whether a record may come again, which it may after a start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeats {
-    None,
-    Allowed,
-}
-
-fn sorted(topic: &str, records: Vec<Record>, repeats: Repeats) -> Result<Vec<Record>> {
+fn sorted(topic: &str, records: Vec<Record>) -> Result<Vec<Record>> {
     let mut placed: Vec<Record> = Vec::with_capacity(records.len());
     let mut newest: HashMap<Vec<u8>, Position> = HashMap::new();
-    let mut seen: HashSet<(Position, Option<Vec<u8>>, bool)> = HashSet::new();
     for mut record in records {
         let at = position(&record).with_context(|| format!("a record of {topic} does not say where it stands"))?;
-        if repeats == Repeats::Allowed && !seen.insert((at, record.key.clone(), record.value.is_none())) {
-            continue;
-        }
         if let Some(key) = &record.key
             && newest.insert(key.clone(), at).is_some_and(|before| before > at)
         {
@@ -77,23 +66,16 @@ mod tests {
             record("a", "db-1-9.0-8f3a11c2.0"),
             record("b", "db-10-1.0-8f3a11c2.0"),
         ];
-        let sorted = sorted("t", records, Repeats::None).expect("in order");
+        let sorted = sorted("t", records).expect("in order");
         let keys: Vec<&[u8]> = sorted.iter().filter_map(|record| record.key.as_deref()).collect();
         assert_eq!(keys, [b"a", b"b", b"b"]);
         assert_eq!(sorted[0].headers, [("kept".to_owned(), Some(b"1".to_vec()))]);
     }
 
     #[test]
-    fn a_repeat_after_a_start_is_no_second_record() {
-        let records = || ["1", "2", "1"].map(|at| record("a", &format!("db-1-{at}.0-8f3a11c2.0"))).to_vec();
-        assert_eq!(sorted("t", records(), Repeats::Allowed).map(|records| records.len()).ok(), Some(2));
-        assert!(sorted("t", records(), Repeats::None).is_err());
-    }
-
-    #[test]
     fn a_record_that_overtook_another_of_its_key_is_an_error() {
         let records = vec![record("a", "db-2-1.0-8f3a11c2.0"), record("a", "db-1-9.0-8f3a11c2.0")];
-        assert!(sorted("t", records, Repeats::None).is_err());
-        assert!(sorted("t", vec![record("a", "nonsense")], Repeats::None).is_err());
+        assert!(sorted("t", records).is_err());
+        assert!(sorted("t", vec![record("a", "nonsense")]).is_err());
     }
 }

@@ -4,8 +4,9 @@
 use super::configuration::Configuration;
 use super::folder::Scenario;
 use super::harvest::Harvest;
-use super::order::{self, Repeats};
+use super::order;
 use super::recording::Topics;
+use super::script::Statement;
 use super::server::{Columns, SENTINEL, Server};
 use crate::host::Host;
 use crate::servers::{Kafka, KafkaOptions, free_port};
@@ -18,10 +19,8 @@ use tempfile::TempDir;
 const ARRIVE_LIMIT: Duration = Duration::from_secs(60);
 /// What it says when it ends rather than leave something out, as it should.
 const REFUSES: &str = "begin anew with a snapshot";
-/// How often it is started again after that.
-const STARTS_MAX: usize = 20;
-/// After so many starts that brought nothing it has brought everything.
-const IDLE_STARTS_MAX: usize = 3;
+/// Before a statement that is logged as one: Sluicegate goes at once when it reads that, and what came before is to arrive first.
+const PAUSE: &str = "DO SLEEP(4)";
 const LOOK: Duration = Duration::from_millis(25);
 
 /// The broker and the program, for all recordings.
@@ -69,48 +68,21 @@ impl Stage {
         let folder = tempfile::Builder::new().prefix("run-").tempdir_in(self.place.path()).context("make a folder")?;
         let mut host = self.start(folder.path(), &server.source(database), configuration).await?;
         let ran = async {
-            server.run(database, &scenario.script.stream).await?;
+            server.run(database, &with_pause(&scenario.script.stream)).await?;
             server.end(database).await?;
             server.look(database, &mut columns).await?;
             self.until_the_end(&mut host, configuration).await
         };
         let outcome = ran.await;
         let refused = host.check_alive().err().map(|_| host.last_log_lines()).filter(|words| words.contains(REFUSES));
-        let (mut topics, repeats) = match &refused {
-            Some(_) => (self.again_and_again(&mut host).await?, Repeats::Allowed),
-            None => {
-                host.stop().await;
-                // Also after a failure: what came belongs to no other recording.
-                let topics = self.harvest.collect().await?;
-                outcome.with_context(|| format!("the log of sluicegate ends:\n{}", host.last_log_lines()))?;
-                (topics, Repeats::None)
-            }
-        };
-        topics.retain(|topic, _| *topic != sentinel);
-        Ok(Run { topics: order::as_in_the_log(topics, repeats)?, columns, last_words: refused })
-    }
-
-    /// A process that goes no further ends with records on disk; each start delivers some of them before it ends again.
-    async fn again_and_again(&self, host: &mut Host) -> Result<Topics> {
+        host.stop().await;
+        // Also after a failure: what came belongs to no other recording.
         let mut topics = self.harvest.collect().await?;
-        let mut idle = 0;
-        for _ in 0..STARTS_MAX {
-            host.start_again()?;
-            let deadline = Instant::now() + ARRIVE_LIMIT;
-            while host.check_alive().is_ok() {
-                if Instant::now() > deadline {
-                    bail!("sluicegate goes on though it had refused to:\n{}", host.last_log_lines());
-                }
-                tokio::time::sleep(LOOK).await;
-            }
-            let more = self.harvest.collect().await?;
-            idle = if more.is_empty() { idle + 1 } else { 0 };
-            if idle == IDLE_STARTS_MAX {
-                break;
-            }
-            more.into_iter().for_each(|(topic, records)| topics.entry(topic).or_default().extend(records));
+        if refused.is_none() {
+            outcome.with_context(|| format!("the log of sluicegate ends:\n{}", host.last_log_lines()))?;
         }
-        Ok(topics)
+        topics.retain(|topic, _| *topic != sentinel);
+        Ok(Run { topics: order::as_in_the_log(topics)?, columns, last_words: refused })
     }
 
     async fn start(&self, folder: &Path, source: &str, configuration: &Configuration) -> Result<Host> {
@@ -160,6 +132,30 @@ impl Stage {
     }
 }
 
+fn with_pause(stream: &[Statement]) -> Vec<Statement> {
+    let logs_statements = |statement: &Statement| {
+        let text = statement.sql().to_ascii_lowercase();
+        text.contains("binlog_format") && (text.contains("statement") || text.contains("mixed"))
+    };
+    let at = stream.iter().position(logs_statements).unwrap_or(stream.len());
+    let pause = (at < stream.len()).then(|| Statement::Sql(PAUSE.to_owned()));
+    stream[..at].iter().cloned().chain(pause).chain(stream[at..].iter().cloned()).collect()
+}
+
 fn sentinel_topic(configuration: &Configuration) -> String {
     format!("{}.{SENTINEL}", configuration.prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_stands_before_the_first_statement_that_is_logged_as_one_and_nowhere_else() {
+        let stream = |texts: &[&str]| texts.iter().map(|text| Statement::Sql((*text).to_owned())).collect::<Vec<_>>();
+        let found = with_pause(&stream(&["INSERT 1", "SET binlog_format = 'STATEMENT'", "INSERT 2"]));
+        let found: Vec<&str> = found.iter().map(Statement::sql).collect();
+        assert_eq!(found, ["INSERT 1", PAUSE, "SET binlog_format = 'STATEMENT'", "INSERT 2"]);
+        assert_eq!(with_pause(&stream(&["SET binlog_format = ROW"])).len(), 1);
+    }
 }
