@@ -12,6 +12,7 @@ use axum::routing::post;
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -49,6 +50,16 @@ pub(super) fn routes(registry: Current, callers: Callers) -> Router {
     guarded.with_state((registry, callers))
 }
 
+/// Why rows are not given: what was to stay here would have another name, and would leave.
+fn masks_nothing(masked: &[String], rows: &[RecordedRow]) -> Option<String> {
+    let columns: BTreeSet<&str> = rows.iter().flat_map(|row| &row.columns).map(|column| column.name.as_str()).collect();
+    let is_unknown = |name: &&String| !columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+    let unknown = masked.iter().find(|name| !rows.is_empty() && is_unknown(name))?;
+    let tables: BTreeSet<&str> = rows.iter().map(|row| row.table.as_str()).collect();
+    let list = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
+    Some(format!("{} has no column {unknown:?} to mask; it has: {}", list(tables), list(columns)))
+}
+
 async fn record(
     State((mut registry, callers)): State<(Current, Callers)>,
     body: Bytes,
@@ -75,7 +86,7 @@ async fn record(
             "without host.token any user of this machine could ask for rows: set one, or start it with --show-rows";
         return Err(refused(StatusCode::FORBIDDEN, remedy.into()));
     }
-    let wanted = Wanted { rows_max: asked.rows, table: asked.table, masked: asked.mask };
+    let wanted = Wanted { rows_max: asked.rows, table: asked.table, masked: asked.mask.clone() };
     let session = Session::begin(found.stats.clone(), wanted).ok_or_else(|| {
         refused(StatusCode::CONFLICT, "somebody else is recording rows of this pipeline; wait until that ends".into())
     })?;
@@ -89,6 +100,9 @@ async fn record(
         () = tokio::time::sleep(Duration::from_secs(asked.seconds)) => {}
     }
     let rows = session.finish();
+    if let Some(reason) = masks_nothing(&asked.mask, &rows) {
+        return Err(refused(StatusCode::BAD_REQUEST, reason));
+    }
     tracing::info!(pipeline = asked.pipeline, rows = rows.len(), "rows were recorded, as somebody asked");
     Ok(Json(rows))
 }

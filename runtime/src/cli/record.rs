@@ -119,15 +119,11 @@ fn known(masked: &[String], columns: &[&str], table: &str) -> Result<(), Refused
 /// Rows that pass by.
 fn running(arguments: &Record) -> Result<Made, Refused> {
     let plan = crate::app::read(&arguments.dir).map_err(|mistakes| (Exit::Usage, mistakes.to_string()))?;
-    let rows = super::block_on(asked(&plan, arguments)).map_err(|reason| (Exit::Failed, reason))?;
+    let rows = super::block_on(asked(&plan, arguments))?;
     if rows.is_empty() {
         let what = arguments.table.as_deref().unwrap_or("any table");
         return Err((Exit::Failed, format!("no row of {what} came within {} s", arguments.wait)));
     }
-    let columns: BTreeSet<&str> = rows.iter().flat_map(|row| &row.columns).map(|column| column.name.as_str()).collect();
-    let tables: BTreeSet<&str> = rows.iter().map(|row| row.table.as_str()).collect();
-    let (columns, tables): (Vec<&str>, Vec<&str>) = (columns.into_iter().collect(), tables.into_iter().collect());
-    known(&arguments.mask, &columns, &tables.join(", "))?;
     let kind_of = |name: &str| {
         let source = plan.sources.iter().find(|source| source.name == name);
         source.map_or(DatabaseKind::Postgres, table::kind)
@@ -147,10 +143,11 @@ fn running(arguments: &Record) -> Result<Made, Refused> {
 }
 
 /// The question to the program that runs the folder.
-async fn asked(plan: &Plan, arguments: &Record) -> Result<Vec<RecordedRow>, String> {
+async fn asked(plan: &Plan, arguments: &Record) -> Result<Vec<RecordedRow>, Refused> {
+    let failed = |reason| (Exit::Failed, reason);
     // It answers when there are enough rows, or when the time is over.
-    let caller =
-        Caller::new(plan, Duration::from_secs(arguments.wait) + super::status::ANSWER_MAX).map_err(|s| s.reason)?;
+    let caller = Caller::new(plan, Duration::from_secs(arguments.wait) + super::status::ANSWER_MAX);
+    let caller = caller.map_err(|silence| failed(silence.reason))?;
     let asked = RecordAsked {
         pipeline: arguments.pipeline.clone(),
         rows: arguments.rows as usize,
@@ -158,16 +155,20 @@ async fn asked(plan: &Plan, arguments: &Record) -> Result<Vec<RecordedRow>, Stri
         table: arguments.table.clone(),
         mask: arguments.mask.clone(),
     };
-    let body = serde_json::to_string(&asked).map_err(|e| e.to_string())?;
+    let body = serde_json::to_string(&asked).map_err(|e| failed(e.to_string()))?;
     eprintln!("waiting for rows of {}, {} s at the most ...", arguments.pipeline, arguments.wait);
     let answer = caller.post("/record", body).await.map_err(|silence| {
         let url = caller.url("");
-        format!("{url} does not answer: {}; is `sluicegate run {}` running?", silence.reason, arguments.dir.display())
+        let dir = arguments.dir.display();
+        failed(format!("{url} does not answer: {}; is `sluicegate run {dir}` running?", silence.reason))
     })?;
-    if answer.status != 200 {
-        return Err(format!("{} says {}: {}", caller.url("/record"), answer.status, answer.text.trim_end()));
+    match answer.status {
+        200 => serde_json::from_str(&answer.text)
+            .map_err(|e| failed(format!("{} answers something else: {e}", caller.url("/record")))),
+        // What was asked for is wrong.
+        400 => Err((Exit::Usage, answer.text.trim_end().to_owned())),
+        status => Err(failed(format!("{} says {status}: {}", caller.url("/record"), answer.text.trim_end()))),
     }
-    serde_json::from_str(&answer.text).map_err(|e| format!("{} answers something else: {e}", caller.url("/record")))
 }
 
 fn write(made: &Made, place: &Path) -> Result<(), Refused> {

@@ -4,7 +4,7 @@ use super::debezium::{ReadDebezium, read_debezium};
 use super::entry::Entry;
 use super::forms::{FORMS, FormRule, read_form};
 use super::section::Section;
-use super::{BodyPlan, Encoding, FormPlan};
+use super::{BodyPlan, Encoding, FormPlan, TargetKind};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Body {
@@ -23,7 +23,11 @@ const BODIES: [(&str, Body); 5] = [
 const ENCODINGS: [(&str, Encoding); 2] = [("json", Encoding::Json), ("avro", Encoding::Avro)];
 
 /// What a row's bytes are. `tombstones`, for records, can be said in Debezium's way as well.
-pub(super) fn read_body(section: &Section<'_>, mut tombstones: Option<&mut Option<bool>>) -> BodyPlan {
+pub(super) fn read_body(
+    section: &Section<'_>,
+    kind: TargetKind,
+    mut tombstones: Option<&mut Option<bool>>,
+) -> BodyPlan {
     let entry = section.entry("body");
     let body = entry.as_ref().and_then(|entry| entry.choice(&BODIES, &[])).unwrap_or(Body::Flat);
     // Only records have a place beside them for a schema.
@@ -51,6 +55,9 @@ pub(super) fn read_body(section: &Section<'_>, mut tombstones: Option<&mut Optio
                 read.plan.form_options = own.as_ref().map(|own| read_form(own, rule)).unwrap_or_default();
                 if let (None, Some(entry)) = (&tombstones, &entry) {
                     check_place(rule, entry, &read.plan.form_options);
+                }
+                if let (TargetKind::Redis, Some(entry)) = (kind, &entry) {
+                    check_headers(rule, entry, &read.plan.form_options);
                 }
             }
             (_, Some(own)) => {
@@ -113,5 +120,21 @@ fn check_place(rule: &FormRule, entry: &Entry<'_>, options: &[(String, String)])
             }
         }
         FormPlan::CloudEvents | FormPlan::Envelope => {}
+    }
+}
+
+/// Whether a body would lose what it has in headers: Redis has no place for them.
+fn check_headers(rule: &FormRule, entry: &Entry<'_>, options: &[(String, String)]) {
+    let said = |option: &str| options.iter().find(|(name, _)| name == option).map_or("", |(_, value)| value.trim());
+    match rule.form {
+        FormPlan::CloudEvents if said("mode") == "binary" => entry.mistake(
+            "the attributes of a binary event are headers; Redis has no place for them",
+            "write cloudevents.mode = \"structured\"",
+        ),
+        FormPlan::Unwrap if !said("add.headers").is_empty() => entry.mistake(
+            "`add.headers` is for requests and records; Redis has no place for headers",
+            "write unwrap.add.fields instead",
+        ),
+        FormPlan::CloudEvents | FormPlan::Unwrap | FormPlan::Outbox | FormPlan::Envelope => {}
     }
 }

@@ -64,14 +64,14 @@ pub(super) fn read_shape(
 fn read_request(section: &Section<'_>) -> ReadShape {
     let method = section.entry("method").and_then(|e| e.choice(&METHODS, &[])).unwrap_or("POST").to_owned();
     let shape = ShapePlan::Request { method, path: read_path(section) };
-    ReadShape { shape, body: read_body(section, None), key: read_key(section) }
+    ReadShape { shape, body: read_body(section, TargetKind::Http, None), key: read_key(section) }
 }
 
 fn read_record(section: &Section<'_>, prefix: Option<String>) -> ReadShape {
     let topic = section.entry("topic").and_then(|entry| read_topic(&entry));
     let prefix = section.entry("prefix").and_then(|entry| read_prefix(&entry)).or(prefix);
     let mut tombstones = section.flag("tombstones");
-    let body = read_body(section, Some(&mut tombstones));
+    let body = read_body(section, TargetKind::Kafka, Some(&mut tombstones));
     let shape = ShapePlan::Record { topic, prefix, tombstones: tombstones.unwrap_or(true) };
     ReadShape { shape, body, key: read_key(section) }
 }
@@ -91,6 +91,7 @@ fn read_redis(section: &Section<'_>, only_named: bool) -> ReadShape {
         let entry = section.required(key, format!("write {key} = \"{example}\""));
         entry.and_then(|entry| not_empty(&entry)).unwrap_or_default()
     };
+    let body = || read_body(section, TargetKind::Redis, None);
     // A cache has one body, which its form says; the others carry any.
     let (shape, body) = match section.entry("as").and_then(|e| e.choice(&CHOICES, &[])).unwrap_or(As::Cache) {
         As::Cache => {
@@ -100,10 +101,10 @@ fn read_redis(section: &Section<'_>, only_named: bool) -> ReadShape {
         As::Stream => {
             let stream = name("stream", "{source}:{table}");
             let max_len = section.integer("max_len", 1..=u32::MAX).map(u64::from);
-            (ShapePlan::Stream { stream, max_len }, read_body(section, None))
+            (ShapePlan::Stream { stream, max_len }, body())
         }
-        As::Publish => (ShapePlan::Publish { channel: name("channel", "{source}:{table}") }, read_body(section, None)),
-        As::List => (ShapePlan::List { list: name("list", "{source}:{table}") }, read_body(section, None)),
+        As::Publish => (ShapePlan::Publish { channel: name("channel", "{source}:{table}") }, body()),
+        As::List => (ShapePlan::List { list: name("list", "{source}:{table}") }, body()),
     };
     ReadShape { key: shape.place().cloned(), shape, body }
 }

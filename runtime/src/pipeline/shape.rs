@@ -127,10 +127,7 @@ impl Shape {
                 } else {
                     making.records(topic.as_ref(), debezium)
                 };
-                let wanted = |draft: &Draft| *tombstones || !draft.form.is_null;
-                drafts.map(|drafts| {
-                    drafts.into_iter().filter(wanted).map(|draft| draft.tombstones(*tombstones)).collect()
-                })
+                drafts.map(|drafts| drafts.into_iter().map(|draft| draft.tombstones(*tombstones)).collect())
             }
             Shape::Cache { key, value } => making.cache(key, value),
             Shape::Stream { stream, max_len, body } => {

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 /// Rows of one question.
 pub const RECORDED_ROWS_MAX: usize = 1_000;
-/// Bytes of values of one question; what comes then ends it.
+/// Bytes of rows of one question; what comes then ends it.
 const RECORDED_BYTES_MAX: usize = 8 << 20;
 
 /// What somebody wants.
@@ -41,6 +41,17 @@ pub struct RecordedRow {
     pub unchanged: Vec<String>,
     /// Columns with values that are too long, or can not be masked.
     pub left_out: Vec<String>,
+}
+
+impl RecordedRow {
+    /// What it takes of memory, about: also a row of nulls has the names of its columns.
+    fn bytes(&self) -> usize {
+        const AROUND: usize = 48;
+        let values = self.row.iter().chain(self.old.iter().flatten()).map(|text| text.as_ref().map_or(0, String::len));
+        let names = self.columns.iter().flat_map(|column| [column.name.len(), column.type_name.len()]);
+        let without = self.unchanged.iter().chain(&self.left_out).map(String::len);
+        values.chain(names).chain(without).map(|len| len + AROUND / 2).sum()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +90,7 @@ impl Recorder {
             return;
         }
         let row = made(&open.wanted.masked);
-        let texts = row.row.iter().chain(row.old.iter().flatten());
-        open.bytes += texts.flatten().map(String::len).sum::<usize>();
+        open.bytes += row.bytes();
         open.rows.push(row);
         if open.rows.len() >= open.wanted.rows_max || open.bytes > RECORDED_BYTES_MAX {
             self.open.store(false, Relaxed);
@@ -115,20 +125,18 @@ impl Session {
 
     /// The rows that came.
     pub fn finish(self) -> Vec<RecordedRow> {
-        self.end()
-    }
-
-    fn end(&self) -> Vec<RecordedRow> {
-        let recorder = &self.0.recorder;
-        recorder.open.store(false, Relaxed);
-        let taken = recorder.taking.lock().expect("no panic while a row is taken").take();
-        taken.map(|taking| taking.rows).unwrap_or_default()
+        let mut taking = self.0.recorder.taking.lock().expect("no panic while a row is taken");
+        // The place stays taken until this session is dropped, or the drop would end somebody else's.
+        taking.as_mut().map(|taking| std::mem::take(&mut taking.rows)).unwrap_or_default()
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.end();
+        let recorder = &self.0.recorder;
+        let mut taking = recorder.taking.lock().expect("no panic while a row is taken");
+        recorder.open.store(false, Relaxed);
+        *taking = None;
     }
 }
 

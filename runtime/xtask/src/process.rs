@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 /// How often a stopping child is asked whether it is gone.
 const POLL: Duration = Duration::from_millis(5);
-/// How long a child is waited for after the kernel was told to kill it.
-const KILLED_LIMIT: Duration = Duration::from_secs(10);
+/// A process that waits for the disk dies only when that has answered, and holds its files until then.
+const KILLED_LIMIT: Duration = Duration::from_secs(60);
 
 /// A child process with its own process group.
 pub struct Process {

@@ -31,8 +31,11 @@ fn shape(plan: &RoutePlan) -> Result<Shape, String> {
         }
         ShapePlan::Record { topic, prefix, tombstones } => {
             let (flat, debezium) = match &plan.body {
-                BodyPlan::Flat => (true, debezium(&DebeziumPlan::default(), prefix.clone())?),
-                BodyPlan::Debezium(options) => (false, debezium(options, prefix.clone())?),
+                BodyPlan::Flat => (true, debezium(&DebeziumPlan::default(), prefix.clone(), Form::default())?),
+                BodyPlan::Debezium(options) => {
+                    let form = form(options.form, &options.form_options)?.of_records();
+                    (false, debezium(options, prefix.clone(), form)?)
+                }
             };
             Shape::Record { topic: topic.clone(), tombstones: *tombstones, debezium, flat }
         }
@@ -48,13 +51,15 @@ fn shape(plan: &RoutePlan) -> Result<Shape, String> {
 fn body(plan: &BodyPlan) -> Result<Body, String> {
     Ok(match plan {
         BodyPlan::Flat => Body::Flat,
-        BodyPlan::Debezium(options) => Body::Debezium(debezium(options, None)?),
+        BodyPlan::Debezium(options) => {
+            Body::Debezium(debezium(options, None, form(options.form, &options.form_options)?)?)
+        }
     })
 }
 
-fn debezium(plan: &DebeziumPlan, prefix: Option<String>) -> Result<Box<Debezium>, String> {
+fn debezium(plan: &DebeziumPlan, prefix: Option<String>, form: Form) -> Result<Box<Debezium>, String> {
     let options = DebeziumOptions::parse(encoding(plan), &plan.options)?;
-    Ok(Box::new(Debezium::new(options, prefix).of_form(form(plan.form, &plan.form_options)?)))
+    Ok(Box::new(Debezium::new(options, prefix).of_form(form)))
 }
 
 /// What becomes of a change.

@@ -80,6 +80,9 @@ fn zoned(text: &str) -> Option<(&str, i32)> {
     let mut seconds = 0;
     let mut parts = 0;
     for part in zone[1..].split(':') {
+        if parts == 3 {
+            return None;
+        }
         seconds = seconds * 60 + two(part).filter(|part| *part < 60)?;
         parts += 1;
     }

@@ -41,7 +41,11 @@ fn push(writer: &mut VerdictWriter, table: &Table, raw: Raw<'_>) -> Result<(), U
             match said::text(raw, "a verdict")?.as_str() {
                 "pass" => writer.push_pass(),
                 "drop" => writer.push_drop(),
-                other => return Err(unreadable(format!("{} is no verdict; it is {FORMS}", name(other)))),
+                // A slip of the pen is shown; anything else may be a value of the row.
+                other if ["pass", "drop"].iter().any(|form| strsim::jaro_winkler(form, other) > 0.8) => {
+                    return Err(unreadable(format!("{} is no verdict; it is {FORMS}", name(other))));
+                }
+                _ => return Err(unreadable(format!("this text is no verdict; it is {FORMS}"))),
             }
             Ok(())
         }

@@ -22,7 +22,7 @@ pub(in crate::sink) struct Service {
 /// What came back.
 pub(in crate::sink) struct Answer {
     pub status: StatusCode,
-    /// At most [`answer::ANSWER_BYTES_MAX`] of it.
+    /// As much of it as was asked for.
     pub body: Vec<u8>,
     pub retry_after: Option<Duration>,
 }
@@ -42,19 +42,25 @@ impl Service {
         Ok(Self { template, client, tokens, timeout })
     }
 
-    /// Asks at `place` behind the service's address: posts the question, or gets without one.
+    /// Asks at `place` behind the service's address: posts the question, or gets without one. Of the answer at most `bytes_max` are
+    /// kept.
     ///
     /// # Errors
     /// If no answer comes, which is passing. What an answer means is for whoever asked.
-    pub(in crate::sink) async fn ask(&self, place: &str, question: Option<&Bytes>) -> Result<Answer, Refusal> {
+    pub(in crate::sink) async fn ask(
+        &self,
+        place: &str,
+        question: Option<&Bytes>,
+        bytes_max: usize,
+    ) -> Result<Answer, Refusal> {
         let asked = progress::followed(async {
-            let asking = tokio::time::timeout(self.timeout, self.exchange(place, question));
+            let asking = tokio::time::timeout(self.timeout, self.exchange(place, question, bytes_max));
             asking.await.unwrap_or_else(|_| Err(answer::unanswered(self.timeout, progress::stage())))
         });
         asked.await
     }
 
-    async fn exchange(&self, place: &str, question: Option<&Bytes>) -> Result<Answer, Refusal> {
+    async fn exchange(&self, place: &str, question: Option<&Bytes>, bytes_max: usize) -> Result<Answer, Refusal> {
         let mut response = match &self.tokens {
             None => self.send(place, question, None).await?,
             Some(tokens) => {
@@ -72,7 +78,7 @@ impl Service {
         let retry_after = answer::retry_after(response.headers(), SystemTime::now());
         let (status, mut body) = (response.status(), Vec::new());
         while let Some(chunk) = response.chunk().await.map_err(|error| answer::network(&error))? {
-            let room = answer::ANSWER_BYTES_MAX.saturating_sub(body.len());
+            let room = bytes_max.saturating_sub(body.len());
             body.extend_from_slice(&chunk[..chunk.len().min(room)]);
             if room <= chunk.len() {
                 break;

@@ -28,6 +28,10 @@ const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(10);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Of what a registry says in words.
 const REASON_CHARS_MAX: usize = 300;
+/// Of an answer, beside twice the question: some repeat the schema, with each quote escaped once more.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// What a registry that may not be written to for a while answers, with 422.
+const READ_ONLY: u32 = 42_205;
 /// Confluent's wire format: a zero, and the schema's number in four bytes, most significant first.
 pub(super) const HEAD_LEN: usize = 5;
 
@@ -47,10 +51,27 @@ struct Known {
     /// By subject: few schemas each.
     numbers: HashMap<String, Vec<(Arc<str>, u32)>>,
     len: usize,
-    /// Of a schema.
+    /// Of a schema: for good, or until somebody gives a right or registers it.
     refused: HashMap<String, Vec<(Arc<str>, Instant, Refusal)>>,
     /// Of the registry itself.
     failed: Option<(Instant, Refusal)>,
+}
+
+/// Why there is no number.
+struct Denial {
+    refusal: Refusal,
+    /// Whether it says something of this schema only, and not of the registry.
+    is_of_schema: bool,
+}
+
+impl Denial {
+    fn of_schema(refusal: Refusal) -> Self {
+        Self { refusal, is_of_schema: true }
+    }
+
+    fn of_registry(refusal: Refusal) -> Self {
+        Self { refusal, is_of_schema: false }
+    }
 }
 
 pub(super) struct Registry {
@@ -96,44 +117,52 @@ impl Registry {
         }
         let answer = self.ask(subject, schema).await;
         self.known().take_in(subject, schema, &answer);
-        answer
+        answer.map_err(|denial| denial.refusal)
     }
 
-    async fn ask(&self, subject: &str, schema: &str) -> Result<u32, Refusal> {
+    async fn ask(&self, subject: &str, schema: &str) -> Result<u32, Denial> {
         let question = Bytes::from(serde_json::json!({ "schema": schema }).to_string());
         let place = if self.register { format!("subjects/{subject}/versions") } else { format!("subjects/{subject}") };
-        let answer = self.service.ask(&place, Some(&question)).await;
-        let answer = answer.map_err(|refusal| Refusal { reason: format!("registry: {refusal}"), ..refusal })?;
+        let bytes_max = ANSWER_BYTES_MAX + 2 * question.len();
+        let answer = self.service.ask(&place, Some(&question), bytes_max).await;
+        let answer = answer
+            .map_err(|refusal| Denial::of_registry(Refusal { reason: format!("registry: {refusal}"), ..refusal }))?;
         let said: Said = serde_json::from_slice(&answer.body).unwrap_or_default();
         let status = answer.status;
         let told = said.message.map_or_else(String::new, |text| format!(": {}", shortened(&text)));
         let refused = || format!("the registry refuses the schema of subject {subject} with {status}{told}");
         match (status.as_u16(), said.id) {
             (200..=299, Some(id)) => Ok(id),
-            (200..=299, None) => Err(passing(format!(
+            (200..=299, None) => Err(Denial::of_registry(passing(format!(
                 "the registry answered {status} and no id; is `registry` the address of a schema registry?"
-            ))),
-            (409, _) => Err(poison(format!(
+            )))),
+            (409, _) => Err(Denial::of_schema(poison(format!(
                 "{}; the new columns do not fit its compatibility rule: change the table, or relax the rule (PUT /config/{subject}), then \
                  replay the dead letters",
                 refused()
-            ))),
-            (400 | 413 | 422, _) => Err(poison(format!("{}; replay the dead letters when it takes it", refused()))),
-            (404, _) if !self.register => Err(passing(format!(
+            )))),
+            // 400 is not among them: that is what a proxy says, or a server that waits for TLS.
+            (413 | 422, _) if said.error_code != Some(READ_ONLY) => {
+                Err(Denial::of_schema(poison(format!("{}; replay the dead letters when it takes it", refused()))))
+            }
+            (404, _) if !self.register => Err(Denial::of_schema(passing(format!(
                 "the registry does not know the schema of subject {subject}; register it, or let sluicegate do it: registry.register = true"
-            ))),
-            (401 | 403, _) => Err(passing(format!(
+            )))),
+            (401, _) => Err(Denial::of_registry(passing(format!(
+                "the registry answered {status}{told}; see `basic`, `bearer` or `oauth2` of `registry`"
+            )))),
+            (403, _) => Err(Denial::of_schema(passing(format!(
                 "the registry answered {status}{told}; see `basic`, `bearer` or `oauth2` of `registry`, and who may write subject {subject}"
-            ))),
-            _ => Err(Refusal {
+            )))),
+            _ => Err(Denial::of_registry(Refusal {
                 retry_after: answer.retry_after,
                 ..passing(format!("the registry answered {status}{told}; see `registry` of the target"))
-            }),
+            })),
         }
     }
 
     async fn check(&self) -> Finding {
-        match self.service.ask("subjects", None).await {
+        match self.service.ask("subjects", None, ANSWER_BYTES_MAX).await {
             Ok(answer) if answer.status.is_success() && serde_json::from_slice::<Vec<String>>(&answer.body).is_ok() => {
                 Finding::good("the schema registry answers")
             }
@@ -166,6 +195,7 @@ pub async fn check_registry(settings: RegistrySettings) -> Finding {
 #[derive(Default, serde::Deserialize)]
 struct Said {
     id: Option<u32>,
+    error_code: Option<u32>,
     message: Option<String>,
 }
 
@@ -184,32 +214,37 @@ impl Known {
             return Some(Ok(*number));
         }
         let refused = self.refused.get(subject).and_then(|all| all.iter().find(|(known, ..)| is_it(known)));
-        let of_schema = refused.filter(|(_, at, _)| at.elapsed() < PAUSE_AFTER_REFUSAL).map(|(.., refusal)| refusal);
+        let of_schema = refused.filter(|(_, at, no)| at.elapsed() < pause(no)).map(|(.., refusal)| refusal);
         let of_all = self.failed.as_ref().filter(|(at, _)| at.elapsed() < PAUSE_AFTER_FAILURE).map(|(_, no)| no);
         of_schema.or(of_all).map(|refusal| Err(refusal.clone()))
     }
 
-    fn take_in(&mut self, subject: &str, schema: &Arc<str>, answer: &Result<u32, Refusal>) {
+    fn take_in(&mut self, subject: &str, schema: &Arc<str>, answer: &Result<u32, Denial>) {
         if self.len >= KNOWN_MAX {
             *self = Self::default();
         }
         self.failed = None;
         if let Some(refused) = self.refused.get_mut(subject) {
-            refused.retain(|(known, at, _)| known != schema && at.elapsed() < PAUSE_AFTER_REFUSAL);
+            refused.retain(|(known, at, no)| known != schema && at.elapsed() < pause(no));
         }
         match answer {
             Ok(number) => {
                 self.len += 1;
                 self.numbers.entry(subject.to_owned()).or_default().push((schema.clone(), *number));
             }
-            Err(refusal) if refusal.fault == Fault::Poison => {
+            Err(Denial { refusal, is_of_schema: true }) => {
                 self.len += 1;
                 let refused = self.refused.entry(subject.to_owned()).or_default();
                 refused.push((schema.clone(), Instant::now(), refusal.clone()));
             }
-            Err(refusal) => self.failed = Some((Instant::now(), refusal.clone())),
+            Err(Denial { refusal, .. }) => self.failed = Some((Instant::now(), refusal.clone())),
         }
     }
+}
+
+/// What may be repaired is asked about again sooner than what is wrong for good.
+fn pause(refusal: &Refusal) -> Duration {
+    if refusal.fault == Fault::Poison { PAUSE_AFTER_REFUSAL } else { PAUSE_AFTER_FAILURE }
 }
 
 /// What stands in front of bytes whose schema has this number.
@@ -249,9 +284,9 @@ impl<'a> Cargo<'a> {
             }
             let numbers = match registry {
                 Some(registry) => registry.numbers(message).await,
-                None => Err(poison(
-                    "the record is Avro, and the target has no registry for its schema; add `registry`, then replay"
-                        .into(),
+                // Such as one that waited on disk while the configuration was edited.
+                None => Err(passing(
+                    "the record is Avro, and the target has no registry for its schema; add `registry` to it".into(),
                 )),
             };
             match numbers {

@@ -138,12 +138,18 @@ impl Tables {
 
     /// A row has a label that was not there when its table was announced: the server announces nothing when one is added.
     pub(super) fn learn_label(&mut self, oid: u32, row: Tuple<'_>, catalog: &mut dyn Catalog) -> Result<(), Trouble> {
-        let Some(bytes) = self.by_oid.get(&oid).map(|table| table.bytes.clone()) else { return Ok(()) };
+        let Some(table) = self.by_oid.get(&oid) else { return Ok(()) };
+        let bytes = table.bytes.clone();
+        let known: Vec<_> = table.plans.iter().map(|plan| plan.labels.clone()).collect();
         if let Ok(Message::Relation(relation)) = Message::parse(&bytes) {
             self.describe(&relation, catalog)?;
         }
-        // What the catalog does not know any more is not asked for with every row.
+        // What the catalog does not know any more is not asked for with every row, however many such labels take turns.
         if let Some(table) = self.by_oid.get_mut(&oid) {
+            for (plan, known) in table.plans.iter_mut().zip(known) {
+                let gone: Vec<_> = known.into_iter().filter(|label| !plan.labels.contains(label)).collect();
+                plan.labels.extend(gone);
+            }
             table.remember_labels(row);
         }
         Ok(())

@@ -30,6 +30,7 @@ pub enum AvroError {
     #[error(
         "{0:?} can be no name in Avro: letters, digits and _, no digit first; rename it, or let a guest take it out or give it another name"
     )]
+    /// A name that was declared: what comes from a row has been adjusted before it is one, so that at most nothing is left of it.
     Name(String),
     #[error(
         "column {field} holds what its schema can not say: not {wanted}; its type has no null, so nothing could stand for it. Let a guest \

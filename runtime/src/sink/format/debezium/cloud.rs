@@ -26,9 +26,18 @@ pub enum EventMode {
     Binary,
 }
 
+/// Whose headers the attributes of a binary event are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Binding {
+    #[default]
+    Http,
+    Kafka,
+}
+
 #[derive(Clone, Debug)]
 pub struct CloudEvents {
     mode: EventMode,
+    binding: Binding,
     /// Whether there are attributes of Debezium's own.
     extensions: bool,
 }
@@ -42,7 +51,7 @@ impl CloudEvents {
     /// # Errors
     /// A sentence that names the option and what it may be.
     pub fn parse(options: &Options) -> Result<Self, String> {
-        let mut read = Self { mode: EventMode::default(), extensions: true };
+        let mut read = Self { mode: EventMode::default(), binding: Binding::default(), extensions: true };
         for (name, value) in options {
             match name.as_str() {
                 "mode" => {
@@ -55,6 +64,11 @@ impl CloudEvents {
             }
         }
         Ok(read)
+    }
+
+    /// The same as records of Kafka rather than as requests.
+    pub fn of_records(self) -> Self {
+        Self { binding: Binding::Kafka, ..self }
     }
 
     /// What stands around the data where it carries its schema.
@@ -106,7 +120,7 @@ impl Debezium {
             out.push(b'}');
             return Ok((Written { bytes: out.bytes(), schema: None }, Vec::new()));
         }
-        Ok((Written { bytes: out.bytes(), schema: None }, headers(&attributes)))
+        Ok((Written { bytes: out.bytes(), schema: None }, headers(&attributes, events.binding)))
     }
 
     /// What the content of an event is called.
@@ -171,12 +185,21 @@ fn time_of(committed_at: i64) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The attributes as the HTTP protocol binding has them (CloudEvents 1.0.2, HTTP, 3.1.3): `ce-` before the name, and what a header can not
-/// hold percent-encoded. The content's type is the body's own, and what is null is not there.
-fn headers(attributes: &Attributes) -> Vec<Header> {
-    let set = attributes.iter().filter(|(name, value)| name != "datacontenttype" && value != "null");
-    set.map(|(name, value)| (format!("ce-{}", name.to_ascii_lowercase()).into(), percent_encoded(&bare(value))))
-        .collect()
+/// The attributes as the protocol bindings have them (CloudEvents 1.0.2). HTTP, 3.1.3: `ce-` before the name, and what a header can not hold
+/// percent-encoded; the content's type is the body's own. Kafka, 3.2: `ce_` before the name, the value as it is; the content's type is a
+/// header, whether or not records carry our own. What is null is not there.
+fn headers(attributes: &Attributes, binding: Binding) -> Vec<Header> {
+    let set = attributes.iter().filter(|(_, value)| value != "null");
+    let header = |(name, value): &(String, String)| -> Option<Header> {
+        let (name, value) = (name.to_ascii_lowercase(), bare(value));
+        match (binding, name == "datacontenttype") {
+            (Binding::Http, true) => None,
+            (Binding::Http, false) => Some((format!("ce-{name}").into(), percent_encoded(&value))),
+            (Binding::Kafka, true) => Some(("content-type".into(), value)),
+            (Binding::Kafka, false) => Some((format!("ce_{name}").into(), value)),
+        }
+    };
+    set.filter_map(header).collect()
 }
 
 fn percent_encoded(text: &str) -> String {
@@ -213,6 +236,9 @@ mod tests {
             ("iodebeziumtxId".to_owned(), "\"7\"".to_owned()),
         ];
         let expected = [("ce-id", "a%20%22%C3%BC%22%2010%25"), ("ce-iodebeziumtxid", "7")];
-        assert_eq!(headers(&attributes), expected.map(|(name, value)| (name.into(), value.to_owned())));
+        assert_eq!(headers(&attributes, Binding::Http), expected.map(|(name, value)| (name.into(), value.to_owned())));
+        // Kafka's headers hold any text, and nothing else says what a record's content is.
+        let expected = [("ce_id", "a \"ü\" 10%"), ("content-type", "application/json"), ("ce_iodebeziumtxid", "7")];
+        assert_eq!(headers(&attributes, Binding::Kafka), expected.map(|(name, value)| (name.into(), value.to_owned())));
     }
 }

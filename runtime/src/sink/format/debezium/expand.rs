@@ -6,10 +6,16 @@ use super::names::Adjust;
 use super::text::{put_int, put_string};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use std::collections::HashMap;
 use std::fmt;
 
 /// Deeper values are left as text.
 const DEPTH_MAX: usize = 64;
+/// Neither the value nor its schema is longer than so many times the text,
+const GROWTH_MAX: usize = 16;
+/// and so many bytes: in a list each object has the fields of all, and each object in the schema has the names of those around it, so both
+/// can grow with the square of the text.
+const GROWTH_FREE: usize = 64 * 1024;
 
 /// What a value is.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,15 +26,49 @@ enum Node {
     Double(f64),
     Text(String),
     Array(Vec<Node>),
-    Object(Vec<(String, Node)>),
+    Object(Named<Node>),
 }
 
-/// What it is to Connect.
+/// What it is to Connect. A struct's name is where it stands.
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
     Plain(&'static str),
     Array(Box<Kind>),
-    Struct { name: String, fields: Vec<(String, Kind)> },
+    Struct(Named<Kind>),
+}
+
+/// Things by their names, in the order in which these came.
+#[derive(Clone, Debug, PartialEq)]
+struct Named<T> {
+    list: Vec<(String, T)>,
+    /// Indexes in the list.
+    places: HashMap<String, usize>,
+}
+
+impl<T> Named<T> {
+    fn with_capacity(count: usize) -> Self {
+        Self { list: Vec::with_capacity(count), places: HashMap::with_capacity(count) }
+    }
+
+    fn get(&self, name: &str) -> Option<&T> {
+        self.places.get(name).map(|place| &self.list[*place].1)
+    }
+
+    fn get_mut(&mut self, name: &str) -> Option<&mut T> {
+        let place = *self.places.get(name)?;
+        Some(&mut self.list[place].1)
+    }
+
+    /// The last of a name is the one that counts, at the place of the first.
+    fn set(&mut self, name: String, value: T) {
+        match self.get_mut(&name) {
+            Some(known) => *known = value,
+            None => {
+                self.places.insert(name.clone(), self.list.len());
+                self.list.push((name, value));
+            }
+        }
+    }
 }
 
 /// Value and schema of a payload, both as JSON: the schema without what a field adds.
@@ -48,17 +88,20 @@ pub(super) enum Nulls {
 }
 
 /// Expands an object or an array; `None` for everything else, and for what no schema can say: a list of unlike things, a number that
-/// nothing holds. `name` is the payload's, `adjust` what becomes of its fields' names.
+/// nothing holds; nor for what would be much longer than its text. `name` is the payload's, `adjust` what becomes of its fields' names.
 pub(super) fn expanded(text: &str, name: &str, nulls: Nulls, adjust: Adjust) -> Option<Expanded> {
     let text = text.trim_start();
     if !text.starts_with(['{', '[']) {
         return None;
     }
     let node = read(text, adjust, 0)?;
-    let kind = kind_of(&node, name, nulls).ok()??;
+    let kind = kind_of(&node, nulls).ok()??;
+    let len_max = text.len().saturating_mul(GROWTH_MAX).saturating_add(GROWTH_FREE);
     let mut value = Vec::with_capacity(text.len());
-    put(&mut value, &node, &kind);
-    Some(Expanded { value, schema: schema(&kind) })
+    put(&mut value, &node, &kind, len_max)?;
+    let mut schema = Vec::new();
+    put_schema(&mut schema, &kind, &mut name.to_owned(), len_max)?;
+    Some(Expanded { value, schema: String::from_utf8(schema).expect("JSON that was written here is UTF-8") })
 }
 
 fn read(text: &str, adjust: Adjust, depth: usize) -> Option<Node> {
@@ -69,14 +112,9 @@ fn read(text: &str, adjust: Adjust, depth: usize) -> Option<Node> {
     Some(match text.as_bytes().first()? {
         b'{' => {
             let Fields(fields) = serde_json::from_str(text).ok()?;
-            let mut read_fields: Vec<(String, Node)> = Vec::with_capacity(fields.len());
+            let mut read_fields = Named::with_capacity(fields.len());
             for (name, value) in fields {
-                let (name, value) = (adjust.field(&name), read(value.get(), adjust, depth + 1)?);
-                // The last of a name is the one that counts, at the place of the first.
-                match read_fields.iter_mut().find(|(known, _)| *known == name) {
-                    Some((_, known)) => *known = value,
-                    None => read_fields.push((name, value)),
-                }
+                read_fields.set(adjust.field(&name), read(value.get(), adjust, depth + 1)?);
             }
             Node::Object(read_fields)
         }
@@ -123,7 +161,7 @@ impl<'de> serde::Deserialize<'de> for Fields<'de> {
 struct Unlike;
 
 /// `None`: it is left out.
-fn kind_of(node: &Node, name: &str, nulls: Nulls) -> Result<Option<Kind>, Unlike> {
+fn kind_of(node: &Node, nulls: Nulls) -> Result<Option<Kind>, Unlike> {
     Ok(Some(match node {
         Node::Null if nulls == Nulls::OptionalBytes => Kind::Plain("bytes"),
         Node::Null => return Ok(None),
@@ -134,47 +172,48 @@ fn kind_of(node: &Node, name: &str, nulls: Nulls) -> Result<Option<Kind>, Unlike
         Node::Text(_) => Kind::Plain("string"),
         Node::Array(items) if items.is_empty() => return Ok(None),
         Node::Array(items) => {
-            let mut all = None;
+            let mut all: Option<Kind> = None;
             for item in items.iter().filter(|item| **item != Node::Null) {
-                let kind = kind_of(item, name, nulls)?;
-                all = match (all, kind) {
-                    (None, kind) | (kind, None) => kind,
-                    (Some(all), Some(kind)) => Some(merged(all, kind)?),
-                };
+                let Some(kind) = kind_of(item, nulls)? else { continue };
+                match &mut all {
+                    Some(all) => merge(all, kind)?,
+                    None => all = Some(kind),
+                }
             }
             Kind::Array(Box::new(all.ok_or(Unlike)?))
         }
         Node::Object(fields) => {
-            let mut kinds = Vec::with_capacity(fields.len());
-            for (field, value) in fields {
-                if let Some(kind) = kind_of(value, &format!("{name}.{field}"), nulls)? {
-                    kinds.push((field.clone(), kind));
+            let mut kinds = Named::with_capacity(fields.list.len());
+            for (field, value) in &fields.list {
+                if let Some(kind) = kind_of(value, nulls)? {
+                    kinds.set(field.clone(), kind);
                 }
             }
-            Kind::Struct { name: name.to_owned(), fields: kinds }
+            Kind::Struct(kinds)
         }
     }))
 }
 
-/// What both are: objects of a list have the fields of all of them.
-fn merged(one: Kind, other: Kind) -> Result<Kind, Unlike> {
-    match (one, other) {
-        (Kind::Struct { name, mut fields }, Kind::Struct { fields: others, .. }) => {
-            for (field, kind) in others {
-                match fields.iter_mut().find(|(known, _)| *known == field) {
-                    Some((_, known)) => *known = merged(known.clone(), kind)?,
-                    None => fields.push((field, kind)),
+/// Makes `all` what both are: objects of a list have the fields of all of them.
+fn merge(all: &mut Kind, other: Kind) -> Result<(), Unlike> {
+    match (all, other) {
+        (Kind::Struct(fields), Kind::Struct(others)) => {
+            for (field, kind) in others.list {
+                match fields.get_mut(&field) {
+                    Some(known) => merge(known, kind)?,
+                    None => fields.set(field, kind),
                 }
             }
-            Ok(Kind::Struct { name, fields })
+            Ok(())
         }
-        (Kind::Array(one), Kind::Array(other)) => Ok(Kind::Array(Box::new(merged(*one, *other)?))),
-        (one, other) if one == other => Ok(one),
+        (Kind::Array(all), Kind::Array(other)) => merge(all, *other),
+        (Kind::Plain(one), Kind::Plain(other)) if *one == other => Ok(()),
         _ => Err(Unlike),
     }
 }
 
-fn put(out: &mut Vec<u8>, node: &Node, kind: &Kind) {
+/// `None` as soon as it is longer than `len_max`.
+fn put(out: &mut Vec<u8>, node: &Node, kind: &Kind, len_max: usize) -> Option<()> {
     match (node, kind) {
         (Node::Bool(value), _) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
         (Node::Int(number), _) => put_int(out, *number),
@@ -186,47 +225,57 @@ fn put(out: &mut Vec<u8>, node: &Node, kind: &Kind) {
                 if i > 0 {
                     out.push(b',');
                 }
-                put(out, node, item);
+                put(out, node, item, len_max)?;
             }
             out.push(b']');
         }
-        (Node::Object(values), Kind::Struct { fields, .. }) => {
+        (Node::Object(values), Kind::Struct(fields)) => {
             out.push(b'{');
-            for (i, (name, kind)) in fields.iter().enumerate() {
+            for (i, (name, kind)) in fields.list.iter().enumerate() {
                 if i > 0 {
                     out.push(b',');
                 }
                 put_string(out, name);
                 out.push(b':');
-                let value = values.iter().find(|(known, _)| known == name).map_or(&Node::Null, |(_, value)| value);
-                put(out, value, kind);
+                put(out, values.get(name).unwrap_or(&Node::Null), kind, len_max)?;
             }
             out.push(b'}');
         }
         _ => out.extend_from_slice(b"null"),
     }
+    (out.len() <= len_max).then_some(())
 }
 
-/// The schema but for its closing brace, so that the name of a field can follow.
-fn schema(kind: &Kind) -> String {
+/// The schema but for its closing brace, so that the name of a field can follow. `path` is the name of what stands here; `None` as soon as it
+/// is longer than `len_max`.
+fn put_schema(out: &mut Vec<u8>, kind: &Kind, path: &mut String, len_max: usize) -> Option<()> {
     match kind {
-        Kind::Plain(word) => format!("{{\"type\":\"{word}\",\"optional\":true"),
-        Kind::Array(item) => format!("{{\"type\":\"array\",\"items\":{}}},\"optional\":true", schema(item)),
-        Kind::Struct { name, fields } => {
-            let string = |text: &str| {
-                let mut out = Vec::new();
-                put_string(&mut out, text);
-                String::from_utf8_lossy(&out).into_owned()
-            };
-            let fields: Vec<String> =
-                fields.iter().map(|(name, kind)| format!("{},\"field\":{}}}", schema(kind), string(name))).collect();
-            format!(
-                "{{\"type\":\"struct\",\"fields\":[{}],\"optional\":true,\"name\":{}",
-                fields.join(","),
-                string(name)
-            )
+        Kind::Plain(word) => out.extend_from_slice(format!("{{\"type\":\"{word}\",\"optional\":true").as_bytes()),
+        Kind::Array(item) => {
+            out.extend_from_slice(b"{\"type\":\"array\",\"items\":");
+            put_schema(out, item, path, len_max)?;
+            out.extend_from_slice(b"},\"optional\":true");
+        }
+        Kind::Struct(fields) => {
+            out.extend_from_slice(b"{\"type\":\"struct\",\"fields\":[");
+            for (i, (name, kind)) in fields.list.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                let outer = path.len();
+                path.push('.');
+                path.push_str(name);
+                put_schema(out, kind, path, len_max)?;
+                path.truncate(outer);
+                out.extend_from_slice(b",\"field\":");
+                put_string(out, name);
+                out.push(b'}');
+            }
+            out.extend_from_slice(b"],\"optional\":true,\"name\":");
+            put_string(out, path);
         }
     }
+    (out.len() <= len_max).then_some(())
 }
 
 #[cfg(test)]
@@ -269,6 +318,37 @@ mod tests {
         let (value, schema) = told(r#"[{"a": 1}, null, {"b": "x"}]"#, Nulls::Ignore).expect("a list");
         assert_eq!(value, r#"[{"a":1,"b":null},null,{"a":null,"b":"x"}]"#);
         assert!(schema.starts_with(r#"{"type":"array","items":{"type":"struct","#), "{schema}");
+    }
+
+    /// 130 KB would become gigabytes: each of the objects would have all the names.
+    #[test]
+    fn list_of_objects_that_share_no_field_stays_text_instead_of_growing_with_its_square() {
+        let list = |count: usize, name: &dyn Fn(usize) -> String| {
+            let items: Vec<String> = (0..count).map(|i| format!("{{\"{}\":1}}", name(i))).collect();
+            format!("[{}]", items.join(","))
+        };
+        assert_eq!(told(&list(10_000, &|i| format!("f{i}")), Nulls::Ignore), None);
+        // As many that have the same fields are no longer than their text.
+        let (value, _) = told(&list(10_000, &|_| "f".to_owned()), Nulls::Ignore).expect("a list");
+        assert_eq!(value, list(10_000, &|_| "f".to_owned()));
+        // A few that differ are what lists look like.
+        assert!(told(&list(20, &|i| format!("f{i}")), Nulls::Ignore).is_some());
+    }
+
+    /// The name of each object in the schema begins with those around it.
+    #[test]
+    fn many_objects_in_one_with_a_long_name_stay_text() {
+        let fields: Vec<String> = (0..10_000).map(|i| format!("\"f{i}\":{{}}")).collect();
+        let text = |name: &str| format!("{{\"{name}\":{{{}}}}}", fields.join(","));
+        assert_eq!(told(&text(&"n".repeat(60_000)), Nulls::Ignore), None);
+        assert!(told(&text("n"), Nulls::Ignore).is_some());
+    }
+
+    #[test]
+    fn object_of_many_fields_is_expanded_and_the_last_of_a_name_counts() {
+        let fields: Vec<String> = (0..20_000).map(|i| format!("\"f{i}\":{i}")).collect();
+        let (value, _) = told(&format!("{{\"f7\":0,{}}}", fields.join(",")), Nulls::Ignore).expect("an object");
+        assert!(value.starts_with(r#"{"f7":7,"f0":0,"#) && value.ends_with(r#""f19999":19999}"#));
     }
 
     #[test]

@@ -17,6 +17,16 @@ pub enum Form {
     CloudEvents(CloudEvents),
 }
 
+impl Form {
+    /// The same for Kafka's records, whose headers are other ones than HTTP's.
+    pub fn of_records(self) -> Self {
+        match self {
+            Self::CloudEvents(events) => Self::CloudEvents(events.of_records()),
+            other => other,
+        }
+    }
+}
+
 /// Options by their names.
 pub type Options = [(String, String)];
 

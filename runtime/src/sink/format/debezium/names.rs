@@ -20,6 +20,16 @@ impl Adjust {
         self.adjusted(name, true)
     }
 
+    /// Of a text that comes between two dots of a schema's name: with dots of its own, and none of its parts empty.
+    pub(super) fn within_schema(self, text: &str) -> String {
+        let adjusted = self.schema(text);
+        if self == Self::No {
+            return adjusted;
+        }
+        let parts: Vec<&str> = adjusted.split('.').map(|part| if part.is_empty() { "_" } else { part }).collect();
+        parts.join(".")
+    }
+
     /// Of a field: a dot is no letter of it.
     pub(super) fn field(self, name: &str) -> String {
         self.adjusted(name, false)
@@ -79,5 +89,16 @@ mod tests {
             assert_eq!(Adjust::No.field(name), name);
         }
         assert_eq!(Adjust::AvroUnicode.field("a.b_c"), "a_u002eb_u005fc");
+    }
+
+    #[test]
+    fn no_part_of_a_text_within_a_name_is_empty() {
+        for (text, avro) in
+            [("Order", "Order"), ("order-line", "order_line"), ("a..b.", "a._.b._"), (".", "_"), ("", "_")]
+        {
+            assert_eq!(Adjust::Avro.within_schema(text), avro);
+            assert_eq!(Adjust::No.within_schema(text), text);
+        }
+        assert_eq!(Adjust::AvroUnicode.within_schema(""), "_");
     }
 }

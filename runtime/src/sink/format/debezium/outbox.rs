@@ -216,7 +216,9 @@ impl Debezium {
         }
         let payload = self.payload(outbox, column(&outbox.payload)?);
         let is_empty = header_text(payload.json()).is_none_or(|text| text.trim().is_empty());
-        let name = format!("{}.{}.Value", table.schema_name, super::shape::escaped(&route));
+        // Any text can stand in a row; in Avro all of them make a name, and none stands in an error.
+        let routed = self.options.schema_names.within_schema(&route);
+        let name = format!("{}.{}.Value", table.schema_name, super::shape::escaped(&routed));
         // Avro has no bytes for a null that is all there is.
         let is_nothing = payload.json() == "null" && self.options.encoding == Encoding::Avro;
         let value = match outbox.has_envelope() {

@@ -249,7 +249,7 @@ async fn service_that_is_asked_gets_tokens_too_and_another_for_one_that_it_does_
         ..HttpSettings::new(format!("http://{address}/base"), LONG)
     };
     let service = Service::new(settings, &Clients::default()).expect("good settings");
-    let answer = service.ask("subjects", None).await.expect("an answer");
+    let answer = service.ask("subjects", None, 1 << 10).await.expect("an answer");
     assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"ok"[..]));
     assert_eq!((endpoint.asked(), seen.lock().expect("unbroken").join(" ")), (2, "token-0 token-1".to_owned()));
 }

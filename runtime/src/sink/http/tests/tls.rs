@@ -264,7 +264,9 @@ async fn service_that_is_asked_is_trusted_as_a_receiver_is() {
     };
     let known = service(Trust { ca: Some(ca), identity: None });
     let question = Bytes::from_static(b"{}");
-    assert_eq!(known.ask("subjects", Some(&question)).await.expect("an answer").status, StatusCode::OK);
-    let Err(refusal) = service(Trust::default()).ask("subjects", None).await else { panic!("nobody vouches for it") };
+    assert_eq!(known.ask("subjects", Some(&question), 1 << 10).await.expect("an answer").status, StatusCode::OK);
+    let Err(refusal) = service(Trust::default()).ask("subjects", None, 1 << 10).await else {
+        panic!("nobody vouches for it")
+    };
     assert_eq!(refusal.fault, Fault::Passing);
 }

@@ -173,6 +173,20 @@ fn names_that_avro_does_not_know_are_adjusted_in_a_payload_and_refused_where_the
     assert_eq!(text(&plain.value), r#"{"total price":1}"#);
 }
 
+/// What a row says is no name that anybody could change, and it is never shown.
+#[test]
+fn every_text_that_an_event_is_routed_by_makes_a_name_of_avro() {
+    let placed = outbox(Encoding::Avro, &[("table.fields.additional.placement", "type:envelope")]);
+    for (route, name) in [("Order", "Order"), ("order-line", "order_line"), ("Ü", "_"), ("", "_"), ("a..b", "a._.b")] {
+        let mut cells = order(Cell::Json("{}"));
+        cells[1] = Cell::Text(route);
+        let record = records(&placed, &outbox_table(), &insert(&cells)).remove(0);
+        let schema = record.form.value_schema.as_deref().expect("a schema");
+        assert!(schema.contains(&format!(".outbox.{name}.Value\"")), "{route:?}: {schema}");
+        assert_eq!(record.topic.as_deref(), Some(&*format!("outbox.event.{route}")));
+    }
+}
+
 #[test]
 fn column_that_is_missing_or_null_is_an_error_with_its_name() {
     let cells = order(Cell::Json("{}"));
