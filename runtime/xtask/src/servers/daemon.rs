@@ -13,9 +13,11 @@ use super::cache::is_passable;
 use crate::process::Process;
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
+use rand::RngExt as _;
 use std::fs::{File, Permissions};
 use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,9 @@ const PROBE_PAUSE: Duration = Duration::from_millis(20);
 const RESTART_LIMIT: Duration = Duration::from_secs(20);
 /// Another process may take the port between our look and the server's start.
 const PORT_ATTEMPTS: u32 = 5;
+/// Below those that Linux gives to outgoing connections.
+const PORTS: Range<u16> = 10_240..32_768;
+const PORTS_TRIED: u32 = 100;
 /// How many pairs of ports are looked at before we give up.
 const PAIR_ATTEMPTS: u32 = 200;
 /// A path for a Unix socket has at most 104 bytes on the strictest system.
@@ -254,9 +259,16 @@ pub(super) fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// A TCP port of the loopback address that nobody holds right now.
+/// A TCP port of the loopback address that nobody holds right now. Not one of those that the kernel gives to outgoing connections: a
+/// server that is killed and started again would find its own taken now and then.
 pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).context("find a free port")?.port())
+    for _ in 0..PORTS_TRIED {
+        let port = rand::rng().random_range(PORTS);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("found no free port from {} to {} in {PORTS_TRIED} attempts", PORTS.start, PORTS.end - 1)
 }
 
 /// A free port whose neighbour `distance` above is free as well.
