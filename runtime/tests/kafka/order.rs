@@ -1,9 +1,9 @@
 //! What was promised: nothing lost, nothing turned round.
 
-use super::road::{Flaws, broker, flaws, message, road, settings};
+use super::road::{Flaws, PATIENCE, broker, flaws, message, road, settings};
 use sluicegate::sink::Sink;
 use sluicegate::sink::kafka::KafkaSettings;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const PARTITIONS: i32 = 12;
 
@@ -40,6 +40,10 @@ async fn broker_that_is_killed_and_comes_back_costs_nothing() {
                 road.push(&ticket, message("items", key, number + key, 100)).await;
             }
             tokio::time::sleep(Duration::from_secs(3)).await;
+            let began = Instant::now();
+            while road.sink.complaint().is_none() && began.elapsed() < PATIENCE {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
             complaints += usize::from(road.sink.complaint().is_some());
             broker.kafka.restart().await.expect("the broker comes back");
         }
