@@ -113,6 +113,19 @@ impl Road {
         }
     }
 
+    pub fn delivered(&self) -> u64 {
+        self.stats.delivered_total.load(Relaxed)
+    }
+
+    /// Until more than `count` messages have arrived.
+    pub async fn until_delivered(&self, count: u64) {
+        let began = Instant::now();
+        while self.delivered() <= count {
+            assert!(began.elapsed() < PATIENCE, "{} arrived: {:?}", self.delivered(), self.stats.last_error.get());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     pub fn dead(&self) -> u64 {
         self.stats.dead_total.load(Relaxed)
     }

@@ -4,9 +4,10 @@
 //! test of the test runner and each other step as one. What a test could not try here, it says why, and that counts as nothing.
 
 use crate::build::{self, cargo, workspace};
+use crate::conform::{self, ConformOptions};
 use crate::process::Process;
 use crate::servers::{Installation, POSTGRES_VERSIONS};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::Signal;
 use std::io::{BufRead, BufReader, PipeReader};
 use std::process::Command;
@@ -164,17 +165,13 @@ async fn check_with_servers(tally: &mut Tally, all: bool) {
     }
 }
 
-/// What Debezium wrote for the recordings that are kept here, beside what is written now.
+/// What Debezium wrote for the recordings that are kept here, beside what is written now. In this process: the file of this program
+/// is another since the tests were built, or gone.
 async fn check_records(tally: &mut Tally) {
-    const LABEL: &str = "records as Debezium writes them";
-    match std::env::current_exe().context("find this program") {
-        Ok(program) => {
-            let mut command = Command::new(program);
-            command.arg("conform");
-            tally.step(LABEL, command).await;
-        }
-        Err(failure) => tally.note(LABEL, Instant::now(), Err(failure)),
-    }
+    let begun = Instant::now();
+    let compared = tokio::time::timeout(STEP_LIMIT, conform::run(ConformOptions::default())).await;
+    let outcome = compared.unwrap_or_else(|_| Err(anyhow!("did not end within {} minutes", STEP_LIMIT.as_secs() / 60)));
+    tally.note("records as Debezium writes them", begun, outcome);
 }
 
 fn tests(arguments: &[&str]) -> Command {
