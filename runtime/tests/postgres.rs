@@ -20,6 +20,8 @@ mod images;
 mod refusals;
 #[path = "postgres/safety.rs"]
 mod safety;
+#[path = "postgres/sharing.rs"]
+mod sharing;
 #[path = "postgres/types.rs"]
 mod types;
 #[path = "postgres/ways_in.rs"]

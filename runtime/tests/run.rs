@@ -33,5 +33,7 @@ mod journey;
 mod patience;
 #[path = "run/record.rs"]
 mod record;
+#[path = "run/sharing.rs"]
+mod sharing;
 #[path = "run/strain.rs"]
 mod strain;

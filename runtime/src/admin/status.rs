@@ -54,6 +54,9 @@ pub struct SourceStatus {
     /// Why its position can not be written, while it can not: nothing is confirmed to the database then.
     #[serde(default)]
     pub state_error: Option<String>,
+    /// What was lost since it was started, if anything was.
+    #[serde(default)]
+    pub lost: Option<String>,
     pub last_error: Option<String>,
 }
 
@@ -169,6 +172,11 @@ impl Status {
             let reason = s.state_error.as_deref()?;
             Some(format!("the position of source {} can not be written: {reason}", s.name))
         });
+        // A person has to know, and starts it anew when he does.
+        let lost = self
+            .sources
+            .iter()
+            .filter_map(|s| Some(format!("source {} has lost changes: {}", s.name, s.lost.as_deref()?)));
         let guests = self.guests.iter().filter(|g| g.generation.is_none()).map(|g| {
             let error = g.last_error.as_deref().map(|e| format!(": {e}")).unwrap_or_default();
             format!("guest {} of {} is not loaded{error}", g.file, g.pipeline)
@@ -177,7 +185,7 @@ impl Status {
             .pipelines
             .iter()
             .filter_map(|p| p.halted.as_ref().map(|reason| format!("pipeline {} is halted: {reason}", p.name)));
-        sources.chain(stalled).chain(unsaved).chain(guests).chain(pipelines).collect()
+        sources.chain(stalled).chain(unsaved).chain(lost).chain(guests).chain(pipelines).collect()
     }
 }
 
@@ -200,6 +208,7 @@ fn source(entry: &super::SourceEntry) -> SourceStatus {
         transactions_total: get(&s.transactions_total),
         reconnects_total: get(&s.reconnects_total),
         state_error: entry.unsaved.get(),
+        lost: s.lost.get(),
         last_error: s.last_error.get(),
     }
 }
@@ -295,6 +304,8 @@ mod tests {
         assert_eq!(status.not_ready(), ["it is starting"]);
         status.sources.push(SourceStatus { state: "streaming".into(), ..SourceStatus::default() });
         assert!(status.not_ready().is_empty());
+        status.sources[0].lost = Some("rows of public.orders".into());
+        assert_eq!(status.not_ready(), ["source  has lost changes: rows of public.orders"]);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use crate::config::{Door, HttpPlan, MemberPlan, PipelinePlan, Plan, RoutePlan, S
 use crate::fault::Finding;
 use crate::guest::{self, Limits};
 use crate::sink::{http, kafka, redis};
+use crate::source::Own;
+use crate::store::SqliteStore;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -81,6 +83,7 @@ impl Inspection {
     }
 
     async fn sources(&mut self, plan: &Plan, guests: &[Vec<guest::Description>]) {
+        let own = if SqliteStore::is_held(&plan.host.state) { Own::Running } else { Own::Away };
         for source in &plan.sources {
             let reading = match mapping::Reading::new(plan, source, None) {
                 Ok(reading) => reading,
@@ -89,7 +92,7 @@ impl Inspection {
                     continue;
                 }
             };
-            for finding in reading.check().await {
+            for finding in reading.check(own).await {
                 self.say(finding.ok, format!("source {}: {}", source.name, finding.text));
             }
             // Why a server can not be asked was said above.

@@ -17,6 +17,7 @@ mod survey;
 mod terminal;
 
 pub use inspection::Inspection;
+pub use mapping::stream;
 pub use rehearsal::{Rehearsal, Unready};
 pub use survey::survey;
 pub use terminal::{Screen, picture};

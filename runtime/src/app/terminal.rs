@@ -104,6 +104,7 @@ pub fn picture(status: &Status, title: &str, room: usize) -> Vec<String> {
             s.lag_ms
         ));
         lines.extend(s.last_error.iter().filter(|_| s.state != "streaming").map(|e| format!("        {e}")));
+        lines.extend(s.lost.iter().map(|what| format!("        LOST  {what}")));
         lines.extend(s.state_error.iter().map(|e| format!("        its position can not be written: {e}")));
     }
     for g in &status.guests {

@@ -7,6 +7,7 @@ mod check;
 mod cost;
 mod dead;
 mod dev;
+mod forget;
 mod inspect;
 mod listen;
 mod new;
@@ -159,6 +160,16 @@ enum Verb {
         #[arg(default_value = "pipelines")]
         dir: PathBuf,
     },
+    /// Remove the checkpoint of a source that can not go on without loss, so that it begins anew.
+    ///
+    /// Example: sluicegate forget erp pipelines
+    Forget {
+        /// The source's name in sluicegate.toml.
+        source: String,
+        /// The pipelines folder that it is a source of.
+        #[arg(default_value = "pipelines")]
+        dir: PathBuf,
+    },
     /// Reads a core module from standard input, writes a component to standard output. For the program itself: untrusted
     /// bytes can bring the encoder down, so it runs in a process of its own.
     #[command(name = "__componentize", hide = true)]
@@ -191,6 +202,7 @@ pub fn main() -> ExitCode {
         Verb::Cost(arguments) => cost::run(&arguments).into(),
         Verb::Dead(dead) => dead::dead(dead).into(),
         Verb::Salvage { dir } => salvage::salvage(&dir).into(),
+        Verb::Forget { source, dir } => forget::forget(&dir, &source).into(),
         Verb::Bench(bench) => bench::run(bench).into(),
         Verb::Componentize => crate::guest::componentize_main(),
     }

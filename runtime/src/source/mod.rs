@@ -46,6 +46,13 @@ pub struct SampledColumn {
     pub not_null: bool,
 }
 
+/// Whether the program that `check` speaks for runs already: then it may itself be who reads a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    Away,
+    Running,
+}
+
 /// How the connection is protected; the meanings are those of libpq.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SslMode {

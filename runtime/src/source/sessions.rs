@@ -11,6 +11,8 @@ const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// A session that lasted this long was a good one: the next backoff begins anew.
 const SESSION_GOOD: Duration = Duration::from_secs(10);
+/// The same failure is said again after this time, not with every attempt.
+const SAID_AGAIN: Duration = Duration::from_secs(60);
 /// How long a sleep may be before the stop flag is looked at.
 const STOP_LOOK: Duration = Duration::from_millis(50);
 
@@ -44,6 +46,7 @@ pub(super) fn run(mut source: impl Sessions) -> Result<(), SourceError> {
 
 fn until_stopped(source: &mut impl Sessions) -> Result<(), SourceError> {
     let mut backoff = BACKOFF_MIN;
+    let mut said: Option<(String, Instant)> = None;
     while !source.intake().stop.load(Relaxed) {
         source.intake().stats.state.set("connecting");
         let began = Instant::now();
@@ -54,10 +57,17 @@ fn until_stopped(source: &mut impl Sessions) -> Result<(), SourceError> {
         };
         if began.elapsed() > SESSION_GOOD {
             backoff = BACKOFF_MIN;
+            said = None;
         }
         let wait = backoff.mul_f64(rand::random::<f64>());
         backoff = (backoff * 2).min(BACKOFF_MAX);
-        tracing::warn!(source = source.name(), wait_ms = wait.as_millis() as u64, "{}", error.message);
+        let wait_ms = wait.as_millis() as u64;
+        if said.as_ref().is_some_and(|(what, at)| *what == error.message && at.elapsed() < SAID_AGAIN) {
+            tracing::debug!(source = source.name(), wait_ms, "{}", error.message);
+        } else {
+            tracing::warn!(source = source.name(), wait_ms, "{}", error.message);
+            said = Some((error.message.clone(), Instant::now()));
+        }
         let Intake { stats, .. } = source.intake();
         stats.state.set(format!("connecting: {}", error.message));
         stats.last_error.set(error.message);

@@ -44,6 +44,8 @@ pub struct SourceStats {
     /// Commit to read of the last transaction, in microseconds by the two clocks.
     pub lag_us: AtomicU64,
     pub last_error: Note,
+    /// What was lost since it started, if anything was: the last such thing.
+    pub lost: Note,
 }
 
 /// One guest of one pipeline.

@@ -11,7 +11,7 @@ fn lost(settings: &MysqlSettings, known: &BinlogPosition, words: &[&str]) -> Str
     let settings = MysqlSettings { known: Some(known.clone()), ..settings.clone() };
     let error = Reader::start(settings).failed();
     assert_eq!((error.fault, error.loss), (Fault::Fatal, true), "{error}");
-    for word in words.iter().chain(&["remove this source's checkpoint", "`epoch`"]) {
+    for word in words.iter().chain(&["remove this source's checkpoint (sluicegate forget SOURCE)", "`epoch`"]) {
         assert!(error.message.contains(word), "{word}: {error}");
     }
     error.message

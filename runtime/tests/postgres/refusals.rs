@@ -1,14 +1,15 @@
 //! What is missing is said in a sentence with the remedy; what would lose changes is refused.
 
-use crate::reader::{Reader, settings, until};
+use crate::reader::{Reader, lsn, settings, until};
 use crate::support::Server;
 use sluicegate::change::Lsn;
 use sluicegate::fault::{Fault, Finding};
+use sluicegate::source::Own;
 use sluicegate::source::postgres::{PostgresSettings, check};
 
 fn findings(settings: &PostgresSettings) -> Vec<Finding> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(check(settings))
+    runtime.block_on(check(settings, Own::Away))
 }
 
 fn bad(settings: &PostgresSettings) -> String {
@@ -64,6 +65,9 @@ fn what_a_human_must_change_is_refused_with_the_remedy() {
     // The slot is in use: it is waited for, and the state says so.
     let second = Reader::start(at("cdc", "postgres"));
     until("the second reader waits", || second.stats.state.get().is_some_and(|s| s.contains("is in use")));
+    let sentence = bad(&at("cdc", "postgres"));
+    assert!(sentence.contains("(\"sluicegate\" of user \"cdc\", from 127.0.0.1) right now"), "{sentence}");
+    assert!(sentence.contains("set another `slot`"), "{sentence}");
     reader.stop().expect("stops in order");
     second.wait_state("streaming");
     second.stop().expect("stops in order");
@@ -83,6 +87,17 @@ fn slot_that_would_lose_changes_is_refused_as_loss() {
     let error = Reader::start(at(Some(Lsn(0x100)))).failed();
     assert!(error.loss && error.message.contains("is gone: changes from 0/100"), "{error}");
     assert!(bad(&at(Some(Lsn(0x100)))).contains("is gone"));
+
+    // Gone after all was delivered: nothing is said to be lost that is not. The server may write of itself in between.
+    let said = (0..5).map(|_| {
+        let end = lsn(&sql.one("SELECT pg_current_wal_flush_lsn()"));
+        Reader::start(at(Some(end))).failed().message
+    });
+    let said = said.filter(|message| !message.contains(": changes from ")).next().expect("the log stood still once");
+    assert!(
+        said.contains("is gone: all that is in the server's log, up to ") && said.contains("sluicegate forget erp"),
+        "{said}"
+    );
 
     // Dropped while we are away for a moment.
     let reader = Reader::start(at(None)).streaming();

@@ -6,7 +6,7 @@ use crate::config::{self, MysqlPlan, PipelinePlan, Plan, PostgresPlan, SourceKin
 use crate::fault::Finding;
 use crate::source::mysql::{self, Mysql, MysqlSettings};
 use crate::source::postgres::{self, Postgres, PostgresSettings};
-use crate::source::{ColumnRule, Narrow, Source, SslMode, TableColumns, TableRule, TableSample};
+use crate::source::{ColumnRule, Narrow, Own, Source, SslMode, TableColumns, TableRule, TableSample};
 use crate::store::Checkpoint;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -34,9 +34,9 @@ impl Reading {
     }
 
     /// Asks the server whether everything is there.
-    pub async fn check(&self) -> Vec<Finding> {
+    pub async fn check(&self, own: Own) -> Vec<Finding> {
         match self {
-            Self::Postgres(settings) => postgres::check(settings).await,
+            Self::Postgres(settings) => postgres::check(settings, own).await,
             Self::Mysql(settings) => mysql::check(settings).await,
         }
     }

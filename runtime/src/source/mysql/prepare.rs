@@ -69,7 +69,7 @@ pub(super) fn prepare(
         (_, Some(_)) => {
             return Err(Trouble::Judged(fatal(format!(
                 "gtid_mode of {place} is {}, and the checkpoint was written while it was ON; set it to ON again (in steps: OFF_PERMISSIVE, \
-                 ON_PERMISSIVE, ON), or remove this source's checkpoint and raise its `epoch`, to begin anew at the end of the log",
+                 ON_PERMISSIVE, ON), or remove this source's checkpoint (sluicegate forget SOURCE) and raise its `epoch`, to begin anew at the end of the log",
                 facts.gtid_mode
             ))));
         }

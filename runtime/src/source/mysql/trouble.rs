@@ -94,7 +94,7 @@ pub(super) fn loss(message: impl fmt::Display) -> SourceError {
 }
 
 /// Positions begin anew with it, and what is cached under the old ones would win over what comes.
-const WAY_BACK: &str = "To go on without them, remove this source's checkpoint, and raise its `epoch`, so that caches take what comes \
+const WAY_BACK: &str = "To go on without them, remove this source's checkpoint (sluicegate forget SOURCE), and raise its `epoch`, so that caches take what comes \
                         then for newer";
 
 /// Turns a failure into a sentence with a remedy, and decides whether it passes by itself.

@@ -3,9 +3,11 @@
 use super::PostgresSettings;
 use super::link::{Link, Purpose};
 use super::publication::missing_sql;
+use super::scout::LOOK_EVERY;
 use super::survey::{self, VERSION_MIN};
 use super::trouble::{Trouble, wal_level};
 use crate::fault::Finding;
+use crate::source::Own;
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,11 +21,11 @@ fn bad(text: impl Into<String>) -> Finding {
 }
 
 /// Asks the server. Stops at the first thing without which the others can not be asked.
-pub async fn check(settings: &PostgresSettings) -> Vec<Finding> {
+pub async fn check(settings: &PostgresSettings, own: Own) -> Vec<Finding> {
     let settings = settings.clone();
     let asked = tokio::task::spawn_blocking(move || {
         let mut findings = Vec::new();
-        if let Err(trouble) = ask(&settings, &mut findings) {
+        if let Err(trouble) = ask(&settings, own, &mut findings) {
             findings.push(bad(settings.judge(trouble).message));
         }
         findings
@@ -31,7 +33,7 @@ pub async fn check(settings: &PostgresSettings) -> Vec<Finding> {
     asked.await.unwrap_or_else(|_| vec![bad("the check itself failed; this is a mistake in sluicegate")])
 }
 
-fn ask(settings: &PostgresSettings, findings: &mut Vec<Finding>) -> Result<(), Trouble> {
+fn ask(settings: &PostgresSettings, own: Own, findings: &mut Vec<Finding>) -> Result<(), Trouble> {
     let address = settings.address().map_err(Trouble::Refused)?;
     let stop = Arc::new(AtomicBool::new(false));
     let mut link = Link::open(settings, Purpose::Sql, &stop)?;
@@ -58,6 +60,10 @@ fn ask(settings: &PostgresSettings, findings: &mut Vec<Finding>) -> Result<(), T
     findings.push(may_replicate(settings, &address.user, &stop, facts.may_replicate));
     let slot = survey::slot(&mut link, settings)?;
     findings.push(slot_finding(settings, slot.as_ref(), &address.database, &facts));
+    let reader = slot.and_then(|slot| slot.reader);
+    if let Some(reader) = &reader {
+        findings.push(reader_finding(&settings.slot, reader, own));
+    }
     let tables = survey::tables(&mut link)?;
     let wanted = survey::wanted(&tables, |name| (settings.tables)(name));
     tables_findings(&wanted, findings);
@@ -72,6 +78,12 @@ fn ask(settings: &PostgresSettings, findings: &mut Vec<Finding>) -> Result<(), T
         )));
     }
     findings.push(match (missing_sql(settings, &wanted, publication.as_ref()), publication) {
+        (Some(sql), Some(_)) if reader.is_some() => bad(format!(
+            "publication {:?} lacks tables that are asked for, and the slot is read: their changes pass by. Who reads for these pipelines \
+             adds them within {} s; as by: {sql}",
+            settings.publication,
+            LOOK_EVERY.as_secs()
+        )),
         (None, _) => good(format!("publication {:?} has every table that is asked for", settings.publication)),
         (Some(sql), None) => {
             good(format!("publication {:?} is made at the first start, as by: {sql}", settings.publication))
@@ -136,9 +148,19 @@ fn slot_finding(
             slot.confirmed.unwrap_or_default()
         ));
     }
-    match &slot.active_pid {
-        Some(pid) => good(format!("slot {name:?} is there, and read by process {pid} right now")),
-        None => good(format!("slot {name:?} is there, at {}", slot.confirmed.unwrap_or_default())),
+    good(format!("slot {name:?} is there, at {}", slot.confirmed.unwrap_or_default()))
+}
+
+/// Two can not read one slot, and each would take the other's tables out of the publication.
+fn reader_finding(slot: &str, reader: &str, own: Own) -> Finding {
+    match own {
+        Own::Running => good(format!(
+            "slot {slot:?} is read by {reader} right now; the program of this folder runs, and `sluicegate status` says whether that is it"
+        )),
+        Own::Away => bad(format!(
+            "slot {slot:?} is read by {reader} right now, and the program of this folder does not run: stop that reader, or set another `slot` \
+             and `publication` in sluicegate.toml"
+        )),
     }
 }
 

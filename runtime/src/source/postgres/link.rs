@@ -358,6 +358,11 @@ impl PostgresSettings {
         Address::parse(&self.url).map_err(|e| format!("source {}: {e}", self.name))
     }
 
+    /// The command that removes its checkpoint.
+    pub(super) fn forget(&self) -> String {
+        format!("sluicegate forget {}", self.name)
+    }
+
     /// Judges a failure with the names of this source.
     pub(super) fn judge(&self, trouble: Trouble) -> crate::source::SourceError {
         let address = self.address().ok();
@@ -366,6 +371,7 @@ impl PostgresSettings {
             place: &place,
             user: address.as_ref().map_or("", |a| &a.user),
             database: address.as_ref().map_or("", |a| &a.database),
+            source: &self.name,
             slot: &self.slot,
             publication: &self.publication,
         };

@@ -25,6 +25,7 @@ mod publication;
 mod rate;
 mod relation;
 mod rhythm;
+mod roll;
 mod sample;
 mod scout;
 mod stream;

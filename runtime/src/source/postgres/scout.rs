@@ -1,17 +1,20 @@
-//! Looks for new tables while the stream runs, on a thread of its own: changing a publication waits for locks, and reading
-//! must not wait with it.
+//! Looks for new tables while the stream runs, and whether those that it needs are still published, on a thread of its own:
+//! changing a publication waits for locks, and reading must not wait with it.
 
 use super::PostgresSettings;
 use super::link::{Link, Purpose};
+use super::publication::{self, Hold, Occasion};
+use super::roll::Roll;
+use super::survey;
 use super::trouble::Trouble;
-use super::{publication, survey};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often new tables are looked for.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often that is: new tables are captured this much later at most, and one that somebody else took out of the publication
+/// is missed and put back.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(30);
 const STOP_LOOK: Duration = Duration::from_millis(50);
 
 pub(super) struct Scout {
@@ -21,11 +24,17 @@ pub(super) struct Scout {
 }
 
 impl Scout {
-    /// Begins; the first look is `LOOK_EVERY` from now. `publications` are those that the stream reads.
-    pub(super) fn start(settings: Arc<PostgresSettings>, publications: Vec<String>) -> Self {
+    /// Begins; the first look is `LOOK_EVERY` from now. `publications` are those that the stream reads by this `hold` of the slot.
+    pub(super) fn start(
+        settings: Arc<PostgresSettings>,
+        publications: Vec<String>,
+        hold: Hold,
+        roll: Arc<Mutex<Roll>>,
+    ) -> Self {
         let (done, has_changed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (its_done, its_change) = (done.clone(), has_changed.clone());
-        let body = move || walk(&settings, &publications, &its_done, &its_change);
+        let walk = Walk { settings, publications, occasion: Occasion::Look(hold), roll, done: its_done };
+        let body = move || walk.walk(&its_change);
         let thread = std::thread::Builder::new().name("pg-scout".into()).spawn(body);
         if let Err(error) = &thread {
             tracing::warn!(%error, "no thread to look for new tables with; they are found at the next connection");
@@ -55,34 +64,46 @@ impl Drop for Scout {
     }
 }
 
-fn walk(settings: &PostgresSettings, publications: &[String], done: &Arc<AtomicBool>, has_changed: &AtomicBool) {
-    let mut looked_at = Instant::now();
-    while !done.load(Relaxed) {
-        if looked_at.elapsed() < LOOK_EVERY {
-            std::thread::sleep(STOP_LOOK);
-            continue;
-        }
-        looked_at = Instant::now();
-        match look(settings, done) {
-            Ok(found) if found != publications => has_changed.store(true, Relaxed),
-            Ok(_) => {}
-            Err(Trouble::Stopped) => return,
-            Err(trouble) => {
-                tracing::warn!(
-                    source = settings.name,
-                    "new tables were looked for: {}",
-                    settings.judge(trouble).message
-                );
+/// What the thread has.
+struct Walk {
+    settings: Arc<PostgresSettings>,
+    publications: Vec<String>,
+    occasion: Occasion,
+    roll: Arc<Mutex<Roll>>,
+    done: Arc<AtomicBool>,
+}
+
+impl Walk {
+    fn walk(&self, has_changed: &AtomicBool) {
+        let mut looked_at = Instant::now();
+        while !self.done.load(Relaxed) {
+            if looked_at.elapsed() < LOOK_EVERY {
+                std::thread::sleep(STOP_LOOK);
+                continue;
+            }
+            looked_at = Instant::now();
+            match self.look() {
+                Ok(found) if found != self.publications => has_changed.store(true, Relaxed),
+                Ok(_) => {}
+                Err(Trouble::Stopped) => return,
+                Err(trouble) => {
+                    tracing::warn!(
+                        source = self.settings.name,
+                        "new tables were looked for: {}",
+                        self.settings.judge(trouble).message
+                    );
+                }
             }
         }
     }
-}
 
-fn look(settings: &PostgresSettings, done: &Arc<AtomicBool>) -> Result<Vec<String>, Trouble> {
-    let mut link = Link::open(settings, Purpose::Sql, done)?;
-    let tables = survey::tables(&mut link)?;
-    let wanted = survey::wanted(&tables, |name| (settings.tables)(name));
-    let names = publication::prepare(&mut link, settings, &wanted, publication::Occasion::Look)?;
-    link.close(false);
-    Ok(names)
+    fn look(&self) -> Result<Vec<String>, Trouble> {
+        let mut link = Link::open(&self.settings, Purpose::Sql, &self.done)?;
+        let tables = survey::tables(&mut link)?;
+        let wanted = survey::wanted(&tables, |name| (self.settings.tables)(name));
+        let mut roll = self.roll.lock().expect("no panic while tables are seen");
+        let names = publication::bring(&mut link, &self.settings, &wanted, &self.occasion, &mut roll)?;
+        link.close(false);
+        Ok(names)
+    }
 }

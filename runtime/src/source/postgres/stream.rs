@@ -12,17 +12,19 @@ use super::PostgresSettings;
 use super::catalog::ServerCatalog;
 use super::copy_both::{CopyData, copy_data, lag_us, standby_status, start_command};
 use super::decode::{Decoder, Step};
-use super::link::{Link, Purpose, QUERY_MAX};
+use super::link::{Link, Purpose, QUERY_MAX, SqlRow};
 use super::prepare::{Ready, prepare};
+use super::publication::Hold;
 use super::relation::Rules;
 use super::rhythm::{Rhythm, RhythmMode};
+use super::roll::Roll;
 use super::scout::Scout;
 use super::trouble::{Trouble, fatal};
 use crate::change::{Batch, Lsn, Position};
 use crate::source::sessions::{self, SessionEnd, Sessions};
 use crate::source::{Intake, SourceError};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -54,15 +56,19 @@ struct Run {
     handed_over: Option<Lsn>,
     /// What is known to be delivered; the slot must not be ahead of it.
     floor: Option<Lsn>,
+    /// Shared with the scout while there is one.
+    roll: Arc<Mutex<Roll>>,
 }
 
 /// Reads until stopped, or until nothing can go on.
 pub(super) fn run(settings: Arc<PostgresSettings>, intake: Intake) -> Result<(), SourceError> {
+    let roll = Roll::new(&settings.name, &settings.publication, settings.known, intake.stats.clone());
     let run = Run {
         decoder: Decoder::new(Rules::of(&settings)),
         catalog: ServerCatalog::new(settings.clone(), intake.stop.clone()),
         handed_over: None,
         floor: settings.known,
+        roll: Arc::new(Mutex::new(roll)),
         settings,
         intake,
     };
@@ -97,9 +103,8 @@ impl Run {
     fn connection(&mut self) -> Result<(), Trouble> {
         self.floor = self.confirmed();
         let stop = self.intake.stop.clone();
-        let mut sql = Link::open(&self.settings, Purpose::Sql, &stop)?;
-        let ready = prepare(&mut sql, &self.settings, self.floor)?;
-        sql.close(false);
+        let sql = Link::open(&self.settings, Purpose::Sql, &stop)?;
+        let ready = prepare(sql, &self.settings, self.floor)?;
         let mut session = Session::open(self, ready)?;
         let ended = session.run();
         session.close(&ended);
@@ -143,23 +148,32 @@ impl<'r> Session<'r> {
         // What was handed over is in this process's hands; asking for it again would only double it.
         let start = run.handed_over.unwrap_or(confirmed).max(confirmed);
         let mut link = Link::open(&settings, Purpose::Replication, &run.intake.stop)?;
-        let patience_ms = wal_sender_timeout_ms(&mut link)?;
+        let (patience_ms, pid) = walsender(&mut link)?;
         link.start_copy(&start_command(&settings.slot, start, &ready.publications))?;
+        let Ready { ref server, end, .. } = ready;
+        let (server, publications) = (server.clone(), ready.publications.clone());
+        let hold = Hold { slot: settings.slot.clone(), pid };
+        let brought =
+            ready.bring(&settings, hold.clone(), &mut run.roll.lock().expect("no panic while tables are seen"));
+        if let Err(trouble) = brought {
+            link.close(true);
+            return Err(trouble);
+        }
         // Only now: until the slot is ours, another reader may move it.
         run.floor = Some(confirmed);
         run.decoder.reconnected();
         let stats = &run.intake.stats;
-        stats.server.set(ready.server.clone());
+        stats.server.set(server.clone());
         stats.state.set("streaming");
         stats.last_error.clear();
-        stats.end.fetch_max(ready.end.0, Relaxed);
+        stats.end.fetch_max(end.0, Relaxed);
         stats.confirmed.store(confirmed.0, Relaxed);
-        tracing::info!(source = settings.name, server = ready.server, position = %start, "streaming");
+        tracing::info!(source = settings.name, server, position = %start, "streaming");
         let now = Instant::now();
         let mut session = Session {
             rhythm: Rhythm::new(RhythmMode::Paused, link.is_unix),
             link,
-            scout: Scout::start(settings, ready.publications),
+            scout: Scout::start(settings, publications, hold, run.roll.clone()),
             received: start,
             confirmed,
             idle_end: None,
@@ -408,12 +422,13 @@ fn feedback_every(wal_sender_timeout_ms: u64) -> Duration {
     }
 }
 
-fn wal_sender_timeout_ms(link: &mut Link) -> Result<u64, Trouble> {
+/// The patience of the server's process at the other end, in milliseconds, and its number.
+fn walsender(link: &mut Link) -> Result<(u64, u32), Trouble> {
     // On this very connection: the setting may differ by user and database.
-    let sql = "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'";
+    let sql = "SELECT setting, pg_backend_pid() FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'";
     let rows = link.query("ask for wal_sender_timeout", sql, Some(QUERY_MAX))?;
-    let setting = rows.first().and_then(|row| row.first()?.as_ref()?.parse().ok());
-    setting.ok_or_else(|| {
+    let read = |row: &SqlRow| Some((row.first()?.as_ref()?.parse().ok()?, row.get(1)?.as_ref()?.parse().ok()?));
+    rows.first().and_then(read).ok_or_else(|| {
         Trouble::Judged(fatal(
             "the server does not say its wal_sender_timeout; is it a PostgreSQL of version 14 to 18?",
         ))

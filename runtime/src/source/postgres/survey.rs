@@ -24,6 +24,9 @@ pub(super) struct Facts {
     pub(super) end: Lsn,
 }
 
+/// Namespace and name of a table.
+pub(super) type Name = (String, String);
+
 /// A table, or a root or leaf of a partitioned one.
 pub(super) struct TableFact {
     pub(super) oid: u32,
@@ -43,9 +46,16 @@ impl TableFact {
 /// The tables that are asked for, as a publication lists them: roots in place of their partitions.
 #[derive(Default)]
 pub(super) struct Wanted {
-    /// Namespace and name.
-    pub(super) with_identity: Vec<(String, String)>,
-    pub(super) without_identity: Vec<(String, String)>,
+    pub(super) with_identity: Vec<Name>,
+    pub(super) without_identity: Vec<Name>,
+    /// By which a table that was dropped and made again is another one.
+    pub(super) oids: HashMap<Name, u32>,
+}
+
+impl Wanted {
+    pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.with_identity.iter().chain(&self.without_identity)
+    }
 }
 
 pub(super) struct Publication {
@@ -53,15 +63,23 @@ pub(super) struct Publication {
     pub(super) is_via_root: bool,
     pub(super) is_complete: bool,
     /// Listed by name.
-    pub(super) listed: HashSet<(String, String)>,
+    pub(super) listed: HashSet<Name>,
     /// Published, for whatever reason.
-    pub(super) covered: HashSet<(String, String)>,
+    pub(super) covered: HashSet<Name>,
+}
+
+impl Publication {
+    /// Whether a table's changes come through, if only by the names of its partitions.
+    pub(super) fn publishes(&self, name: &Name) -> bool {
+        self.is_all_tables || self.covered.contains(name) || self.listed.contains(name)
+    }
 }
 
 pub(super) struct Slot {
     pub(super) plugin: Option<String>,
     pub(super) database: Option<String>,
-    pub(super) active_pid: Option<String>,
+    /// Who reads it right now, as far as the server tells.
+    pub(super) reader: Option<String>,
     pub(super) wal_status: Option<String>,
     pub(super) confirmed: Option<Lsn>,
     pub(super) restart: Option<Lsn>,
@@ -156,6 +174,7 @@ pub(super) fn wanted(tables: &[TableFact], is_asked: impl Fn(&str) -> bool) -> W
             continue;
         }
         let name = (table.namespace.clone(), table.name.clone());
+        wanted.oids.insert(name.clone(), table.oid);
         // A root without leaves has nothing to update yet; its key will be its leaves'.
         let is_bare_root = parents.contains(&table.oid) && !lacking.contains(&table.oid);
         if table.has_identity && !lacking.contains(&table.oid) || is_bare_root {
@@ -174,7 +193,7 @@ pub(super) fn publication(link: &mut Link, name: &str) -> Result<Option<Publicat
         "SELECT puballtables, pubviaroot, pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE pubname = {literal}"
     );
     let Some(row) = link.query(DOING, &sql, Some(QUERY_MAX))?.into_iter().next() else { return Ok(None) };
-    let mut names = |sql: String| -> Result<HashSet<(String, String)>, Trouble> {
+    let mut names = |sql: String| -> Result<HashSet<Name>, Trouble> {
         let rows = link.query(DOING, &sql, Some(QUERY_MAX))?;
         Ok(rows.iter().filter_map(|r| Some((field(r, 0)?.to_owned(), field(r, 1)?.to_owned()))).collect())
     };
@@ -192,7 +211,9 @@ pub(super) fn publication(link: &mut Link, name: &str) -> Result<Option<Publicat
 
 pub(super) fn slot(link: &mut Link, settings: &PostgresSettings) -> Result<Option<Slot>, Trouble> {
     let sql = format!(
-        "SELECT plugin, database, active_pid, wal_status, confirmed_flush_lsn, restart_lsn FROM pg_replication_slots WHERE slot_name = {}",
+        "SELECT s.plugin, s.database, s.active_pid, s.wal_status, s.confirmed_flush_lsn, s.restart_lsn, a.application_name, a.usename, \
+         CASE WHEN a.backend_start IS NOT NULL THEN COALESCE(host(a.client_addr), 'a Unix socket') END FROM pg_replication_slots s \
+         LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid WHERE s.slot_name = {}",
         escape_literal(&settings.slot)
     );
     let rows = link.query("look at the slot", &sql, Some(QUERY_MAX))?;
@@ -200,11 +221,23 @@ pub(super) fn slot(link: &mut Link, settings: &PostgresSettings) -> Result<Optio
     Ok(rows.first().map(|row| Slot {
         plugin: owned(row, 0),
         database: owned(row, 1),
-        active_pid: owned(row, 2),
+        reader: reader(row),
         wal_status: owned(row, 3),
         confirmed: number(row, 4),
         restart: number(row, 5),
     }))
+}
+
+fn reader(row: &SqlRow) -> Option<String> {
+    let pid = field(row, 2)?;
+    // Of other users' processes the server does not tell everything.
+    Some(match (field(row, 6), field(row, 7), field(row, 8)) {
+        (Some(application), Some(user), Some(place)) => {
+            format!("process {pid} ({application:?} of user {user:?}, from {place})")
+        }
+        (Some(application), Some(user), None) => format!("process {pid} ({application:?} of user {user:?})"),
+        _ => format!("process {pid}"),
+    })
 }
 
 #[cfg(test)]
@@ -215,7 +248,7 @@ mod tests {
         TableFact { oid, namespace: "public".into(), name: name.into(), parent, has_identity }
     }
 
-    fn names(list: &[(String, String)]) -> Vec<&str> {
+    fn names(list: &[Name]) -> Vec<&str> {
         list.iter().map(|(_, name)| name.as_str()).collect()
     }
 

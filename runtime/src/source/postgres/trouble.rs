@@ -80,6 +80,7 @@ pub(super) struct Scene<'a> {
     pub(super) place: &'a str,
     pub(super) user: &'a str,
     pub(super) database: &'a str,
+    pub(super) source: &'a str,
     pub(super) slot: &'a str,
     pub(super) publication: &'a str,
 }
@@ -130,7 +131,7 @@ fn judge_io(doing: &str, error: &io::Error, scene: &Scene<'_>) -> SourceError {
 }
 
 fn judge_server(doing: &str, error: &ServerError, scene: &Scene<'_>) -> SourceError {
-    let Scene { place, user, database, slot, publication } = *scene;
+    let Scene { place, user, database, source, slot, publication } = *scene;
     let ident = |name: &str| postgres_protocol::escape::escape_identifier(name);
     let text = &error.message;
     match error.code.as_str() {
@@ -154,14 +155,14 @@ fn judge_server(doing: &str, error: &ServerError, scene: &Scene<'_>) -> SourceEr
         "55000" if text.contains("wal_level") => fatal(wal_level(place, "too low")),
         "55000" if is_lost(text) => loss(format!(
             "slot {slot:?} is lost: {error}; changes since its last confirmed position can not be read any more. To go on \
-             without them: SELECT pg_drop_replication_slot('{slot}'); then start with a new checkpoint"
+             without them: SELECT pg_drop_replication_slot('{slot}'); then sluicegate forget {source}"
         )),
         "53400" if text.contains("replication slots") => fatal(format!(
             "{place} has no free replication slot ({text}); drop one that nobody needs, or raise max_replication_slots and restart"
         )),
         "42704" if text.contains("publication") => loss(format!(
             "{text} at the position of slot {slot:?}: publication {publication:?} was made, or made again, after the changes that \
-             the slot still holds. To go on without those: SELECT pg_drop_replication_slot('{slot}'); then start with a new checkpoint"
+             the slot still holds. To go on without those: SELECT pg_drop_replication_slot('{slot}'); then sluicegate forget {source}"
         )),
         "42704" if text.contains("replication slot") => passing(format!("{text}; the slot is looked at again")),
         code => judge_class(code, doing, error, scene),
@@ -181,8 +182,8 @@ fn judge_class(code: &str, doing: &str, error: &ServerError, scene: &Scene<'_>) 
     match code.get(..2) {
         Some("58") if is_lost(&error.message) || error.message.contains("has already been removed") => loss(format!(
             "the log that slot {:?} needs was removed: {error}; changes since its last confirmed position are lost. To go on \
-             without them: SELECT pg_drop_replication_slot('{}'); then start with a new checkpoint",
-            scene.slot, scene.slot
+             without them: SELECT pg_drop_replication_slot('{}'); then sluicegate forget {}",
+            scene.slot, scene.slot, scene.source
         )),
         Some("08" | "40" | "53" | "55" | "57" | "58") => {
             passing(format!("{place} can not serve right now ({doing}: {error}); it is tried again"))
@@ -202,7 +203,8 @@ mod tests {
     use super::*;
 
     fn judged(code: &str, message: &str) -> SourceError {
-        let scene = Scene { place: "db:5432", user: "cdc", database: "shop", slot: "erp", publication: "erp" };
+        let scene =
+            Scene { place: "db:5432", user: "cdc", database: "shop", source: "erp", slot: "erp", publication: "erp" };
         let error = ServerError { code: code.into(), message: message.into(), hint: None };
         judge(Trouble::Server { doing: "read", error }, &scene)
     }

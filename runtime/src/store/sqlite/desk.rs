@@ -43,6 +43,15 @@ impl Desk<'_> {
         Ok(())
     }
 
+    pub(super) fn forget(&mut self, source: &str, stream: &str) -> Result<(), Trouble> {
+        let sql = "DELETE FROM checkpoint WHERE source = ?1 AND stream = ?2 RETURNING checksum";
+        let gone = self.connection.prepare_cached(sql)?.query_row([source, stream], |row| row.get(0)).optional()?;
+        if let Some(checksum) = gone {
+            self.books.total_mut(Table::Checkpoint).tally.remove(checksum);
+        }
+        Ok(())
+    }
+
     fn replace(&mut self, table: Table, old: Option<i64>, new: i64) {
         let tally = &mut self.books.total_mut(table).tally;
         if let Some(old) = old {

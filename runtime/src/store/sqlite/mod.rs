@@ -113,6 +113,20 @@ impl SqliteStore {
         salvage::salvage(folder)
     }
 
+    /// Removes the checkpoint of a source, damaged or not, so that it begins anew at the next start.
+    ///
+    /// # Errors
+    /// If the state can not be written.
+    pub fn forget(&self, source: &str, stream: &str) -> Result<(), StoreError> {
+        let (source, stream) = (source.to_owned(), stream.to_owned());
+        self.write_now(&Wish::new(Outlives::Power, 1), move |desk| desk.forget(&source, &stream))
+    }
+
+    /// Whether a process has the state in this folder. Makes nothing, and waits for nobody.
+    pub fn is_held(folder: &Path) -> bool {
+        open::Files::new(folder).is_held()
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().expect("nothing panics while it puts an order into the queue")
     }

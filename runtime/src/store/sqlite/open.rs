@@ -75,6 +75,13 @@ impl Files {
         Ok(owner)
     }
 
+    /// Whether a process has it. Makes nothing.
+    pub(super) fn is_held(&self) -> bool {
+        // What is not there, or may not be looked at, is not held by a program of this user's.
+        File::open(self.folder.join("lock"))
+            .is_ok_and(|owner| flock(&owner, FlockOperation::NonBlockingLockShared).is_err())
+    }
+
     pub(super) fn unusable(&self, error: &std::io::Error) -> StoreError {
         StoreError::Folder { path: self.folder.clone(), reason: error.to_string() }
     }
