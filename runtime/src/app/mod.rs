@@ -19,7 +19,7 @@ mod terminal;
 pub use inspection::Inspection;
 pub use mapping::stream;
 pub use rehearsal::{Rehearsal, Unready};
-pub use survey::survey;
+pub use survey::{slots, survey};
 pub use terminal::{Screen, picture};
 
 use crate::admin::dead::{Desk, Sent};

@@ -3,7 +3,7 @@
 use crate::config::{Globs, PipelinePlan};
 use crate::fault::Finding;
 use crate::guest::Description;
-use crate::source::TableColumns;
+use crate::source::{Columns, TableColumns};
 use globset::Glob;
 
 /// Names that are further from the wrong one than this are no suggestion.
@@ -25,7 +25,7 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
             wrong(format!("no table of source {source} matches {pattern:?}{hint}"));
         }
     }
-    let captured: Vec<(&String, &Vec<String>)> =
+    let captured: Vec<(&String, &Columns)> =
         tables.iter().filter(|(table, _)| pipeline.tables.matches(source, table)).collect();
     for route in &pipeline.routes {
         for column in route.templates().flat_map(|t| t.columns()).chain(route.body.columns()) {
@@ -35,14 +35,16 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
                 if !takes || !guests.is_empty() {
                     continue;
                 }
-                if !columns.iter().any(|c| c == column) {
-                    let hint = similar(column, columns.iter().map(String::as_str));
+                if !columns.names.iter().any(|c| c == column) {
+                    let hint = similar(column, columns.names.iter().map(String::as_str));
                     wrong(format!(
                         "route {:?} asks for column {column:?}, which {table} does not have{hint}",
                         route.name
                     ));
                 } else if leaves_out(pipeline, table, column) {
                     wrong(format!("route {:?} asks for column {column:?} of {table}, {LEFT_OUT}", route.name));
+                } else if let Some(why) = columns.unsent.get(column) {
+                    wrong(format!("route {:?} asks for column {column:?} of {table}, {why}", route.name));
                 }
             }
         }
@@ -58,16 +60,20 @@ pub fn unknown(pipeline: &PipelinePlan, source: &str, guests: &[Description], ta
                 ));
             }
             for (table, columns) in of {
-                let is_there = |column: &&String| columns.contains(column);
-                for column in subscription.columns.iter().filter(is_there) {
-                    if !leaves_out(pipeline, table, column) {
-                        continue;
+                for column in &subscription.columns {
+                    let why = match columns.unsent.get(column) {
+                        _ if leaves_out(pipeline, table, column) => Some(LEFT_OUT),
+                        why => why.copied(),
+                    };
+                    if !columns.names.contains(column) {
+                        let hint = similar(column, columns.names.iter().map(String::as_str));
+                        wrong(format!(
+                            "guest {} wants column {column:?}, which {table} does not have{hint}",
+                            guest.name
+                        ));
+                    } else if let Some(why) = why {
+                        wrong(format!("guest {} wants column {column:?} of {table}, {why}", guest.name));
                     }
-                    wrong(format!("guest {} wants column {column:?} of {table}, {LEFT_OUT}", guest.name));
-                }
-                for column in subscription.columns.iter().filter(|column| !columns.contains(column)) {
-                    let hint = similar(column, columns.iter().map(String::as_str));
-                    wrong(format!("guest {} wants column {column:?}, which {table} does not have{hint}", guest.name));
                 }
             }
         }

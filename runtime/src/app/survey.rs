@@ -1,4 +1,4 @@
-//! One look at one table of a source.
+//! One look at one table of a source, and at the slots of its server.
 
 use super::mapping;
 use crate::config::{Plan, SourcePlan};
@@ -22,4 +22,12 @@ pub async fn survey(plan: &Plan, source: &SourcePlan, table: &str, rows_max: u32
     let names: Vec<&str> = tables.keys().take(NAMES_MAX).map(String::as_str).collect();
     let has = if names.is_empty() { "no table that this user may see".to_owned() } else { names.join(", ") };
     Err(format!("there is no table {table:?}; {}the database has: {has}", guess.unwrap_or_default()))
+}
+
+/// The replication slots that the server of a source has already; none where there are no slots.
+///
+/// # Errors
+/// If the database can not be asked.
+pub async fn slots(plan: &Plan, source: &SourcePlan) -> Result<Vec<String>, String> {
+    mapping::Reading::new(plan, source, None)?.slots().await
 }

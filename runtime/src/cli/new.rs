@@ -60,6 +60,16 @@ pub(super) fn run(arguments: &New) -> Exit {
             if arguments.source.is_some() && !sample.rows.is_empty() {
                 println!("the first case holds rows of your table: look at it before you share the folder");
             }
+            if !sample.unsent.is_empty() {
+                println!("left out, because PostgreSQL does not send generated columns: {}", sample.unsent.join(", "));
+            }
+            if let Some(slot) = &settings.slot {
+                println!(
+                    "the server has a slot sluicegate_{source} already, perhaps another folder's: this one reads {slot}. If nobody needs the old \
+                     one, remove it: SELECT pg_drop_replication_slot('sluicegate_{source}');",
+                    source = settings.source
+                );
+            }
             next(arguments, &settings);
             Exit::Done
         }
@@ -85,14 +95,15 @@ fn found(arguments: &New) -> Result<Look, String> {
         let found = super::block_on(table::look(&dir, source, table, ROWS))?;
         let at = |name| (name, SourceAt::Known);
         let (source, at) = found.known.map_or_else(|| fresh(&dir, &arguments.name), at);
-        return Ok((table.clone(), found.sample, Settings { source, at, kind: found.kind }));
+        let slot = free_slot(&source, &arguments.name, &found.slots);
+        return Ok((table.clone(), found.sample, Settings { source, at, kind: found.kind, slot }));
     }
     let first = known.first();
     let kind = first.map_or(DatabaseKind::Postgres, table::kind);
     let (source, at) =
         first.map_or_else(|| fresh(&dir, &arguments.name), |first| (first.name.clone(), SourceAt::Known));
     let (table, sample) = nothing_shown(kind);
-    Ok((table.to_owned(), sample, Settings { source, at, kind }))
+    Ok((table.to_owned(), sample, Settings { source, at, kind, slot: None }))
 }
 
 /// A name for a source that the folder does not have yet.
@@ -101,6 +112,21 @@ fn fresh(dir: &Path, name: &str) -> (String, SourceAt) {
     let source = if is_first { "db".to_owned() } else { name.replace('-', "_") };
     let variable = format!("{}_URL", source.to_uppercase());
     (source, SourceAt::Variable(variable))
+}
+
+/// Another name for the slot, if the one that is named after the source is on the server already: two programs can not read one.
+fn free_slot(source: &str, name: &str, taken: &[String]) -> Option<String> {
+    /// PostgreSQL's names have 63 bytes; a number and the second publication's ending need some of them.
+    const SLOT_LEN_MAX: usize = 48;
+    let usual = format!("sluicegate_{source}");
+    let is_taken = |slot: &String| taken.contains(slot);
+    if !is_taken(&usual) {
+        return None;
+    }
+    let mut other = format!("{usual}_{}", name.replace('-', "_"));
+    other.truncate(SLOT_LEN_MAX);
+    let numbered = (2..).map(|number| format!("{other}_{number}"));
+    std::iter::once(other.clone()).chain(numbered).find(|slot| !is_taken(slot))
 }
 
 fn next(arguments: &New, settings: &Settings) {
@@ -115,4 +141,17 @@ fn next(arguments: &New, settings: &Settings) {
     println!("  sluicegate listen 127.0.0.1:{PORT}               in a terminal of its own: shows what is delivered");
     let variable = settings.variable().map(|name| format!("{name}=... ")).unwrap_or_default();
     println!("  {variable}sluicegate run{dir}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slot_that_is_there_is_not_taken() {
+        let taken = ["sluicegate_db".to_owned(), "sluicegate_db_my_orders".to_owned()];
+        assert_eq!(free_slot("db", "orders", &[]), None);
+        assert_eq!(free_slot("db", "orders", &taken).as_deref(), Some("sluicegate_db_orders"));
+        assert_eq!(free_slot("db", "my-orders", &taken).as_deref(), Some("sluicegate_db_my_orders_2"));
+    }
 }

@@ -25,13 +25,24 @@ use tokio::sync::{mpsc, watch};
 pub type TableRule = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 /// Whether a column, by schema, table and column, is asked for. What is not never enters a frame.
 pub type ColumnRule = Arc<dyn Fn(&str, &str, &str) -> bool + Send + Sync>;
-/// The columns of every table of a database, by `schema.table`, in their order.
-pub type TableColumns = BTreeMap<String, Vec<String>>;
+/// The columns of every table of a database, by `schema.table`.
+pub type TableColumns = BTreeMap<String, Columns>;
+
+/// The columns of one table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// In their order.
+    pub names: Vec<String>,
+    /// Those among them that do not come with the table's changes, and why.
+    pub unsent: BTreeMap<String, &'static str>,
+}
 
 /// A table as it stands, with a few of its rows. Values are as the database writes them; bytes in base64, PostgreSQL's arrays as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableSample {
     pub columns: Vec<SampledColumn>,
+    /// Columns that are not among them, because they do not come with the table's changes.
+    pub unsent: Vec<String>,
     /// In the order of the columns.
     pub rows: Vec<Vec<Option<String>>>,
 }

@@ -1,6 +1,6 @@
 //! A table of a database that somebody names on the command line, by its address or by its name in `sluicegate.toml`.
 
-use crate::app::survey;
+use crate::app::{slots, survey};
 use crate::change::DatabaseKind;
 use crate::config::{self, Plan, SourceKind, SourcePlan};
 use crate::source::TableSample;
@@ -15,6 +15,8 @@ pub struct Found {
     pub kind: DatabaseKind,
     pub known: Option<String>,
     pub sample: TableSample,
+    /// Replication slots that the server has, if it is no source of the folder.
+    pub slots: Vec<String>,
 }
 
 /// Looks at a table. `source` is an address, or the name of a source in the folder `dir`.
@@ -32,14 +34,15 @@ pub async fn look(dir: &Path, source: &str, table: &str, rows_max: u32) -> Resul
             return Err(format!("the address of source {source:?} comes from the environment, and is not set there"));
         }
         let sample = survey(&plan, found, table, rows_max).await?;
-        return Ok(Found { kind: kind(found), known: Some(source.to_owned()), sample });
+        return Ok(Found { kind: kind(found), known: Some(source.to_owned()), sample, slots: Vec::new() });
     }
     let plan = plan_of(source, table)?;
     let only = plan.sources.first().ok_or("the address leads to no database")?;
     let same = |other: &&SourcePlan| address(other) == address(only);
     let known = known.as_ref().and_then(|known| known.sources.iter().find(same)).map(|source| source.name.clone());
     let sample = survey(&plan, only, table, rows_max).await?;
-    Ok(Found { kind: kind(only), known, sample })
+    let slots = if known.is_none() { slots(&plan, only).await? } else { Vec::new() };
+    Ok(Found { kind: kind(only), known, sample, slots })
 }
 
 /// Of what kind a source is, as far as the configuration says.

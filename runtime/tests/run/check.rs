@@ -112,6 +112,46 @@ fn guest_that_was_not_built_is_named_with_the_way_to_build_it() {
     assert!(lines.len() == 1 && lines[0].contains("parcels.wasm is not there; make it: sluicegate build "), "{out}");
 }
 
+/// Without the look the first row would hold the pipeline: a route that takes what never comes, or a guest that asks for it.
+#[test]
+fn generated_column_which_is_never_sent_is_named_where_it_is_asked_for() {
+    let customer = Receiver::open(Manner::Says(204));
+    let house = House::new("check_generated")
+        .pipeline("tables = [\"public.package_status\"]")
+        .customer("1", &customer)
+        .guest(&guests::module("parcels"));
+    let sql = house.sql();
+    sql.run("ALTER TABLE package_status DROP status, ADD status text GENERATED ALWAYS AS ('In Transit') STORED");
+    house.write();
+    let (code, out, _) = house.verb(&["check", "--connect"]);
+    assert_eq!(code, 2, "{out}");
+    let said = "wants column \"status\" of public.package_status, which PostgreSQL computes and does not send along";
+    assert!(
+        wrong(&out).iter().any(|line| line.starts_with("WRONG pipeline parcels: guest ") && line.contains(said)),
+        "{out}"
+    );
+
+    fs::remove_file(house.path("parcels/parcels.wasm")).expect("it is there");
+    sql.run("ALTER TABLE package_status ADD shelf int GENERATED ALWAYS AS (package_id % 10) STORED");
+    let pipeline = house.path("parcels/pipeline.toml");
+    let written = fs::read_to_string(&pipeline).expect("it was written");
+    fs::write(&pipeline, written.replace("{package_id}", "{shelf}")).expect("the folder can be written");
+    let (code, out, _) = house.verb(&["check", "--connect"]);
+    assert_eq!(code, 2, "{out}");
+    let said = "asks for column \"shelf\" of public.package_status, which PostgreSQL computes and does not send along";
+    assert!(wrong(&out).iter().any(|line| line.contains(said)), "{out}");
+
+    // Version 18 can send it, if the publication says so.
+    let is_18 = sql.one("SELECT current_setting('server_version_num')::int >= 180000") == "t";
+    sql.run("CREATE PUBLICATION check_generated FOR TABLE package_status");
+    assert_eq!(house.verb(&["check", "--connect"]).0, 2);
+    if is_18 {
+        sql.run("ALTER PUBLICATION check_generated SET (publish_generated_columns = stored)");
+        let (code, out, _) = house.verb(&["check", "--connect"]);
+        assert_eq!(code, 0, "{out}");
+    }
+}
+
 /// Without the look every row would end as a dead letter.
 #[test]
 fn table_that_is_no_outbox_is_named_with_the_columns_that_it_lacks() {

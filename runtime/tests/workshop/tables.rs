@@ -53,6 +53,45 @@ fn guest_of_a_table_with_every_type_compiles_and_its_case_holds_the_rows() {
     assert!(again.code == 2 && again.out.contains("public-odd.toml is there already"), "{}", again.out);
 }
 
+/// PostgreSQL does not send what it computes: a guest that asked for it held its pipeline at the first row.
+#[test]
+fn generated_columns_are_left_out_of_the_guest_and_its_case_and_that_is_said() {
+    let server = Server::start(&[]);
+    let sql = server.sql("postgres");
+    sql.run("CREATE TABLE boxes (id int PRIMARY KEY, w int NOT NULL, area int GENERATED ALWAYS AS (w * w) STORED)");
+    sql.run("INSERT INTO boxes (id, w) VALUES (1, 77)");
+    let folder = TempDir::new().expect("a folder");
+    let (url, root) = (server.url("postgres"), folder.path().display().to_string());
+    let said = sluicegate(&["new", "boxes", "--source", &url, "--table", "public.boxes", "--root", &root]);
+    assert_eq!(said.code, 0, "{}", said.out);
+    assert!(said.out.contains("PostgreSQL does not send generated columns: area\n"), "{}", said.out);
+    let guest = fs::read_to_string(folder.path().join("guests/boxes/src/lib.rs")).expect("the guest");
+    assert!(guest.contains("columns = [\"id\", \"w\"],"), "{guest}");
+    assert!(guest.contains("/// Left out, because PostgreSQL does not send generated columns: `area`."), "{guest}");
+    let case = fs::read_to_string(folder.path().join("pipelines/boxes/cases/first.toml")).expect("the case");
+    assert!(!case.contains("area") && !case.contains("5929"), "{case}");
+}
+
+/// Two folders made on one database would share a slot, and the second would never get it.
+#[test]
+fn slot_that_is_on_the_server_already_is_not_taken_again() {
+    let server = Server::start(&[]);
+    let sql = server.sql("postgres");
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY)");
+    sql.run("SELECT pg_create_logical_replication_slot('sluicegate_db', 'pgoutput')");
+    let folder = TempDir::new().expect("a folder");
+    let (url, root) = (server.url("postgres"), folder.path().display().to_string());
+    let said = sluicegate(&["new", "my-orders", "--source", &url, "--table", "public.orders", "--root", &root]);
+    assert_eq!(said.code, 0, "{}", said.out);
+    assert!(said.out.contains("this one reads sluicegate_db_my_orders."), "{}", said.out);
+    let shared = fs::read_to_string(folder.path().join("pipelines/sluicegate.toml")).expect("the shared file");
+    for line in ["slot = \"sluicegate_db_my_orders\"", "publication = \"sluicegate_db_my_orders\""] {
+        assert!(shared.contains(line), "{shared}");
+    }
+    let checked = sluicegate(&["test", &format!("{root}/pipelines")]);
+    assert!(!checked.out.contains("sluicegate.toml:"), "what was written is read: {}", checked.out);
+}
+
 #[test]
 fn table_that_is_not_there_is_told_with_those_that_are() {
     let server = Server::start(&[]);

@@ -52,6 +52,17 @@ impl Reading {
         }
     }
 
+    /// The replication slots of its server.
+    ///
+    /// # Errors
+    /// If the server can not be asked.
+    pub async fn slots(&self) -> Result<Vec<String>, String> {
+        match self {
+            Self::Postgres(settings) => postgres::slots(settings).await,
+            Self::Mysql(_) => Ok(Vec::new()),
+        }
+    }
+
     /// # Errors
     /// If the server can not be asked; [`Reading::check`] says more about why.
     pub async fn columns(&self) -> Result<TableColumns, String> {

@@ -36,7 +36,7 @@ pub(super) fn ask(link: &mut Link) -> Result<TableColumns, Trouble> {
     let mut tables = TableColumns::new();
     for row in link.query("ask for the columns", SQL)? {
         if let [Some(table), Some(column)] = row.as_slice() {
-            tables.entry(table.clone()).or_default().push(column.clone());
+            tables.entry(table.clone()).or_default().names.push(column.clone());
         }
     }
     Ok(tables)

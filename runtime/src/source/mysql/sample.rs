@@ -52,7 +52,7 @@ fn ask(settings: &MysqlSettings, table: &str, rows_max: u32) -> Result<Option<Ta
         link.query("read rows", &format!("SELECT {} FROM {database}.{name} LIMIT {rows_max}", values.join(", ")))?
     };
     link.close();
-    Ok((!columns.is_empty()).then_some(TableSample { columns, rows }))
+    Ok((!columns.is_empty()).then_some(TableSample { columns, rows, ..TableSample::default() }))
 }
 
 fn quoted(name: &str) -> String {

@@ -39,7 +39,7 @@ pub use check::check;
 pub use columns::columns;
 pub use rate::{DrainPlan, DrainUntil, DrainWork, Rate, drain_bare};
 pub use rhythm::RhythmMode;
-pub use sample::sample;
+pub use sample::{sample, slots};
 pub use url::check_url;
 
 use crate::change::Lsn;

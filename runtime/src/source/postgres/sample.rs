@@ -1,4 +1,5 @@
-//! A table as it stands, with a few of its rows: what `new` and `record` write guests and cases from.
+//! A table as it stands, with a few of its rows: what `new` and `record` write guests and cases from. And the names of slots, so that
+//! `new` takes none that is there.
 
 use super::PostgresSettings;
 use super::link::{Link, Purpose, QUERY_MAX};
@@ -21,12 +22,30 @@ pub async fn sample(settings: &PostgresSettings, table: &str, rows_max: u32) -> 
     asked.await.unwrap_or_else(|_| Err("the question itself failed; this is a mistake in sluicegate".to_owned()))
 }
 
+/// The replication slots of the server, of all its databases.
+///
+/// # Errors
+/// A sentence, if the server can not be asked.
+pub async fn slots(settings: &PostgresSettings) -> Result<Vec<String>, String> {
+    let settings = settings.clone();
+    let asked = tokio::task::spawn_blocking(move || {
+        let stop = Arc::new(AtomicBool::new(false));
+        let found = Link::open(&settings, Purpose::Sql, &stop).and_then(|mut link| {
+            let rows = link.query("look for slots", "SELECT slot_name FROM pg_replication_slots", Some(QUERY_MAX))?;
+            link.close(false);
+            Ok(rows.into_iter().filter_map(|mut row| row.swap_remove(0)).collect())
+        });
+        found.map_err(|trouble| settings.judge(trouble).message)
+    });
+    asked.await.unwrap_or_else(|_| Err("the question itself failed; this is a mistake in sluicegate".to_owned()))
+}
+
 fn ask(settings: &PostgresSettings, table: &str, rows_max: u32) -> Result<Option<TableSample>, Trouble> {
     let (namespace, name) = table.split_once('.').unwrap_or(("public", table));
     let sql = format!(
         "SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, \
          EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY (i.indkey)), \
-         COALESCE(t.typcategory = 'A', false), a.atttypid = 'bytea'::regtype \
+         COALESCE(t.typcategory = 'A', false), a.atttypid = 'bytea'::regtype, a.attgenerated <> '' \
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
          JOIN pg_type t ON t.oid = a.atttypid \
@@ -36,11 +55,14 @@ fn ask(settings: &PostgresSettings, table: &str, rows_max: u32) -> Result<Option
     );
     let stop = Arc::new(AtomicBool::new(false));
     let mut link = Link::open(settings, Purpose::Sql, &stop)?;
-    let mut columns = Vec::new();
-    let mut values = Vec::new();
+    let (mut columns, mut unsent, mut values) = (Vec::new(), Vec::new(), Vec::new());
     for row in link.query("look at the table", &sql, Some(QUERY_MAX))? {
-        let [Some(name), Some(type_name), not_null, key, array, bytes] = row.as_slice() else { continue };
+        let [Some(name), Some(type_name), not_null, key, array, bytes, generated] = row.as_slice() else { continue };
         let yes = |text: &Option<String>| text.as_deref() == Some("t");
+        if yes(generated) {
+            unsent.push(name.clone());
+            continue;
+        }
         let quoted = escape_identifier(name);
         values.push(match (yes(array), yes(bytes)) {
             (true, _) => format!("to_jsonb({quoted})"),
@@ -58,5 +80,5 @@ fn ask(settings: &PostgresSettings, table: &str, rows_max: u32) -> Result<Option
         link.query("read rows", &sql, Some(QUERY_MAX))?
     };
     link.close(false);
-    Ok((!columns.is_empty()).then_some(TableSample { columns, rows }))
+    Ok((!columns.is_empty()).then_some(TableSample { columns, unsent, rows }))
 }

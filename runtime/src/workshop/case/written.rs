@@ -133,7 +133,8 @@ mod tests {
             column("gap", "interval", false),
         ];
         let row = ["7", "Ana B. 9", "12.50", "2026-01-31 12:00:00.5+00", "[\"a\"]", "P1D"];
-        TableSample { columns, rows: vec![row.map(|text| Some(text.to_owned())).to_vec(), vec![Some("8".into())]] }
+        let rows = vec![row.map(|text| Some(text.to_owned())).to_vec(), vec![Some("8".into())]];
+        TableSample { columns, rows, ..TableSample::default() }
     }
 
     fn recorded(masked: &[String]) -> (String, BTreeSet<String>) {

@@ -120,6 +120,11 @@ body = "flat"
             "/// The columns of `{table}`. Remove those that you do not need, here and above: fewer are faster."
         )
         .expect(TAKES_ALL);
+        let unsent: Vec<String> = self.order.sample.unsent.iter().map(|name| format!("`{name}`")).collect();
+        if !unsent.is_empty() {
+            writeln!(text, "/// Left out, because PostgreSQL does not send generated columns: {}.", unsent.join(", "))
+                .expect(TAKES_ALL);
+        }
         text.push_str("#[allow(dead_code)]\nmod columns {\n    use sluicegate_guest::prelude::*;\n");
         for Column { of, function, getter, returns } in &self.columns {
             let key = if of.key { ", part of the key" } else { "" };
@@ -255,7 +260,7 @@ pub(super) fn nothing_shown(kind: DatabaseKind) -> (&'static str, crate::source:
     };
     let rows = vec![row("1", "new", None), row("2", "paid", Some("ring twice"))];
     let table = if kind == DatabaseKind::Postgres { "public.orders" } else { "shop.orders" };
-    (table, crate::source::TableSample { columns, rows })
+    (table, crate::source::TableSample { columns, rows, ..Default::default() })
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub struct Settings {
     pub source: String,
     pub at: SourceAt,
     pub kind: DatabaseKind,
+    /// The slot and the publication, where those that are named after the source are not free.
+    pub slot: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,9 +42,14 @@ impl Settings {
         let kind = if self.kind == DatabaseKind::Postgres { "postgres" } else { "mysql" };
         if !path.exists() {
             let source = &self.source;
+            let slot = self.slot.as_ref().map_or(String::new(), |slot| {
+                format!(
+                    "slot = \"{slot}\"            # another program has sluicegate_{source}\npublication = \"{slot}\"\n"
+                )
+            });
             return Ok(Some(format!(
                 "# What all pipelines in this folder share.\n\n[host]\nadmin = \"127.0.0.1:8900\"      # health, metrics, status\n\n\
-                 [source.{source}]\nkind = \"{kind}\"\nurl  = \"${{{variable}}}\"             # from the environment: it holds a password\n"
+                 [source.{source}]\nkind = \"{kind}\"\nurl  = \"${{{variable}}}\"             # from the environment: it holds a password\n{slot}"
             )));
         }
         let mut document: DocumentMut = fs::read_to_string(path)?
@@ -56,6 +63,9 @@ impl Settings {
         let mut source = Table::new();
         source.insert("kind", value(kind));
         source.insert("url", value(format!("${{{variable}}}")));
+        for key in ["slot", "publication"].iter().filter(|_| self.slot.is_some()) {
+            source.insert(key, value(self.slot.clone().unwrap_or_default()));
+        }
         sources[&self.source] = Item::Table(source);
         Ok(Some(document.to_string()))
     }
@@ -72,7 +82,7 @@ mod tests {
         let before = "# mine\n[source.erp]\nkind = \"postgres\" # ours\nurl = \"${ERP_URL}\"\n";
         fs::write(&path, before).expect("written");
         let at = SourceAt::Variable("SHOP_URL".into());
-        let settings = Settings { source: "shop".into(), at, kind: DatabaseKind::Mysql };
+        let settings = Settings { source: "shop".into(), at, kind: DatabaseKind::Mysql, slot: None };
         let text = settings.host_file(&path).expect("TOML").expect("something new");
         assert!(text.starts_with(before), "{text}");
         assert!(text.ends_with("[source.shop]\nkind = \"mysql\"\nurl = \"${SHOP_URL}\"\n"), "{text}");
