@@ -79,8 +79,7 @@ impl Stranger {
 
 /// The code blocks of the guide that an author pastes: the whole upper part of the file, and the test.
 fn pasted() -> (String, String) {
-    let guide =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/writing-guests.md")).expect("the guide");
+    let guide = guide();
     let block = |fence: &str| {
         let from = guide.find(fence).expect("the guide has such a block") + fence.len();
         guide[from..].split("```").next().expect("it ends").to_owned()
@@ -146,9 +145,36 @@ fn stranger_gets_the_first_own_row_within_five_minutes() {
     drop(running);
     until_slot_is(&sql, "f");
     all_in_one(&stranger, &sql, admin);
+    until_slot_is(&sql, "f");
+    take_away(&stranger, &sql);
 }
 
-/// The guide's last step: `dev` starts the host, shows rows, leaves a compiler's error on the screen, and goes on when it is mended.
+/// The guide's last page: nothing of ours stays in the server.
+fn take_away(stranger: &Stranger, sql: &Sql) {
+    for statement in said_to_psql("**9. ") {
+        sql.run(&statement);
+    }
+    let left = "(SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_publication)";
+    assert_eq!(sql.one(&format!("SELECT {left}")), "0");
+    assert!(stranger.folder.path().join("pipelines/.sluicegate").is_dir(), "the guide removes a folder that is there");
+}
+
+/// What one step of the guide has psql do.
+fn said_to_psql(step: &str) -> Vec<String> {
+    let guide = guide();
+    let step = &guide[guide.find(step).expect("the guide has this step")..];
+    let block = step.split("```").nth(1).expect("it has commands");
+    let statement = |line: &str| Some(line.strip_prefix("psql \"$DB_URL\" -c \"")?.strip_suffix('"')?.to_owned());
+    let statements: Vec<String> = block.lines().filter_map(statement).collect();
+    assert!(statements.len() > 1, "{block}");
+    statements
+}
+
+fn guide() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/writing-guests.md")).expect("the guide")
+}
+
+/// The guide's step before the last: `dev` starts the host, shows rows, leaves a compiler's error on the screen, and goes on when it is mended.
 fn all_in_one(stranger: &Stranger, sql: &Sql, admin: u16) {
     let (_dev, heard) = stranger.terminal(&["dev"]);
     let until = |words: &str| {
