@@ -1,6 +1,7 @@
 //! `sluicegate dev`: build, test and swap at every change of a source, with the rows that pass below.
 
 use super::Exit;
+use super::run::stop_signal;
 use super::status::ask;
 use crate::admin::PipelineRows;
 use crate::config::Plan;
@@ -73,8 +74,8 @@ pub(super) fn run(arguments: &Dev) -> Exit {
         };
         tokio::select! {
             () = desk.work(plan) => {}
-            // It says so if it fails, and then there is nothing to wait for.
-            _ = tokio::signal::ctrl_c() => {}
+            // Whoever ends it by either signal ends its host too: a host that is left behind holds the slot.
+            () = stop_signal() => {}
         }
         desk.close().await;
     });

@@ -100,7 +100,7 @@ fn say(ending: &Ending) -> Exit {
 }
 
 /// Listens from the call on, not from the first poll.
-fn stop_signal() -> impl Future<Output = ()> {
+pub(super) fn stop_signal() -> impl Future<Output = ()> {
     let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
     async {
         let [terminate, interrupt] = signals.map(async |listening| match listening {
