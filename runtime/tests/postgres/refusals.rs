@@ -89,11 +89,11 @@ fn slot_that_would_lose_changes_is_refused_as_loss() {
     assert!(bad(&at(Some(Lsn(0x100)))).contains("is gone"));
 
     // Gone after all was delivered: nothing is said to be lost that is not. The server may write of itself in between.
-    let said = (0..5).map(|_| {
+    let mut said = (0..5).map(|_| {
         let end = lsn(&sql.one("SELECT pg_current_wal_flush_lsn()"));
         Reader::start(at(Some(end))).failed().message
     });
-    let said = said.filter(|message| !message.contains(": changes from ")).next().expect("the log stood still once");
+    let said = said.find(|message| !message.contains(": changes from ")).expect("the log stood still once");
     assert!(
         said.contains("is gone: all that is in the server's log, up to ") && said.contains("sluicegate forget erp"),
         "{said}"
