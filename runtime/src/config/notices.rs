@@ -1,5 +1,6 @@
 //! `ops` and `messages` of a route: which rows it takes, and whether it takes what a program wrote into PostgreSQL's log.
 
+use super::debezium::HEARTBEAT;
 use super::section::Section;
 use super::{BodyPlan, FormPlan, Globs, RoutePlan, ShapePlan};
 use crate::change::{Op, Template};
@@ -42,8 +43,8 @@ const NAME_IT: &str = "add \"message\" to `ops`: ops = [\"insert\", \"update\", 
 
 /// Whether what is no row finds its way. `has_messages` is whether any source of the pipeline can have them.
 pub(super) fn check_notices(section: &Section<'_>, route: &RoutePlan, has_messages: bool) {
-    let tells_transactions = route.tells_transactions() && matches!(route.shape, ShapePlan::Record { .. });
-    if route.messages.is_none() && !tells_transactions {
+    let has_own = route.tells_transactions() || route.debezium_option(HEARTBEAT).is_some_and(|every| every != "0");
+    if route.messages.is_none() && !(has_own && matches!(route.shape, ShapePlan::Record { .. })) {
         return;
     }
     needs_no_row(section, "member", route.member.as_ref());
@@ -84,8 +85,8 @@ fn needs_no_row(section: &Section<'_>, key: &'static str, template: Option<&Temp
     }
     if let Some(entry) = section.entry(key) {
         entry.mistake(
-            "messages and transactions are no rows, so there is nothing to fill in",
-            format!("write `{key}` without places, or give rows and messages routes of their own"),
+            "messages, transactions and heartbeats are no rows, so there is nothing to fill in",
+            format!("write `{key}` without places, or ask for them in a route of their own"),
         );
     }
 }
