@@ -106,7 +106,8 @@ fn transaction_that_comes_again_leaves_out_its_beginning_and_messages_as_it_does
     let mut bench = asking();
     let part = [begin(900, 1), table(), row("1"), message(true, 141, "audit", b"who")];
     bench.all(&part);
-    bench.decoder.was_handed_over(last_mark(&bench.batch()));
+    let handed_over = bench.batch();
+    bench.decoder.was_handed_over(last_mark(&handed_over));
     bench.decoder.reconnected();
     bench.lsn = 100;
     bench.all(&part);
