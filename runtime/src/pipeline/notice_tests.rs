@@ -259,3 +259,40 @@ async fn receiver_that_is_away_for_hours_finds_one_heartbeat_and_holds_no_positi
     assert_eq!(places[..2], ["__debezium-heartbeat.app", "app.public.t"], "{places:?}");
     assert!(places.len() < 15, "one for the hours, and one each ten seconds since: {places:?}");
 }
+
+#[test]
+fn message_goes_to_every_kind_of_target_and_says_what_it_holds() {
+    let template = |text: &str| Template::parse(text).expect("a template");
+    let debezium = || Box::new(Debezium::new(DebeziumOptions::default(), Some("app".into())));
+    let said = |shape: &Shape, content: &'static [u8]| {
+        let message = LogicalMessage {
+            prefix: "audit".into(),
+            content: content.into(),
+            transactional: true,
+            lsn: 5,
+            previous_end: None,
+        };
+        let said = super::notices::Said::Message(&message, None);
+        let draft = shape.said(&message_of(&message), &said).expect("written").expect("a place for it");
+        (draft.key, draft.place, String::from_utf8_lossy(&draft.body).into_owned())
+    };
+    let request = Shape::Request { method: "POST".into(), path: Some(template("/log")), body: Body::Flat };
+    let text = r#"{"prefix":"audit","content":"who","__op":"m","__source_ts_ms":946684800000}"#;
+    assert_eq!(said(&request, b"who"), ("audit".into(), "/log".to_owned(), text.to_owned()));
+    let bytes = r#"{"prefix":"audit","content_base64":"/wA=","__op":"m","__source_ts_ms":946684800000}"#;
+    assert_eq!(said(&request, b"\xff\0").2, bytes);
+    let stream = Shape::Stream { stream: template("log"), max_len: None, body: Body::Debezium(debezium()) };
+    let (key, place, body) = said(&stream, b"who");
+    assert_eq!((&key[..], place.as_str()), (&b"log"[..], "log"), "a stream is in order as a whole");
+    assert!(
+        body.starts_with(r#"{"op":"m","ts_ms":"#) && body.ends_with(r#"{"prefix":"audit","content":"d2hv"}}"#),
+        "{body}"
+    );
+    let flat = Shape::Record { topic: Some(template("log")), tombstones: true, debezium: debezium(), flat: true };
+    let (key, place, body) = said(&flat, b"who");
+    assert_eq!((&key[..], place.as_str(), body.as_str()), (&b"log\0{\"prefix\":\"audit\"}"[..], "log", text));
+}
+
+fn message_of(message: &LogicalMessage) -> Notice {
+    notice(0, 5, NoticeKind::Message(Arc::new(message.clone())))
+}
