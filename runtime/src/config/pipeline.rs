@@ -8,7 +8,7 @@ use super::page::Page;
 use super::route::{Targets, read_route};
 use super::section::Section;
 use super::target::{ReadTarget, read_target};
-use super::{ColumnRule, Globs, OnError, PipelinePlan, TableRule};
+use super::{ColumnRule, Globs, OnError, PipelinePlan, SourceKind, TableRule};
 
 pub(super) const PIPELINE_FILE: &str = "pipeline.toml";
 const TABLES_EXAMPLE: &str = "tables = [\"public.orders\", \"audit.*\"]";
@@ -39,7 +39,8 @@ pub(super) fn read_pipeline(page: &Page<'_>, name: &str, shared: Option<&HostFil
     check_shadowing(&target_sections, shared);
     let routes = {
         let known: Targets<'_> = shared.map(|shared| targets.iter().chain(&shared.targets).collect());
-        route_sections.iter().map(|(name, section)| read_route(section, name, &known, &tables)).collect::<Vec<_>>()
+        let rule = (&tables, may_have_messages(&sources, shared));
+        route_sections.iter().map(|(name, section)| read_route(section, name, &known, rule)).collect::<Vec<_>>()
     };
     if routes.is_empty() && root.entry("route").is_none() {
         root.mistake(
@@ -88,6 +89,12 @@ fn read_sources(root: &Section<'_>, shared: Option<&HostFile>) -> Vec<String> {
         names.push(name);
     }
     names
+}
+
+/// Whether one of the sources is PostgreSQL's, or nobody knows whose it is.
+fn may_have_messages(names: &[String], shared: Option<&HostFile>) -> bool {
+    let kind = |name: &String| shared?.sources.iter().find(|source| source.name == *name).map(|source| &source.kind);
+    names.iter().map(kind).any(|kind| kind.is_none_or(|kind| matches!(kind, SourceKind::Postgres(_))))
 }
 
 fn read_tables(root: &Section<'_>, sources: &[String]) -> TableRule {

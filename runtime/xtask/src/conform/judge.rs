@@ -82,7 +82,7 @@ pub fn judge(scenario: &Scenario, recorded: &Topics, run: &Run) -> Verdict {
         };
         let (theirs, ours) = (entries(recorded), entries(&run.topics));
         verdict.records += theirs.len();
-        match missing_feature(topic, &theirs, scenario.flavour) {
+        match missing_feature(&theirs, scenario.flavour) {
             Some(feature) => *verdict.unsupported.entry(feature.to_owned()).or_default() += theirs.len(),
             None => alone.extend(verdict.topic(&case, topic, theirs, ours)),
         }
@@ -94,16 +94,13 @@ pub fn judge(scenario: &Scenario, recorded: &Topics, run: &Run) -> Verdict {
 }
 
 /// The feature that a topic's records need and that is not there yet. Whoever adds one of these takes its line out.
-fn missing_feature(topic: &str, records: &[Entry], flavour: Flavour) -> Option<&'static str> {
+fn missing_feature(records: &[Entry], flavour: Flavour) -> Option<&'static str> {
     let has = |name: &str| {
         records.iter().any(|record| match &record.masked.value {
             Some(Part::Json(document)) => payload(&document.root).get(name).is_some(),
             _ => false,
         })
     };
-    if flavour == Flavour::Postgres && topic.ends_with(".message") && has("message") {
-        return Some("logical messages");
-    }
     (flavour != Flavour::Postgres && has("ddl") && has("tableChanges")).then_some("schema-change topic")
 }
 
@@ -112,7 +109,9 @@ impl Entry {
         let op = match &masked.value {
             None => "tombstone".to_owned(),
             Some(Part::Json(document)) => {
-                payload(&document.root).get("op").map(|op| document.raw(op).to_owned()).unwrap_or_default()
+                let payload = payload(&document.root);
+                let told = payload.get("op").or(payload.get("status"));
+                told.map(|told| document.raw(told).to_owned()).unwrap_or_default()
             }
             Some(Part::Bytes(_)) => String::new(),
         };
@@ -172,7 +171,8 @@ impl Verdict {
 
     fn alone(&mut self, case: &Case<'_>, lone: &Lone) {
         let Lone { topic, record, is_ours, is_behind_all, entry } = lone;
-        let alone = Alone { topic, at: entry.at, both_until: self.both_until, is_behind_all: *is_behind_all };
+        let alone =
+            Alone { topic, op: &entry.op, at: entry.at, both_until: self.both_until, is_behind_all: *is_behind_all };
         let rule = if *is_ours { case.extra(&alone) } else { case.missing(&alone) };
         match rule {
             Some(rule) => self.explain(&[rule]),

@@ -101,11 +101,45 @@ fn what_follows_debeziums_stop_is_explained_and_what_comes_before_is_not() {
 
 #[test]
 fn records_of_a_feature_that_is_not_there_are_never_equal() {
-    let message = Record { value: Some(br#"{"op":"m","message":{"prefix":"p"}}"#.to_vec()), ..record(1, "v", 1) };
-    let recorded = [("app.message".to_owned(), vec![message])].into();
-    let script = Script::read("", Flavour::Postgres).expect("a script");
-    let scenario = Scenario { flavour: Flavour::Postgres, name: "x/y".into(), script, recordings: Vec::new() };
-    let run = Run { topics: Topics::new(), columns: Columns::default(), last_words: None };
-    let verdict = judge(&scenario, &recorded, &run);
-    assert_eq!((verdict.equal, verdict.unsupported), (0, [("logical messages".to_owned(), 1)].into()));
+    let change = Record { value: Some(br#"{"ddl":"DROP TABLE t","tableChanges":[]}"#.to_vec()), ..record(1, "v", 1) };
+    let recorded = [("app".to_owned(), vec![change])].into();
+    let verdict = judged_beside(Flavour::Mysql, "", &recorded, Topics::new());
+    assert_eq!((verdict.equal, verdict.unsupported), (0, [("schema-change topic".to_owned(), 1)].into()));
+}
+
+fn judged_beside(flavour: Flavour, sql: &str, recorded: &Topics, ours: Topics) -> Verdict {
+    let script = Script::read(sql, flavour).expect("a script");
+    let scenario = Scenario { flavour, name: "x/y".into(), script, recordings: Vec::new() };
+    judge(&scenario, recorded, &Run { topics: ours, columns: Columns::default(), last_words: None })
+}
+
+fn bounds(all: &[(u64, &str)]) -> Topics {
+    let bound = |(id, status): &(u64, &str)| {
+        let value =
+            format!(r#"{{"status":"{status}","id":"0-1-{id}","event_count":null,"data_collections":null,"ts_ms":1}}"#);
+        Record { value: Some(value.into()), headers: Vec::new(), ..record(*id, "", 1) }
+    };
+    [("app.transaction".to_owned(), all.iter().map(bound).collect())].into()
+}
+
+#[test]
+fn ends_of_transactions_are_paired_by_which_end_they_are() {
+    let theirs = bounds(&[(1, "BEGIN"), (2, "BEGIN"), (2, "END")]);
+    let ours = || bounds(&[(2, "BEGIN"), (2, "END")]);
+    let verdict = judged_beside(Flavour::Mariadb, "", &theirs, ours());
+    assert_eq!((verdict.equal, verdict.explained, verdict.different), (2, 1, 0));
+    assert_eq!(verdict.rules, [("my-begin-alone", 1)].into());
+    let verdict = judged_beside(Flavour::Mysql, "", &theirs, ours());
+    assert_eq!((verdict.equal, verdict.missing), (2, 1), "MySQL's connector begins nothing that it does not end");
+    // What is told of a transaction in two phases is ours alone, and only there.
+    let two_phases = "-- @stream\nXA START 'x'; XA COMMIT 'x';";
+    for (sql, extra) in [(two_phases, 0), ("", 2)] {
+        let verdict = judged_beside(
+            Flavour::Mysql,
+            sql,
+            &bounds(&[(1, "BEGIN")]),
+            bounds(&[(1, "BEGIN"), (2, "BEGIN"), (2, "END")]),
+        );
+        assert_eq!((verdict.equal, verdict.extra), (1, extra), "{sql}");
+    }
 }

@@ -5,7 +5,7 @@ use super::configuration::Configuration;
 use super::folder::Scenario;
 use super::harvest::Harvest;
 use super::order;
-use super::recording::Topics;
+use super::recording::{Record, Topics};
 use super::script::Statement;
 use super::server::{Columns, SENTINEL, Server};
 use crate::host::Host;
@@ -77,12 +77,18 @@ impl Stage {
         let refused = host.check_alive().err().map(|_| host.last_log_lines()).filter(|words| words.contains(REFUSES));
         host.stop().await;
         // Also after a failure: what came belongs to no other recording.
-        let mut topics = self.harvest.collect().await?;
+        let topics = self.harvest.collect().await?;
         if refused.is_none() {
             outcome.with_context(|| format!("the log of sluicegate ends:\n{}", host.last_log_lines()))?;
         }
-        topics.retain(|topic, _| *topic != sentinel);
-        Ok(Run { topics: order::as_in_the_log(topics)?, columns, last_words: refused })
+        let mut topics = order::as_in_the_log(topics)?;
+        let ends = topics.remove(&sentinel).unwrap_or_default();
+        // What is told of its transaction belongs to it.
+        let is_of_the_end = |record: &Record| ends.iter().any(|end| end.at[0] == record.at[0]);
+        for (_, records) in topics.iter_mut().filter(|(topic, _)| topic.ends_with(".transaction")) {
+            records.retain(|record| !is_of_the_end(record));
+        }
+        Ok(Run { topics, columns, last_words: refused })
     }
 
     async fn start(&self, folder: &Path, source: &str, configuration: &Configuration) -> Result<Host> {
