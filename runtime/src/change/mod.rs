@@ -11,6 +11,7 @@ mod mask;
 mod message;
 mod position;
 mod schema;
+mod schema_change;
 mod template;
 
 pub use batch::{Batch, BinlogEvent, RowMark};
@@ -22,6 +23,9 @@ pub use message::{
 };
 pub use position::{BinlogPosition, Gtid, GtidTag, Lsn, Position};
 pub use schema::{Column, ColumnDetail, Database, DatabaseKind, Schema, SchemaId};
+pub use schema_change::{
+    DefinedColumn, SchemaChange, SchemaChangeAbout, TableChange, TableChangeKind, TableDefinition,
+};
 pub use template::{Template, TemplateError, TemplatePart};
 
 pub use sluicegate_frame::{Cell, FrameBuf, Op, RawCell, RowHead, RowView, Tag};

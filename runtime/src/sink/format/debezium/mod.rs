@@ -29,6 +29,7 @@ mod options;
 mod outbox;
 mod part;
 mod postgres;
+mod schema_change;
 mod shape;
 mod source;
 mod table;
@@ -41,13 +42,14 @@ pub use cloud::{CONTENT_TYPE as CLOUD_CONTENT_TYPE, CloudEvents};
 pub use form::Form;
 pub use options::{DebeziumOptions, Encoding};
 pub use outbox::Outbox;
+pub use schema_change::Told as ToldSchemaChange;
 pub(super) use text::put_string;
 pub use unwrap::Unwrap;
 
 use super::ShownRow;
 use super::avro::{self, AvroError};
 use super::flat::op_code;
-use crate::change::{BinlogEvent, Cell, Header, Headers, Lsn, Op, RecordForm, RowMark, Schema};
+use crate::change::{BinlogEvent, Cell, DatabaseKind, Header, Headers, Lsn, Op, RecordForm, RowMark, Schema};
 use bytes::Bytes;
 use image::Image;
 use key::Key;
@@ -172,8 +174,7 @@ impl Debezium {
     }
 
     fn new_topic(&self, schema: &Schema) -> String {
-        let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
-        format!("{}.{}.{}", self.prefix(schema), schema.namespace, schema.table).chars().map(legal).collect()
+        legal_topic(&format!("{}.{}.{}", self.prefix(schema), schema.namespace, schema.table))
     }
 
     /// The records of one change, in order: one, or three where the key changed.
@@ -235,16 +236,21 @@ impl Debezium {
         }
         let prefix = self.prefix(schema);
         let mut table = Table::new(schema, &self.options, &self.form, [prefix, &self.new_topic(schema)]);
-        if self.options.context_headers {
-            let values = [prefix, "0", source::connector(schema.database.kind), &self.run_id];
-            let names = ["connectorLogicalName", "taskId", "connectorName", "runId"];
-            let header = |(name, value): (&str, &str)| (format!("__debezium.context.{name}").into(), value.to_owned());
-            table.headers = names.into_iter().zip(values).map(header).collect();
-        }
+        table.headers = self.context_headers(prefix, schema.database.kind);
         let table = Arc::new(table);
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         tables.entry(schema.id.0).or_default().push(table.clone());
         table
+    }
+
+    fn context_headers(&self, prefix: &str, database: DatabaseKind) -> Headers {
+        if !self.options.context_headers {
+            return Headers::default();
+        }
+        let values = [prefix, "0", source::connector(database), &self.run_id];
+        let names = ["connectorLogicalName", "taskId", "connectorName", "runId"];
+        let header = |(name, value): (&str, &str)| (format!("__debezium.context.{name}").into(), value.to_owned());
+        names.into_iter().zip(values).map(header).collect()
     }
 
     /// The record of a change, if its form has one.
@@ -293,6 +299,12 @@ impl Debezium {
         let come = self.record(table, change, &comes, (Some(new), old_key))?;
         Ok(gone.into_iter().chain(come).collect())
     }
+}
+
+/// What no topic's name may hold as `_`.
+fn legal_topic(name: &str) -> String {
+    let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
+    name.chars().map(legal).collect()
 }
 
 /// A UUID of version 7, as Debezium draws one at each start.
