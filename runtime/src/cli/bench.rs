@@ -9,7 +9,7 @@ use crate::pipeline::{Body, Corridor, INBOX_LEN_MAX, OnError, PipelineSettings, 
 use crate::sink::{Refusal, Sink};
 use crate::source::mysql::{self, Mysql, MysqlSettings};
 use crate::source::postgres::{DrainPlan, DrainUntil, DrainWork, Postgres, PostgresSettings, RhythmMode, drain_bare};
-use crate::source::{Intake, Source, SslMode};
+use crate::source::{Intake, NoticeRule, Source, SslMode};
 use crate::store::{LaneName, MemoryStore};
 use crate::telemetry::{LaneStats, PipelineStats, SourceStats};
 use clap::{Args, Subcommand, ValueEnum};
@@ -280,6 +280,7 @@ fn settings(capture: &Capture) -> PostgresSettings {
         publication: capture.publication.clone(),
         tables: Arc::new(|table| table == "public.capture"),
         columns: Arc::new(|_, _, _| true),
+        notices: NoticeRule::default(),
         known: None,
         epoch: 0,
     }
@@ -296,6 +297,7 @@ fn settings_of_binlog(binlog: &Binlog) -> MysqlSettings {
         epoch: 0,
         tables: Arc::new(|table| table == "public.capture"),
         columns: Arc::new(|_, _, _| true),
+        notices: NoticeRule::default(),
         known: Some(binlog.from.clone()),
     }
 }

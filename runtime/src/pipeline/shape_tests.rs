@@ -62,6 +62,7 @@ fn batch(op: Op, new: Image<'_>, old: Image<'_>) -> Batch {
         schemas: vec![Arc::new(schema)],
         events: Vec::new(),
         previous_ends: Vec::new(),
+        notices: Vec::new(),
         confirms: Some(Position::Postgres(Lsn(9))),
         received_at: Instant::now(),
     }

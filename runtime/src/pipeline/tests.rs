@@ -89,6 +89,7 @@ fn batch(ids: &[i64]) -> Batch {
         schemas: vec![Arc::new(schema)],
         events: Vec::new(),
         previous_ends: Vec::new(),
+        notices: Vec::new(),
         confirms,
         received_at: std::time::Instant::now(),
     }

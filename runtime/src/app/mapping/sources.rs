@@ -6,7 +6,7 @@ use crate::config::{self, MysqlPlan, PipelinePlan, Plan, PostgresPlan, SourceKin
 use crate::fault::Finding;
 use crate::source::mysql::{self, Mysql, MysqlSettings};
 use crate::source::postgres::{self, Postgres, PostgresSettings};
-use crate::source::{ColumnRule, Narrow, Source, SslMode, TableColumns, TableRule, TableSample};
+use crate::source::{ColumnRule, Narrow, NoticeRule, Source, SslMode, TableColumns, TableRule, TableSample};
 use crate::store::Checkpoint;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -92,7 +92,7 @@ pub fn stream(source: &SourcePlan) -> &str {
 /// What a pipeline may see of a source.
 pub fn narrow(pipeline: &PipelinePlan, source: &str) -> Narrow {
     let wishes = Wishes { source: source.to_owned(), readers: Arc::new(vec![pipeline.clone()]) };
-    Narrow::new(wishes.columns(), wishes.tables(), pipeline.skip_unchanged)
+    Narrow::new(wishes.columns(), wishes.tables(), pipeline.skip_unchanged).with_notices(wishes.notices())
 }
 
 /// What pipelines ask of a source.
@@ -110,6 +110,11 @@ impl Wishes {
     fn tables(&self) -> TableRule {
         let (source, readers) = (self.source.clone(), self.readers.clone());
         Arc::new(move |table| readers.iter().any(|p| p.tables.matches(&source, table)))
+    }
+
+    /// What any route asks for.
+    fn notices(&self) -> NoticeRule {
+        NoticeRule::default()
     }
 
     fn columns(&self) -> ColumnRule {
@@ -143,6 +148,7 @@ fn postgres_settings(
         epoch: source.epoch,
         tables: wishes.tables(),
         columns: wishes.columns(),
+        notices: wishes.notices(),
         known,
     }
 }
@@ -163,6 +169,7 @@ fn mysql_settings(
         epoch: source.epoch,
         tables: wishes.tables(),
         columns: wishes.columns(),
+        notices: wishes.notices(),
         known,
     }
 }

@@ -17,7 +17,8 @@ use super::refusal::{bad_row, by_statement};
 use super::rows::{BadRow, Rows, each_row};
 use super::statement::Statement;
 use super::tables::Tables;
-use crate::change::{Batch, BinlogEvent, BinlogPosition, DatabaseKind, Gtid, RowMark};
+use crate::change::{Batch, BinlogEvent, BinlogPosition, DatabaseKind, Gtid, NoticeKind, RowMark, TransactionId};
+use crate::source::notices::Notices;
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 use std::sync::Arc;
 use std::time::Instant;
@@ -46,6 +47,9 @@ struct Transaction {
     /// Rows so far, of all tables.
     rows: u64,
     query: Option<Arc<str>>,
+    /// Where it begins.
+    file: Arc<str>,
+    begin: u64,
     /// Whether more than one statement may follow; otherwise it ends with the first.
     is_block: bool,
     /// What the batch held when it began.
@@ -85,7 +89,10 @@ impl Decoder {
             kind,
             tables: Tables::new(kind),
             progress: Progress::new(from),
-            assembly: Assembly::new(rules.source.clone()),
+            assembly: Assembly::new(
+                rules.source.clone(),
+                Notices::new(rules.notices.clone(), &rules.source, rules.database.clone()),
+            ),
             rules,
             prepared: Prepared::default(),
             transaction: None,
@@ -202,10 +209,18 @@ impl Decoder {
             committed_at: committed_at_us - UNIX_EPOCH_TO_2000_US,
             rows: 0,
             query: None,
+            file: self.progress.file().clone(),
+            begin,
             is_block: false,
             level: self.assembly.level(),
             held: None,
         });
+        if let Some(transaction) = &self.transaction
+            && let Some((mark, id)) = transaction.bound(0, &self.assembly)
+            && self.repeats == 0
+        {
+            self.assembly.notice(mark, transaction.committed_at, NoticeKind::Begin { id });
+        }
         Ok(())
     }
 
@@ -364,6 +379,9 @@ impl Decoder {
     /// The open transaction is complete.
     fn commit(&mut self) -> Step {
         let Some(transaction) = self.transaction.take() else { return Step::Quiet };
+        if let Some((mark, id)) = transaction.bound(transaction.rows + 1, &self.assembly) {
+            self.assembly.end_transaction(mark, transaction.committed_at, id);
+        }
         self.payload = None;
         self.handed_over = None;
         self.repeats = 0;
@@ -525,6 +543,20 @@ impl Decoder {
 }
 
 impl Transaction {
+    /// Where one of its ends stands, and its name; if somebody asks.
+    fn bound(&self, change: u64, assembly: &Assembly) -> Option<(RowMark, TransactionId)> {
+        let Commit::At(commit) = self.commit else { return None };
+        let mark = RowMark { commit, change, sub: 0, transaction: 0 };
+        assembly.wants_transactions().then(|| (mark, TransactionId::Binlog(self.name().into())))
+    }
+
+    fn name(&self) -> String {
+        match self.gtid {
+            Gtid::None => format!("file={},pos={}", self.file, self.begin),
+            gtid => gtid.to_string(),
+        }
+    }
+
     fn event(&self, event: &RawEvent<'_>, file: &Arc<str>, begin: u64) -> BinlogEvent {
         BinlogEvent {
             first_row: 0,

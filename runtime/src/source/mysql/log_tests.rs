@@ -5,6 +5,7 @@
 
 use super::*;
 use crate::change::{Cell, Database, Op};
+use crate::source::NoticeRule;
 use std::collections::{BTreeMap, HashMap};
 
 /// A catalog that was written down.
@@ -66,6 +67,7 @@ pub(super) fn decoder(catalog: &str, kind: DatabaseKind) -> Decoder {
         database: Arc::new(Database { kind, ..Database::default() }),
         tables: Arc::new(|name| !name.starts_with("mysql.")),
         columns: Arc::new(|_, _, _| true),
+        notices: NoticeRule::default(),
         catalog: Box::new(Recorded::read(catalog)),
     };
     let from = BinlogPosition { ordinal: 0, file: "binlog.000001".into(), offset: 4, gtids: "".into() };

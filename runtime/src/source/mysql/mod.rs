@@ -54,7 +54,7 @@ pub use sample::sample;
 pub use url::check_url;
 
 use crate::change::BinlogPosition;
-use crate::source::{ColumnRule, Intake, Source, SourceError, SslMode, TableRule};
+use crate::source::{ColumnRule, Intake, NoticeRule, Source, SourceError, SslMode, TableRule};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +77,7 @@ pub struct MysqlSettings {
     pub epoch: u32,
     pub tables: TableRule,
     pub columns: ColumnRule,
+    pub notices: NoticeRule,
     /// The stored checkpoint: everything before it was delivered.
     pub known: Option<BinlogPosition>,
 }

@@ -1,7 +1,7 @@
 //! What the decoder is told: which tables and columns are asked for, and what the server's catalog knows of them.
 
 use crate::change::Database;
-use crate::source::{ColumnRule, TableRule};
+use crate::source::{ColumnRule, NoticeRule, TableRule};
 use std::sync::Arc;
 
 /// The rules that say what enters a frame, and whom to ask about tables.
@@ -10,6 +10,7 @@ pub(super) struct Rules {
     pub(super) database: Arc<Database>,
     pub(super) tables: TableRule,
     pub(super) columns: ColumnRule,
+    pub(super) notices: NoticeRule,
     /// Asked for what the log never says (not null, default, the type's text), and for names, charsets and signs where the
     /// log leaves them out (`binlog_row_metadata=MINIMAL`, old servers).
     pub(super) catalog: Box<dyn Catalog>,

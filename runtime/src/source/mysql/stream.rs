@@ -374,6 +374,7 @@ fn decoder_at(ready: &Ready, settings: &Arc<MysqlSettings>, intake: &Intake) -> 
         database: Arc::new(Database { kind: ready.kind, name: String::new(), epoch: settings.epoch }),
         tables: settings.tables.clone(),
         columns: settings.columns.clone(),
+        notices: settings.notices.clone(),
         catalog: Box::new(ServerCatalog::new(settings.clone(), intake.stop.clone())),
     };
     Decoder::new(rules, &ready.from, ready.kind)

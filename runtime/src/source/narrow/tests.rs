@@ -100,6 +100,7 @@ fn decoded(rows: &[Row], lists: &Lists, secret: &Lists, skip_unchanged: bool) ->
         schemas: Vec::new(),
         events: Vec::new(),
         previous_ends: Vec::new(),
+        notices: Vec::new(),
         confirms: Some(Position::Postgres(Lsn(9))),
         received_at: Instant::now(),
     };

@@ -6,6 +6,7 @@ use super::super::relation::{Described, DescribedColumn};
 use super::super::value::{Kind, Scalar};
 use super::*;
 use crate::change::{Cell, ColumnDetail, Database};
+use crate::source::NoticeRule;
 use proptest::prelude::*;
 
 /// Knows the types that every server has, and one key.
@@ -50,6 +51,7 @@ impl Bench {
             source: "erp".into(),
             tables: Arc::new(|name| name != "public.unasked"),
             columns: Arc::new(|_, _, column| column != "secret"),
+            notices: NoticeRule::default(),
             database: Arc::new(Database { name: "shop".into(), ..Database::default() }),
         };
         Self {
