@@ -22,7 +22,7 @@ pub use message::{
     Act, CacheValue, Content, Header, Headers, Message, MessageId, Origin, Place, RecordForm, RowVersion, Trim, pairs,
     put_pair,
 };
-pub use notice::{LogicalMessage, Notice, NoticeKind, SchemaChange, TransactionId};
+pub use notice::{LogicalMessage, Notice, NoticeKind, TransactionId};
 pub use position::{BinlogPosition, Gtid, GtidTag, Lsn, Position};
 pub use schema::{Column, ColumnDetail, Database, DatabaseKind, Schema, SchemaId};
 pub use schema_change::{

@@ -21,8 +21,12 @@ pub struct SchemaChange {
 pub enum SchemaChangeAbout {
     /// A whole database that comes or goes.
     Database,
-    /// Tables of `database`, by their new names, and by the old ones of those that were renamed.
-    Tables { names: Vec<String>, formerly: Vec<String> },
+    Tables {
+        /// Those of `database` that it leaves or makes, by their new names.
+        names: Vec<String>,
+        /// The one that this part is about, `database.table`: by its name, and by its old name where it was renamed.
+        own: Vec<String>,
+    },
     /// Something else, or what could not be told.
     Untold,
 }
@@ -63,6 +67,14 @@ pub struct DefinedColumn {
 }
 
 impl SchemaChange {
+    /// Whether it is about a table of which the rule holds. What is about a whole database, or can not be told, may be.
+    pub fn may_be_about(&self, rule: impl FnMut(&String) -> bool) -> bool {
+        match &self.about {
+            SchemaChangeAbout::Tables { own, .. } => own.iter().any(rule),
+            SchemaChangeAbout::Database | SchemaChangeAbout::Untold => true,
+        }
+    }
+
     /// About how much memory it takes beside itself.
     pub fn byte_len(&self) -> usize {
         let columns = self.change.iter().flat_map(|change| &change.definition).flat_map(|table| &table.columns);

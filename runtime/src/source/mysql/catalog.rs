@@ -3,6 +3,7 @@
 use super::MysqlSettings;
 use super::decode::{Catalog, CatalogColumn, CatalogTable};
 use super::link::{Link, SqlRow};
+use super::rules::CatalogOptions;
 use super::trouble::Trouble;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -54,6 +55,20 @@ impl Catalog for ServerCatalog {
         let rows = self.ask(&sql).map_err(|trouble| self.settings.judge(trouble).message)?;
         Ok(CatalogTable { columns: rows.into_iter().filter_map(column).collect() })
     }
+
+    fn options(&mut self, database: &str, table: &str) -> Result<CatalogOptions, String> {
+        let sql = format!(
+            "SELECT TABLE_COLLATION, TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+            text(database),
+            text(table)
+        );
+        let rows = self.ask(&sql).map_err(|trouble| self.settings.judge(trouble).message)?;
+        let [collation, comment] =
+            rows.into_iter().next().and_then(|row| <[_; 2]>::try_from(row).ok()).unwrap_or_default();
+        // A collation's name begins with its charset's.
+        let charset = collation.unwrap_or_default().split('_').next().unwrap_or_default().to_owned();
+        Ok(CatalogOptions { charset, comment: comment.unwrap_or_default() })
+    }
 }
 
 /// A string of SQL that no character can end.
@@ -66,7 +81,8 @@ fn column(row: SqlRow) -> Option<CatalogColumn> {
     let [name, data_type, column_type, nullable, default, charset, key, extra, comment, position] =
         <[_; 10]>::try_from(row).ok()?;
     // MySQL says an expression's text and a value alike, and here which of them it is; the current time is called one as well.
-    let is_expression = extra.unwrap_or_default().contains("DEFAULT_GENERATED");
+    let extra = extra.unwrap_or_default().to_lowercase();
+    let is_expression = extra.contains("default_generated");
     let is_time = |text: &String| text.to_ascii_uppercase().starts_with("CURRENT_TIMESTAMP");
     Some(CatalogColumn {
         name: name?,
@@ -78,6 +94,7 @@ fn column(row: SqlRow) -> Option<CatalogColumn> {
         primary_key: key.as_deref() == Some("PRI"),
         key_position: position.and_then(|text| text.parse().ok()).unwrap_or(0),
         comment: comment.unwrap_or_default(),
+        extra,
     })
 }
 

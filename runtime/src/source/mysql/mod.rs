@@ -37,6 +37,7 @@ mod refusal;
 mod rows;
 mod rules;
 mod sample;
+mod schema_changes;
 mod statement;
 mod stream;
 mod survey;

@@ -23,6 +23,20 @@ pub(super) trait Catalog: Send {
     /// # Errors
     /// A sentence, if the server can not be asked now.
     fn table(&mut self, database: &str, table: &str) -> Result<CatalogTable, String>;
+
+    /// What is said of the table beside its columns.
+    ///
+    /// # Errors
+    /// A sentence, if the server can not be asked now.
+    fn options(&mut self, database: &str, table: &str) -> Result<CatalogOptions, String>;
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct CatalogOptions {
+    /// The charset of columns that name none.
+    pub(super) charset: String,
+    /// `TABLE_COMMENT`.
+    pub(super) comment: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,4 +61,6 @@ pub(super) struct CatalogColumn {
     pub(super) key_position: u32,
     /// `COLUMN_COMMENT`.
     pub(super) comment: String,
+    /// `EXTRA`: `auto_increment`, `on update current_timestamp()`; lowercase.
+    pub(super) extra: String,
 }

@@ -83,7 +83,7 @@ fn commented() -> SchemaChange {
     let definition = TableDefinition { charset: "latin1".into(), comment: "now commented".into(), columns };
     SchemaChange {
         database: "shop".into(),
-        about: SchemaChangeAbout::Tables { names: vec!["evolve".into()], formerly: Vec::new() },
+        about: SchemaChangeAbout::Tables { names: vec!["evolve".into()], own: Vec::new() },
         statement: "ALTER TABLE evolve COMMENT = 'now commented'".into(),
         change: Some(TableChange {
             kind: TableChangeKind::Alter,
@@ -122,8 +122,7 @@ fn what_is_about_no_table_or_about_one_that_is_gone_says_so() {
     assert_eq!((&untold["source"]["table"], &untold["tableChanges"]), (&json!(""), &json!([])));
     let database = value(SchemaChangeAbout::Database, None);
     assert_eq!((&database["source"]["table"], &database["source"]["thread"]), (&Value::Null, &json!(9)));
-    let names =
-        SchemaChangeAbout::Tables { names: vec!["made_like".into(), "nothing_here".into()], formerly: Vec::new() };
+    let names = SchemaChangeAbout::Tables { names: vec!["made_like".into(), "nothing_here".into()], own: Vec::new() };
     let (database, table) = ("shop".to_owned(), "made\"like".to_owned());
     let dropped = value(names, Some(TableChange { kind: TableChangeKind::Drop, database, table, definition: None }));
     assert_eq!(dropped["source"]["table"], json!("made_like,nothing_here"));
