@@ -2,7 +2,7 @@
 //! came to the broker.
 
 use super::configuration::Configuration;
-use super::folder::Scenario;
+use super::folder::{Flavour, Scenario};
 use super::harvest::Harvest;
 use super::order;
 use super::recording::Topics;
@@ -21,6 +21,8 @@ const ARRIVE_LIMIT: Duration = Duration::from_secs(60);
 const REFUSES: &str = "begin anew with a snapshot";
 /// Before a statement that is logged as one: Sluicegate goes at once when it reads that, and what came before is to arrive first.
 const PAUSE: &str = "DO SLEEP(4)";
+/// Behind a statement that defines a table anew: what it is then, only the catalog says, and only until the next one.
+const GLANCE: &str = "DO SLEEP(0.05)";
 const LOOK: Duration = Duration::from_millis(25);
 
 /// The broker and the program, for all recordings.
@@ -68,7 +70,9 @@ impl Stage {
         let folder = tempfile::Builder::new().prefix("run-").tempdir_in(self.place.path()).context("make a folder")?;
         let mut host = self.start(folder.path(), &server.source(database), configuration).await?;
         let ran = async {
-            server.run(database, &with_pause(&scenario.script.stream)).await?;
+            let glances = scenario.flavour != Flavour::Postgres;
+            let stream = if glances { with_glances(&scenario.script.stream) } else { scenario.script.stream.clone() };
+            server.run(database, &with_pause(&stream)).await?;
             server.end(database).await?;
             server.look(database, &mut columns).await?;
             self.until_the_end(&mut host, configuration).await
@@ -142,6 +146,15 @@ fn with_pause(stream: &[Statement]) -> Vec<Statement> {
     stream[..at].iter().cloned().chain(pause).chain(stream[at..].iter().cloned()).collect()
 }
 
+fn with_glances(stream: &[Statement]) -> Vec<Statement> {
+    let defines = |statement: &Statement| {
+        let text = statement.sql().trim_start().to_ascii_lowercase();
+        ["alter ", "create ", "drop ", "rename ", "/*"].iter().any(|word| text.starts_with(word))
+    };
+    let glance = |statement: &Statement| defines(statement).then(|| Statement::Sql(GLANCE.to_owned()));
+    stream.iter().flat_map(|statement| [Some(statement.clone()), glance(statement)].into_iter().flatten()).collect()
+}
+
 fn sentinel_topic(configuration: &Configuration) -> String {
     format!("{}.{SENTINEL}", configuration.prefix)
 }
@@ -149,6 +162,14 @@ fn sentinel_topic(configuration: &Configuration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn definitions_are_looked_at_before_the_next_one() {
+        let stream = ["INSERT 1", "ALTER TABLE t ADD c int"].map(|text| Statement::Sql(text.to_owned()));
+        let found = with_glances(&stream);
+        let found: Vec<&str> = found.iter().map(Statement::sql).collect();
+        assert_eq!(found, ["INSERT 1", "ALTER TABLE t ADD c int", GLANCE]);
+    }
 
     #[test]
     fn a_pause_stands_before_the_first_statement_that_is_logged_as_one_and_nowhere_else() {

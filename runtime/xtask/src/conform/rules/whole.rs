@@ -1,5 +1,6 @@
 //! Records that one side has alone: beyond where Debezium stopped, and what one of the two never sees.
 
+use super::definition::is_elsewhere;
 use super::{Alone, BINLOG, Case, Flavour, MARIADB, MYSQL, Position, Record, Rule, document, payload};
 
 /// The placeholder of a large value that was not touched, as the bytes of a number.
@@ -32,9 +33,21 @@ const STOPS: [(&str, &Rule); 8] = [
     ("relational duality view", DUALITY_VIEW),
 ];
 
+const ELSEWHERE: &Rule = &rule("my-ddl-elsewhere", BINLOG);
+
 #[cfg(test)]
-pub(super) const RULES: [&Rule; 9] =
-    [PARTIAL_JSON, STATEMENT, NOT_NULL, ROW_IMAGE, REPLACE_TABLE, INET, COMPRESSED, INVALID_DATE, DUALITY_VIEW];
+pub(super) const RULES: [&Rule; 10] = [
+    ELSEWHERE,
+    PARTIAL_JSON,
+    STATEMENT,
+    NOT_NULL,
+    ROW_IMAGE,
+    REPLACE_TABLE,
+    INET,
+    COMPRESSED,
+    INVALID_DATE,
+    DUALITY_VIEW,
+];
 
 /// What in the scenario stops Debezium.
 pub(super) fn stop(case: &Case<'_>, text: &str) -> Option<&'static Rule> {
@@ -56,8 +69,11 @@ pub(super) fn extra(case: &Case<'_>, alone: &Alone<'_>) -> Option<&'static Rule>
     (is_partial && has_json_column(case, alone.topic)).then_some(PARTIAL_JSON)
 }
 
-/// Ours has stopped where a change was logged as a statement, and said so.
+/// Ours has stopped where a change was logged as a statement, and said so; or nobody asked for the table of a definition.
 pub(super) fn missing(case: &Case<'_>, alone: &Alone<'_>) -> Option<&'static Rule> {
+    if is_elsewhere(case, alone.masked) {
+        return Some(ELSEWHERE);
+    }
     let text = case.stream.replace('\'', "").replace("binlog_format=", "binlog_format = ");
     let is_statement = ["statement", "mixed"].iter().any(|format| text.contains(&format!("binlog_format = {format}")));
     let has_stopped = case.run.last_words.as_deref().is_some_and(|words| words.contains("as a statement, not as rows"));
