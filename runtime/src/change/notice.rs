@@ -7,8 +7,9 @@
 //!
 //! They travel beside the rows of their [`super::Batch`], in order with them, and only to pipelines that ask for them.
 
-use super::{RowMark, Schema, SchemaChange};
+use super::{Lsn, RowMark, Schema, SchemaChange};
 use bytes::Bytes;
+use std::fmt;
 use std::sync::Arc;
 
 /// One of them.
@@ -49,6 +50,15 @@ pub enum TransactionId {
     Binlog(Arc<str>),
 }
 
+impl fmt::Display for TransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres { xid, lsn } => write!(f, "{xid}:{lsn}"),
+            Self::Binlog(id) => f.write_str(id),
+        }
+    }
+}
+
 /// What somebody wrote with `pg_logical_emit_message`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogicalMessage {
@@ -58,6 +68,8 @@ pub struct LogicalMessage {
     pub transactional: bool,
     /// Where it stands in the log.
     pub lsn: u64,
+    /// Where the transaction before ended, if this run has seen that.
+    pub previous_end: Option<Lsn>,
 }
 
 impl Notice {

@@ -253,6 +253,7 @@ fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
         tables: None,
         ops: None,
         only_named: false,
+        messages: None,
         member: None,
         key: None,
         headers: Vec::new(),

@@ -18,7 +18,7 @@ const SCHEMAS: &str = "schemas.enable";
 const TOMBSTONES: &str = "tombstones.on.delete";
 const SCHEMA_NAMES: &str = "schema.name.adjustment.mode";
 const FIELD_NAMES: &str = "field.name.adjustment.mode";
-const OPTIONS: [(&str, Values); 16] = [
+const OPTIONS: [(&str, Values); 19] = [
     (SCHEMAS, Values::Flag),
     (TOMBSTONES, Values::Flag),
     ("decimal.handling.mode", Values::OneOf(&["precise", "double", "string"])),
@@ -43,17 +43,22 @@ const OPTIONS: [(&str, Values); 16] = [
     ("replace.null.with.default", Values::Flag),
     ("enable.time.adjuster", Values::Flag),
     ("extended.headers.enabled", Values::Flag),
+    ("provide.transaction.metadata", Values::Flag),
+    ("include.schema.changes", Values::Flag),
+    ("topic.transaction", Values::Text),
     (SCHEMA_NAMES, Values::OneOf(&["none", "avro", "avro_unicode"])),
     (FIELD_NAMES, Values::OneOf(&["none", "avro", "avro_unicode"])),
 ];
 /// Options of Debezium that are something else's business here, and what to write instead.
-const ELSEWHERE: [(&str, &str); 16] = [
+const ELSEWHERE: [(&str, &str); 18] = [
     ("table.include.list", "write it as `tables` of the pipeline: tables = [\"/.*users/\"]"),
     ("table.exclude.list", "write what is wanted as `tables` of the pipeline"),
     ("column.include.list", "write it as `columns.include` of the pipeline"),
     ("column.exclude.list", "write it as `columns.exclude` of the pipeline"),
     ("skip.messages.without.change", "write skip_unchanged = true in the pipeline"),
     ("skipped.operations", "write the operations that are wanted as `ops` of the route"),
+    ("message.prefix.include.list", "write it as `messages` of the route, and \"message\" in its `ops`"),
+    ("message.prefix.exclude.list", "write the prefixes that are wanted as `messages` of the route"),
     ("message.key.columns", "write `key` of the route, a template"),
     ("topic.prefix", "write `prefix` of the target or the route"),
     ("plugin.name", "remove it; PostgreSQL's own pgoutput is read"),
@@ -67,7 +72,6 @@ const ELSEWHERE: [(&str, &str); 16] = [
 ];
 const CONVERTER: &str = "write `encoding` of the route, \"json\" or \"avro\", which is for both";
 const REGISTRY: &str = "write `registry` of the target, which is for both";
-const LATER: [&str; 1] = ["provide.transaction.metadata"];
 
 /// What a `debezium` table says.
 #[derive(Default)]
@@ -110,7 +114,6 @@ fn not_known(name: &str, entry: &Entry<'_>) {
     let elsewhere = ELSEWHERE.iter().find(|(known, _)| *known == name);
     let (rule, remedy) = match elsewhere {
         Some((_, remedy)) => ("this is not said in a route".to_owned(), (*remedy).to_owned()),
-        None if LATER.contains(&name) => (format!("`{name}` is not in this version"), "remove it".to_owned()),
         None => {
             let names = OPTIONS.iter().map(|(known, _)| *known);
             ("no option of Debezium that is known here has this name".to_owned(), suggestion(name, names, "there are"))

@@ -117,6 +117,7 @@ fn pipeline(shape: Shape, lane: Lane) -> PipelineSettings {
         tables: None,
         ops: None,
         only_named: false,
+        messages: None,
         member: None,
         key: None,
         headers: Vec::new(),
@@ -144,6 +145,7 @@ fn each_row<E>(batches: &[Batch], rows: usize, mut see: impl FnMut(Change<'_>) -
             previous_end: batch.previous_end(row),
             event: None,
             index: row,
+            transaction: None,
             now_ns: 1_772_352_000_000_000_000,
         })?;
     }

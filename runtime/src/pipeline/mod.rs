@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   (batch, ticket) ─▶ tables? ─▶ guests (chain) ─▶ policy for refused rows ─▶ routes ─▶ ticket.owe(n) ─▶ lanes
+//!                  └─▶ notices, between the rows that they stood between ───────┘
 //! ```
 //!
 //! The corridor holds one unpaid share of each ticket until all of a batch's messages stand in lanes, so nothing is confirmed
@@ -12,14 +13,17 @@ pub mod bench;
 mod chain;
 mod dead;
 mod ids;
+mod notices;
 mod policy;
 mod recorded;
 mod rehearsal;
 mod render;
 mod route;
+mod said;
 mod shape;
 #[cfg(test)]
 mod shape_tests;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -90,6 +94,8 @@ pub struct Corridor {
     name: Arc<str>,
     /// Of the batch that is walked: set aside before its ticket is paid.
     dead: Vec<DeadLetter>,
+    /// Whether any route does.
+    tells_transactions: bool,
 }
 
 /// Batches with their tickets, on the way to a corridor.
@@ -112,7 +118,8 @@ struct TablePlan<'a> {
 impl Corridor {
     pub fn new(settings: PipelineSettings) -> Self {
         let (policy, name) = (Policy::new(settings.on_error), settings.name.as_str().into());
-        Self { policy, settings, complaints: Complaints::default(), name, dead: Vec::new() }
+        let tells_transactions = settings.routes.iter().any(|route| route.tally().is_some());
+        Self { policy, settings, complaints: Complaints::default(), name, dead: Vec::new(), tells_transactions }
     }
 
     /// Takes batches until the inbox is closed, and dead rows that somebody wants tried again. May be dropped at any await: tickets
@@ -157,15 +164,23 @@ impl Corridor {
     /// One batch through guests and routes, until all its messages stand in lanes.
     async fn walk(&mut self, batch: &Arc<Batch>, ticket: &Ticket, again: bool) {
         let rows = self.wanted_rows(batch);
-        if rows.is_empty() {
+        if rows.is_empty() && batch.notices.is_empty() {
             return;
         }
         let stats = self.settings.stats.clone();
         stats.rows_total.fetch_add(rows.len() as u64, Relaxed);
         let outcomes = self.judge(batch, &rows).await;
         let mut addressed = Vec::with_capacity(rows.len());
+        let mut notices = batch.notices.as_slice();
         for (&row, outcome) in rows.iter().zip(outcomes) {
+            while let Some((notice, rest)) = notices.split_first().filter(|(notice, _)| notice.before_row <= row) {
+                self.notice(batch, notice, &mut addressed);
+                notices = rest;
+            }
             let row = row as usize;
+            if self.tells_transactions {
+                self.count(&Walked { batch, row, again }, &mut addressed);
+            }
             if stats.recorder.is_open() {
                 let table = batch.schema_of(row).full_name();
                 stats.recorder.take(&table, |masked| recorded::recorded(batch, row, masked));
@@ -175,6 +190,9 @@ impl Corridor {
             if let Some((seen, before)) = seen {
                 stats.tap.push(TappedRow { messages: (addressed.len() - before) as u64, ..seen });
             }
+        }
+        for notice in notices {
+            self.notice(batch, notice, &mut addressed);
         }
         stats.messages_total.fetch_add(addressed.len() as u64, Relaxed);
         ticket.owe(addressed.len() as u64);

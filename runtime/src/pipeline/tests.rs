@@ -121,6 +121,7 @@ fn house(guests: Vec<Arc<dyn Transform>>, on_error: OnError) -> House {
         tables: None,
         ops: None,
         only_named: false,
+        messages: None,
         member: Some(Template::parse("{customer}").expect("a template")),
         key: None,
         headers: Vec::new(),

@@ -2,11 +2,13 @@
 //! and another does not is taken away again before it reaches that other one.
 
 use crate::change::{BinlogPosition, Lsn};
-use crate::config::{self, MysqlPlan, PipelinePlan, Plan, PostgresPlan, SourceKind, SourcePlan};
+use crate::config::{self, Globs, MysqlPlan, PipelinePlan, Plan, PostgresPlan, RoutePlan, SourceKind, SourcePlan};
 use crate::fault::Finding;
 use crate::source::mysql::{self, Mysql, MysqlSettings};
 use crate::source::postgres::{self, Postgres, PostgresSettings};
-use crate::source::{ColumnRule, Narrow, NoticeRule, Source, SslMode, TableColumns, TableRule, TableSample};
+use crate::source::{
+    ColumnRule, Narrow, NoticeRule, PrefixRule, Source, SslMode, TableColumns, TableRule, TableSample,
+};
 use crate::store::Checkpoint;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -114,7 +116,25 @@ impl Wishes {
 
     /// What any route asks for.
     fn notices(&self) -> NoticeRule {
-        NoticeRule::default()
+        let routes = || self.readers.iter().flat_map(|pipeline| &pipeline.routes);
+        let prefixes: Vec<Globs> = routes().filter_map(|route| route.messages.clone()).collect();
+        let rule = move |prefix: &str| prefixes.iter().any(|globs| globs.matches(prefix));
+        NoticeRule {
+            transactions: routes().any(RoutePlan::tells_transactions),
+            messages: routes().any(|route| route.messages.is_some()).then(|| Arc::new(rule) as PrefixRule),
+            schema_changes: routes().any(RoutePlan::tells_schema_changes).then(|| self.defined()),
+        }
+    }
+
+    /// The tables of whose definitions some route tells.
+    fn defined(&self) -> TableRule {
+        let (source, readers) = (self.source.clone(), self.readers.clone());
+        let takes = |route: &RoutePlan, table: &str| {
+            route.tells_schema_changes() && route.tables.as_ref().is_none_or(|globs| globs.matches(table))
+        };
+        Arc::new(move |table| {
+            readers.iter().any(|p| p.tables.matches(&source, table) && p.routes.iter().any(|route| takes(route, table)))
+        })
     }
 
     fn columns(&self) -> ColumnRule {

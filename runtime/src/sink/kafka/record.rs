@@ -147,7 +147,7 @@ impl Clerk {
             "sluicegate.table",
             self.text(|out| table.iter().for_each(|part| out.extend(part.as_bytes()))),
         );
-        headers = put(headers, "sluicegate.op", message.origin.op.name().as_bytes());
+        headers = put(headers, "sluicegate.op", message.origin.op_name().as_bytes());
         let position = self.text(|out| match schema.database.kind {
             DatabaseKind::Postgres => write!(out, "{}", Lsn(mark.commit)).expect("a vector takes any length"),
             DatabaseKind::Mysql | DatabaseKind::Mariadb => put_uint(out, mark.commit),

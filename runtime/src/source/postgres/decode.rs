@@ -185,6 +185,7 @@ impl Decoder {
             content: Bytes::copy_from_slice(message.content),
             transactional: message.is_transactional,
             lsn: message.lsn,
+            previous_end: self.last_end,
         };
         self.notices.push(self.marks.len(), mark, committed_at, NoticeKind::Message(Arc::new(content)));
         if self.transaction.is_none() {

@@ -29,7 +29,7 @@ pub(super) fn schema(table: &str) -> Arc<Schema> {
 
 pub(super) fn origin(commit: u64) -> Origin {
     let mark = RowMark { commit, change: u64::MAX - commit, sub: 5, transaction: 99 };
-    Origin { schema: schema("item"), op: Op::Update, mark, index: 2, nth: 4, again: false }
+    Origin { schema: schema("item"), op: Some(Op::Update), mark, index: 2, nth: 4, again: false }
 }
 
 pub(super) fn message(id: &str, key: &str, commit: u64) -> Message {

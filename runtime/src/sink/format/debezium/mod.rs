@@ -23,10 +23,12 @@ mod image;
 mod key;
 mod list;
 mod literal;
+mod message;
 mod mysql;
 mod names;
 mod options;
 mod outbox;
+mod own;
 mod part;
 mod postgres;
 mod schema_change;
@@ -35,15 +37,17 @@ mod source;
 mod table;
 mod text;
 mod time;
+mod transaction;
 mod unwrap;
 mod value;
 
 pub use cloud::{CONTENT_TYPE as CLOUD_CONTENT_TYPE, CloudEvents};
 pub use form::Form;
+pub use message::MESSAGE_COLLECTION;
 pub use options::{DebeziumOptions, Encoding};
 pub use outbox::Outbox;
-pub use schema_change::Told as ToldSchemaChange;
 pub(super) use text::put_string;
+pub use transaction::{TransactionCounts, TransactionPlace};
 pub use unwrap::Unwrap;
 
 use super::ShownRow;
@@ -73,6 +77,8 @@ pub struct Change<'a> {
     pub event: Option<&'a BinlogEvent>,
     /// The row's index in its batch.
     pub index: usize,
+    /// If transactions are told of.
+    pub transaction: Option<&'a TransactionPlace>,
     /// When the row is processed: nanoseconds since the Unix epoch.
     pub now_ns: i64,
 }
@@ -174,7 +180,7 @@ impl Debezium {
     }
 
     fn new_topic(&self, schema: &Schema) -> String {
-        legal_topic(&format!("{}.{}.{}", self.prefix(schema), schema.namespace, schema.table))
+        own::legal_topic(&format!("{}.{}.{}", self.prefix(schema), schema.namespace, schema.table))
     }
 
     /// The records of one change, in order: one, or three where the key changed.
@@ -217,6 +223,17 @@ impl Debezium {
         }
         let key = self.key(&self.table(shown.schema), shown, Image::Shown)?;
         Ok(key.map(|key| RecordKey { bytes: key.whole, schema: key.schema }))
+    }
+
+    /// How many changes this row is to Debezium: two where the key changed, which is a delete and an insert.
+    pub fn events(&self, shown: &ShownRow<'_>) -> u64 {
+        let row = shown.row;
+        if row.head.op != Op::Update || row.old_len() == 0 {
+            return 1;
+        }
+        // A key that can not be told makes no record either.
+        let moved = self.old_key(&self.table(shown.schema), shown);
+        if matches!(moved, Ok(Some(_))) { 2 } else { 1 }
     }
 
     /// A key that a route or a guest made of text, as this encoding has it.
@@ -296,15 +313,11 @@ impl Debezium {
         let comes = Told { op: "c", before: Image::None, after: Image::Shown };
         let (new_key, old_key) = (headers(NEW_KEY, new.text()), headers(OLD_KEY, old.text()));
         let gone = self.record(table, change, &goes, (Some(old), new_key))?;
-        let come = self.record(table, change, &comes, (Some(new), old_key))?;
+        let next = change.transaction.map(TransactionPlace::next);
+        let second = Change { transaction: next.as_ref(), ..*change };
+        let come = self.record(table, &second, &comes, (Some(new), old_key))?;
         Ok(gone.into_iter().chain(come).collect())
     }
-}
-
-/// What no topic's name may hold as `_`.
-fn legal_topic(name: &str) -> String {
-    let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
-    name.chars().map(legal).collect()
 }
 
 /// A UUID of version 7, as Debezium draws one at each start.

@@ -64,6 +64,10 @@ pub struct DebeziumOptions {
     pub(super) adjust_years: bool,
     pub(super) context_headers: bool,
     pub(super) placeholder: String,
+    pub(super) transactions: bool,
+    pub(super) schema_changes: bool,
+    /// The end of the topic's name.
+    pub(super) transaction_topic: String,
 }
 
 impl Default for DebeziumOptions {
@@ -85,6 +89,9 @@ impl Default for DebeziumOptions {
             adjust_years: true,
             context_headers: true,
             placeholder: "__debezium_unavailable_value".into(),
+            transactions: false,
+            schema_changes: false,
+            transaction_topic: "transaction".into(),
         }
     }
 }
@@ -106,6 +113,9 @@ const KNOWN: &[&str] = &[
     "extended.headers.enabled",
     "schema.name.adjustment.mode",
     "field.name.adjustment.mode",
+    "provide.transaction.metadata",
+    "include.schema.changes",
+    "topic.transaction",
 ];
 
 impl DebeziumOptions {
@@ -159,6 +169,9 @@ impl DebeziumOptions {
             "replace.null.with.default" => self.null_is_default = choose(name, value, YES_NO)?,
             "enable.time.adjuster" => self.adjust_years = choose(name, value, YES_NO)?,
             "extended.headers.enabled" => self.context_headers = choose(name, value, YES_NO)?,
+            "include.schema.changes" => self.schema_changes = choose(name, value, YES_NO)?,
+            "provide.transaction.metadata" => self.transactions = choose(name, value, YES_NO)?,
+            "topic.transaction" => value.clone_into(&mut self.transaction_topic),
             "schema.name.adjustment.mode" => self.schema_names = self.adjust(name, value)?,
             "field.name.adjustment.mode" => self.field_names = self.adjust(name, value)?,
             _ => return Err(format!("{name} is not an option of the debezium body; known are {}", KNOWN.join(", "))),
@@ -198,7 +211,8 @@ mod tests {
 
     #[test]
     fn every_known_option_is_read_and_a_wrong_value_names_the_right_ones() {
-        for name in KNOWN.iter().filter(|name| **name != "unavailable.value.placeholder") {
+        let is_text = |name: &str| matches!(name, "unavailable.value.placeholder" | "topic.transaction");
+        for name in KNOWN.iter().filter(|name| !is_text(name)) {
             let error = parse(name, "nonsense").expect_err(name);
             let first = error.split("one of ").nth(1).and_then(|words| words.split(", ").next()).expect("choices");
             assert!(parse(name, first).is_ok(), "{name}");

@@ -3,75 +3,64 @@
 
 use super::literal::Literal;
 use super::options::DebeziumOptions;
-use super::part::Part;
+use super::own::legal_topic;
 use super::source::{self, Parts};
 use super::text::{put_int, put_string};
 use super::{Debezium, EncodeError, Record, mysql};
 use crate::change::{
-    Column, DatabaseKind, DefinedColumn, RecordForm, SchemaChange, SchemaChangeAbout, TableChange, TableChangeKind,
+    Column, DatabaseKind, DefinedColumn, Notice, SchemaChange, SchemaChangeAbout, TableChange, TableChangeKind,
     TableDefinition,
 };
-use crate::sink::format::scratch::Scratch;
 
 /// What Debezium says instead of a function that is a column's default.
 const EPOCH: &str = "1970-01-01 00:00:00";
 
-/// Beside the change itself.
-pub struct Told<'a> {
-    pub database: DatabaseKind,
-    /// The source's name.
-    pub source: &'a str,
-    /// Microseconds since 2000-01-01 UTC.
-    pub committed_at: i64,
-    /// Nanoseconds since the Unix epoch.
-    pub now_ns: i64,
-}
-
 impl Debezium {
+    /// Whether statements that define tables anew are told of.
+    pub fn tells_schema_changes(&self) -> bool {
+        self.options.schema_changes
+    }
+
     /// The record of a statement.
     ///
     /// # Errors
     /// None that is known: its schema is always the same.
-    pub fn schema_change(&self, change: &SchemaChange, told: &Told<'_>) -> Result<Record, EncodeError> {
-        let prefix = self.prefix.as_deref().unwrap_or(told.source);
-        let connector = source::connector(told.database);
-        let part = |schema: String| match self.options.has_schemas() {
-            true => Part::new(format!("{{\"schema\":{schema},\"payload\":").into_bytes(), &self.options),
-            false => Part::default(),
-        };
-        let (key_part, value_part) = (part(key_schema(connector)), part(value_schema(told.database)));
-        let mut key = Scratch::lend();
-        key.extend_from_slice(&key_part);
-        key.extend_from_slice(b"{\"databaseName\":");
+    pub fn schema_change_record(
+        &self,
+        notice: &Notice,
+        change: &SchemaChange,
+        now_ns: i64,
+    ) -> Result<Record, EncodeError> {
+        let (prefix, database) = (self.prefix(&notice.schema), notice.schema.database.kind);
+        let mut key = b"{\"databaseName\":".to_vec();
         put_string(&mut key, &change.database);
         key.push(b'}');
-        let key = self.finish.of(&mut key, &key_part, None).map_err(EncodeError::Avro)?;
-        let mut out = Scratch::lend();
-        out.extend_from_slice(&value_part);
-        out.extend_from_slice(b"{\"source\":");
+        let mut value = b"{\"source\":".to_vec();
         let tables = match &change.about {
             SchemaChangeAbout::Database => None,
             SchemaChangeAbout::Tables { names, .. } => Some(names.join(",")),
             SchemaChangeAbout::Untold => Some(String::new()),
         };
-        let parts = Parts::of_statement(told.database, prefix, &change.database, tables.as_deref());
-        parts.put_statement(&mut out, &change.event, told.committed_at);
-        out.extend_from_slice(b",\"ts_ms\":");
-        put_int(&mut out, told.now_ns.div_euclid(1_000_000));
-        out.extend_from_slice(b",\"databaseName\":");
-        put_string(&mut out, &change.database);
-        out.extend_from_slice(b",\"schemaName\":null,\"ddl\":");
-        put_string(&mut out, &change.statement);
-        out.extend_from_slice(b",\"tableChanges\":[");
+        let parts = Parts::of_statement(database, prefix, &change.database, tables.as_deref());
+        parts.put_statement(&mut value, &change.event, notice.committed_at);
+        value.extend_from_slice(b",\"ts_ms\":");
+        put_int(&mut value, now_ns.div_euclid(1_000_000));
+        value.extend_from_slice(b",\"databaseName\":");
+        put_string(&mut value, &change.database);
+        value.extend_from_slice(b",\"schemaName\":null,\"ddl\":");
+        put_string(&mut value, &change.statement);
+        value.extend_from_slice(b",\"tableChanges\":[");
         if let Some(change) = &change.change {
-            put_change(&mut out, change, told.database);
+            put_change(&mut value, change, database);
         }
-        out.extend_from_slice(b"]}");
-        let value = self.finish.of(&mut out, &value_part, None).map_err(EncodeError::Avro)?;
-        let form = RecordForm { key_schema: key.schema, value_schema: value.schema, is_null: false };
-        let headers = self.context_headers(prefix, told.database);
-        let topic = Some(super::legal_topic(prefix));
-        Ok(Record { topic, key: Some(key.bytes), value: value.bytes, form, headers, tombstone: false })
+        value.extend_from_slice(b"]}");
+        let (mut key_head, mut value_head) = (String::new(), String::new());
+        if self.options.has_schemas() {
+            let head = |schema: String| format!("{{\"schema\":{schema},\"payload\":");
+            (key_head, value_head) = (head(key_schema(source::connector(database))), head(value_schema(database)));
+        }
+        let record = self.own_record(legal_topic(prefix), (&key_head, key), (&value_head, value))?;
+        Ok(Record { headers: self.context_headers(prefix, database), ..record })
     }
 }
 

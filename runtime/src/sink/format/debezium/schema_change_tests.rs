@@ -1,9 +1,10 @@
 //! Statements in, records out; what is expected was recorded from Debezium, but for its clock.
 
 use super::*;
-use crate::change::{BinlogEvent, ColumnDetail, Gtid, Tag};
+use crate::change::{BinlogEvent, ColumnDetail, Database, Gtid, NoticeKind, RowMark, Schema, Tag};
 use crate::sink::format::debezium::Encoding;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const RECORDED_UNIX_US: i64 = 1_795_243_561_000_000;
 
@@ -20,14 +21,24 @@ fn event() -> BinlogEvent {
     }
 }
 
-fn told(database: DatabaseKind) -> Told<'static> {
-    let committed_at = RECORDED_UNIX_US + 17 - sluicegate_frame::UNIX_EPOCH_TO_2000_US;
-    Told { database, source: "erp", committed_at, now_ns: RECORDED_UNIX_US * 1000 + 904_000_000 }
+fn notice(kind: DatabaseKind) -> Notice {
+    let database = Arc::new(Database { kind, ..Database::default() });
+    Notice {
+        before_row: 0,
+        mark: RowMark { commit: 1, change: 0, sub: 1, transaction: 0 },
+        committed_at: RECORDED_UNIX_US + 17 - sluicegate_frame::UNIX_EPOCH_TO_2000_US,
+        schema: Arc::new(Schema { source: "erp".into(), database, ..Schema::default() }),
+        kind: NoticeKind::SchemaChange(Arc::new(commented())),
+    }
 }
+
+const NOW_NS: i64 = RECORDED_UNIX_US * 1000 + 904_000_000;
 
 fn written(encoding: Encoding, change: &SchemaChange, database: DatabaseKind) -> Record {
     let options = DebeziumOptions { encoding, ..DebeziumOptions::default() };
-    Debezium::new(options, Some("app".into())).schema_change(change, &told(database)).expect("a record")
+    Debezium::new(options, Some("app".into()))
+        .schema_change_record(&notice(database), change, NOW_NS)
+        .expect("a record")
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -157,7 +168,7 @@ fn avro_takes_the_same_record() {
 #[test]
 fn without_a_prefix_the_topic_is_the_source() {
     let body = Debezium::new(DebeziumOptions::default(), None);
-    let record = body.schema_change(&commented(), &told(DatabaseKind::Mysql)).expect("a record");
+    let record = body.schema_change_record(&notice(DatabaseKind::Mysql), &commented(), NOW_NS).expect("a record");
     assert_eq!(record.topic.as_deref(), Some("erp"));
 }
 
