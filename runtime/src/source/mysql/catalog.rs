@@ -8,6 +8,9 @@ use super::trouble::Trouble;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+/// A definition that somebody else's lock keeps from being looked at is looked at all the same after so many seconds.
+const LOCK_WAIT_S: u32 = 2;
+
 /// The catalog of a running server.
 pub(super) struct ServerCatalog {
     settings: Arc<MysqlSettings>,
@@ -30,17 +33,41 @@ impl ServerCatalog {
                     return Ok(rows);
                 }
                 Err(Trouble::Stopped) => return Err(Trouble::Stopped),
+                // An answer, if not the one that was hoped for.
+                Err(trouble @ Trouble::Server { .. }) => {
+                    self.link = Some(link);
+                    return Err(trouble);
+                }
                 Err(trouble) => tracing::debug!(?trouble, "catalog connection is opened again"),
             }
         }
+        let mut link = self.open()?;
+        let answer = link.query(DOING, sql);
+        if let Ok(_) | Err(Trouble::Server { .. }) = answer {
+            self.link = Some(link);
+        }
+        answer
+    }
+
+    fn open(&self) -> Result<Link, Trouble> {
         let mut link = Link::open(&self.settings, &self.stop)?;
-        let rows = link.query(DOING, sql)?;
-        self.link = Some(link);
-        Ok(rows)
+        link.query("look up a table", &format!("SET SESSION lock_wait_timeout = {LOCK_WAIT_S}"))?;
+        Ok(link)
     }
 }
 
 impl Catalog for ServerCatalog {
+    /// MySQL sends a statement to its replicas before its dictionary has what came of it. Until then it holds a lock that this waits for.
+    fn await_definition(&mut self, database: &str, table: &str) -> Result<(), String> {
+        let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
+        let sql = format!("SHOW CREATE TABLE {}.{}", quoted(database), quoted(table));
+        match self.ask(&sql) {
+            // It is gone again, or it is not for us, or somebody holds it for long: the catalog says what there is.
+            Ok(_) | Err(Trouble::Server { .. }) => Ok(()),
+            Err(trouble) => Err(self.settings.judge(trouble).message),
+        }
+    }
+
     fn table(&mut self, database: &str, table: &str) -> Result<CatalogTable, String> {
         // Hexadecimal, so that no name has to be escaped under whatever sql_mode the server has. A name that the log writes with other
         // capitals than the catalog (lower_case_table_names) is found all the same, by the catalog's own collation.

@@ -182,7 +182,7 @@ impl Decoder {
     /// Events without rows or bounds for us, and those that must not come.
     fn rare(&self, number: u8, event: &RawEvent<'_>) -> Result<(), DecodeError> {
         match number {
-            kind::INCIDENT => Err(DecodeError::fatal(format!(
+            kind::INCIDENT => Err(DecodeError::loss(format!(
                 "the server says that changes are missing from its log here ({}): find the cause in its error log, then begin anew \
                  with a snapshot",
                 event::incident(event.body)?
@@ -510,6 +510,13 @@ impl Decoder {
             }
         }
         Ok(())
+    }
+
+    /// The log can not be read on: of the open transaction nothing is handed over any more.
+    pub(super) fn give_up(&mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            self.assembly.lower(transaction.level);
+        }
     }
 
     /// A new connection begins at `from`, which is what [`Self::position`] says. Rows behind a complete transaction stay; of

@@ -17,6 +17,10 @@ impl Catalog for Recorded {
         Ok(self.0.get(&format!("{database}.{table}")).cloned().unwrap_or_default())
     }
 
+    fn await_definition(&mut self, _: &str, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
     fn options(&mut self, _: &str, _: &str) -> Result<CatalogOptions, String> {
         Ok(CatalogOptions { charset: "utf8mb4".into(), comment: String::new() })
     }

@@ -24,6 +24,12 @@ pub(super) trait Catalog: Send {
     /// A sentence, if the server can not be asked now.
     fn table(&mut self, database: &str, table: &str) -> Result<CatalogTable, String>;
 
+    /// Waits until what a statement did to the table, which was read already, is in the catalog.
+    ///
+    /// # Errors
+    /// A sentence, if the server can not be asked now.
+    fn await_definition(&mut self, database: &str, table: &str) -> Result<(), String>;
+
     /// What is said of the table beside its columns.
     ///
     /// # Errors

@@ -17,7 +17,6 @@ use super::value::{Charset, charset_of};
 use crate::change::{
     BinlogEvent, DefinedColumn, SchemaChange, SchemaChangeAbout, TableChange, TableChangeKind, TableDefinition,
 };
-use crate::fault::Fault;
 
 /// The changes that somebody asks for. What the log says of tables is read anew from here on.
 ///
@@ -78,6 +77,8 @@ fn of_tables(
         let is_captured = (rules.tables)(&table.full());
         let mut definition = None;
         if kind != TableChangeKind::Drop && (is_told || is_captured) {
+            let settled = rules.catalog.await_definition(&table.database, &table.table);
+            settled.map_err(DecodeError::passing)?;
             let known = ask(rules, &table.database, &table.table)?;
             if is_told && !known.columns.is_empty() {
                 definition = Some(defined(rules, &table, &known)?);
@@ -102,7 +103,7 @@ fn of_tables(
 
 fn defined(rules: &mut Rules, name: &TableName, known: &CatalogTable) -> Result<TableDefinition, DecodeError> {
     let options = rules.catalog.options(&name.database, &name.table);
-    let options = options.map_err(|message| DecodeError { fault: Fault::Passing, message })?;
+    let options = options.map_err(DecodeError::passing)?;
     let column = |known: &CatalogColumn| DefinedColumn {
         column: column_of_catalog(known),
         is_auto_increment: known.extra.contains("auto_increment"),

@@ -7,7 +7,6 @@ use super::refusal::DecodeError;
 use super::rules::{CatalogTable, Rules};
 use super::table_map::{MappedColumn, TableMap, table_id};
 use crate::change::{Column, DatabaseKind, Schema, SchemaId};
-use crate::fault::Fault;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -201,7 +200,7 @@ impl Tables {
 }
 
 pub(super) fn ask(rules: &mut Rules, database: &str, table: &str) -> Result<CatalogTable, DecodeError> {
-    rules.catalog.table(database, table).map_err(|message| DecodeError { fault: Fault::Passing, message })
+    rules.catalog.table(database, table).map_err(DecodeError::passing)
 }
 
 fn column_name(mapped: &MappedColumn, known: Option<&str>, index: usize) -> String {
