@@ -205,6 +205,8 @@ impl App {
         let mut registry = Registry::empty(plan.host.memory, ground.complaint.clone(), ground.store.clone());
         let (closing, closes) = watch::channel(false);
         let mut members = Members::new(&plan, ground.store.clone());
+        let source_stats: HashMap<String, Arc<SourceStats>> =
+            plan.sources.iter().map(|source| (source.name.clone(), Arc::default())).collect();
         let mut hosts = Vec::new();
         let mut corridors = Vec::new();
         let mut inboxes = HashMap::new();
@@ -215,7 +217,8 @@ impl App {
             let host = GuestHost::start(ground.guests.clone(), mapping::guests(pipeline), stop_guests.clone());
             let host = Arc::new(host.map_err(Ending::failed)?);
             let store = ground.store.clone();
-            let settings = mapping::pipeline(pipeline, &roads, (host.clone(), store), &mut registry).map_err(usage)?;
+            let settings = mapping::pipeline(pipeline, &roads, (host.clone(), store), &mut registry, &source_stats);
+            let settings = settings.map_err(usage)?;
             hosts.push((pipeline.name.clone(), host));
             let (inbox, batches) = mpsc::channel(INBOX_LEN_MAX);
             for source in &pipeline.sources {
@@ -234,7 +237,7 @@ impl App {
                 warn!(source = source.name, "no pipeline reads from it; it is left alone");
                 continue;
             };
-            let stats = Arc::new(SourceStats::default());
+            let stats = source_stats[&source.name].clone();
             let ring = start_ring(&plan, source, readers, stats.clone(), &ground.store, closes.clone(), ended.clone())?;
             registry.sources.push(admin::SourceEntry {
                 name: source.name.clone(),

@@ -264,6 +264,7 @@ fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
         tables: Arc::new(|_, _| true),
         on_error: OnError::Skip,
         routes: vec![Route::new("bench", route)],
+        sources: Vec::new(),
         guests: Arc::new(move || host.chain()),
         store: Arc::new(MemoryStore::default()),
         stats: Arc::new(PipelineStats::default()),

@@ -1,6 +1,7 @@
 //! `ops` and `messages` of a route: which rows it takes, and whether it takes what a program wrote into PostgreSQL's log; and whether what
 //! Debezium tells beside rows finds its way.
 
+use super::debezium::HEARTBEAT;
 use super::section::Section;
 use super::{BodyPlan, FormPlan, Globs, RoutePlan, ShapePlan};
 use crate::change::{Op, Template};
@@ -54,11 +55,13 @@ pub(super) struct Logs {
 /// Whether what is no row finds its way.
 pub(super) fn check_notices(section: &Section<'_>, route: &RoutePlan, Logs { has_messages, has_statements }: Logs) {
     let is_record = matches!(route.shape, ShapePlan::Record { .. });
-    let tells_transactions = route.tells_transactions() && is_record;
     if route.tells_schema_changes() {
         check_schema_changes(section, is_record, has_statements);
     }
-    if route.messages.is_none() && !tells_transactions && !route.tells_schema_changes() {
+    let has_own = route.tells_transactions()
+        || route.tells_schema_changes()
+        || route.debezium_option(HEARTBEAT).is_some_and(|every| every != "0");
+    if route.messages.is_none() && !(has_own && is_record) {
         return;
     }
     needs_no_row(section, "member", route.member.as_ref());
@@ -112,8 +115,8 @@ fn needs_no_row(section: &Section<'_>, key: &'static str, template: Option<&Temp
     }
     if let Some(entry) = section.entry(key) {
         entry.mistake(
-            "messages, transactions and schema changes are no rows, so there is nothing to fill in",
-            format!("write `{key}` without places, or give rows and messages routes of their own"),
+            "messages, transactions, schema changes and heartbeats are no rows, so there is nothing to fill in",
+            format!("write `{key}` without places, or ask for them in a route of their own"),
         );
     }
 }

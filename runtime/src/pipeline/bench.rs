@@ -128,6 +128,7 @@ fn pipeline(shape: Shape, lane: Lane) -> PipelineSettings {
         tables: Arc::new(|_, _| true),
         on_error: OnError::Skip,
         routes: vec![Route::new("bench", route)],
+        sources: Vec::new(),
         guests: Arc::new(Vec::new),
         store: Arc::new(MemoryStore::default()),
         stats: Arc::new(PipelineStats::default()),

@@ -12,7 +12,10 @@ mod address;
 pub mod bench;
 mod chain;
 mod dead;
+mod heart;
 mod ids;
+#[cfg(test)]
+mod notice_tests;
 mod notices;
 mod policy;
 mod recorded;
@@ -30,6 +33,7 @@ mod tests;
 /// What `recorded` makes.
 pub use crate::telemetry::RecordedRow;
 pub use dead::revived;
+pub use heart::PipelineSource;
 pub use policy::OnError;
 pub use rehearsal::{Fate, Rehearsed, RehearsedMessage, rehearse};
 pub use render::{Escape, RenderError, render};
@@ -46,6 +50,7 @@ use crate::telemetry::{PipelineStats, TappedRow, count};
 use address::address;
 use chain::Outcome;
 use dead::Cause;
+use heart::Heart;
 use policy::Policy;
 use route::{Addressed, Unroutable};
 use std::collections::HashMap;
@@ -80,6 +85,8 @@ pub struct PipelineSettings {
     pub tables: Tables,
     pub on_error: OnError,
     pub routes: Vec<Route>,
+    /// Asked about by heartbeats alone.
+    pub sources: Vec<PipelineSource>,
     pub guests: Chain,
     /// Takes what becomes no message.
     pub store: Arc<dyn Store>,
@@ -96,6 +103,7 @@ pub struct Corridor {
     dead: Vec<DeadLetter>,
     /// Whether any route does.
     tells_transactions: bool,
+    heart: Heart,
 }
 
 /// Batches with their tickets, on the way to a corridor.
@@ -119,7 +127,8 @@ impl Corridor {
     pub fn new(settings: PipelineSettings) -> Self {
         let (policy, name) = (Policy::new(settings.on_error), settings.name.as_str().into());
         let tells_transactions = settings.routes.iter().any(|route| route.tally().is_some());
-        Self { policy, settings, complaints: Complaints::default(), name, dead: Vec::new(), tells_transactions }
+        let heart = Heart::new(&settings.routes, &settings.sources);
+        Self { policy, settings, complaints: Complaints::default(), name, dead: Vec::new(), tells_transactions, heart }
     }
 
     /// Takes batches until the inbox is closed, and dead rows that somebody wants tried again. May be dropped at any await: tickets
@@ -130,7 +139,12 @@ impl Corridor {
                 biased;
                 // 1. What somebody asked for; few, and one at a time.
                 Some(row) = revived.recv() => (row, true),
-                // 2. The log.
+                // 2. A heartbeat; the log may always have something.
+                () = self.heart.due() => {
+                    self.beat().await;
+                    continue;
+                }
+                // 3. The log.
                 batch = inbox.recv() => match batch {
                     Some(batch) => (batch, false),
                     None => return,
@@ -139,6 +153,21 @@ impl Corridor {
             self.walk(&batch, &ticket, again).await;
             self.bury().await;
             ticket.settle();
+        }
+    }
+
+    /// Sends the heartbeats that are due.
+    async fn beat(&mut self) {
+        for beat in self.heart.beat(&self.settings.routes) {
+            match beat {
+                Ok((lane, parcel)) => {
+                    if let Err(turned) = lane.push(parcel).await {
+                        // The house is closing; there will be others.
+                        turned.parcel.ticket.settle();
+                    }
+                }
+                Err(reason) => self.lose("a heartbeat", &reason),
+            }
         }
     }
 

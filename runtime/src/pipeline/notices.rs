@@ -10,6 +10,7 @@ use super::{Corridor, Walked};
 use crate::change::{Batch, Content, LogicalMessage, Notice, NoticeKind, Origin, SchemaChange, TransactionId};
 use crate::sink::format::ShownRow;
 use crate::sink::format::debezium::{MESSAGE_COLLECTION, TransactionCounts, TransactionPlace};
+use crate::telemetry::count;
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 use tracing::warn;
 
@@ -34,7 +35,7 @@ impl Corridor {
                 self.say(batch, notice, said, out);
             }
             NoticeKind::Message(message) => {
-                if message.transactional {
+                if message.transactional && self.settings.routes.iter().any(|r| r.takes_messages(&message.prefix)) {
                     self.tell_begin(batch, out);
                 }
                 let said = |route: &Route| {
@@ -96,21 +97,16 @@ impl Corridor {
             }
         }
         for reason in refused {
-            self.lose_notice(notice, &reason);
+            self.lose("what the log says beside rows", &reason);
         }
     }
 
     /// Whatever a message needs was looked at when the configuration was read. What can go wrong then is that its member is gone.
-    fn lose_notice(&mut self, notice: &Notice, reason: &Unroutable) {
-        crate::telemetry::count(&self.settings.stats.unroutable_total);
+    pub(super) fn lose(&mut self, what: &'static str, reason: &Unroutable) {
+        count(&self.settings.stats.unroutable_total);
         let reason = reason.to_string();
         if let Some(held_back) = self.complaints.due(&reason) {
-            warn!(
-                pipeline = self.settings.name,
-                position = format!("{:x}", notice.mark.commit),
-                held_back,
-                "what the log says beside rows has no receiver: {reason}"
-            );
+            warn!(pipeline = self.settings.name, held_back, "{what} has no receiver: {reason}");
         }
     }
 }

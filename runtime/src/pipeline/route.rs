@@ -13,6 +13,7 @@ use crate::sink::format::debezium::{Debezium, TransactionPlace};
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 /// Decides by a table's full name.
 pub type TableFilter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -218,6 +219,12 @@ impl Route {
         let is_taken = self.settings.ops.as_ref().is_none_or(|ops| ops.contains(&op));
         let events = if is_taken { debezium.events(shown) } else { 0 };
         tally.count(&shown.schema.full_name(), events, mark.change);
+    }
+
+    /// Who writes its heartbeats, and how often.
+    pub(super) fn heartbeat(&self) -> Option<(&Debezium, Duration)> {
+        let Shape::Record { debezium, .. } = &self.settings.shape else { return None };
+        debezium.heartbeat_every().map(|every| (&**debezium, every))
     }
 
     pub(super) fn takes_messages(&self, prefix: &str) -> bool {

@@ -89,7 +89,7 @@ impl Shape {
     }
 }
 
-fn own_record(record: Record) -> Draft {
+pub(super) fn own_record(record: Record) -> Draft {
     let Record { topic, key, value, form, .. } = record;
     let key = key.map(|bytes| RecordKey { bytes, schema: form.key_schema.clone() });
     let draft = Draft::record(topic.unwrap_or_default(), key, json(value), false);

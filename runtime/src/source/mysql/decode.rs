@@ -612,3 +612,7 @@ mod tests;
 #[cfg(test)]
 #[path = "log_tests.rs"]
 mod log_tests;
+
+#[cfg(test)]
+#[path = "notice_tests.rs"]
+mod notice_tests;

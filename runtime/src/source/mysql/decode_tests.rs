@@ -7,12 +7,12 @@ use crate::fault::Fault;
 use crate::source::mysql::rules::CatalogOptions;
 use proptest::prelude::*;
 
-const FEATURES: &[u8] = include_bytes!("vectors/features.mysql.binlog");
-const FEATURES_CATALOG: &str = include_str!("vectors/features.mysql.catalog");
-const MARIADB: &[u8] = include_bytes!("vectors/features.mariadb.binlog");
-const MARIADB_CATALOG: &str = include_str!("vectors/features.mariadb.catalog");
+pub(super) const FEATURES: &[u8] = include_bytes!("vectors/features.mysql.binlog");
+pub(super) const FEATURES_CATALOG: &str = include_str!("vectors/features.mysql.catalog");
+pub(super) const MARIADB: &[u8] = include_bytes!("vectors/features.mariadb.binlog");
+pub(super) const MARIADB_CATALOG: &str = include_str!("vectors/features.mariadb.catalog");
 
-fn raw(kind: u8, body: &[u8]) -> RawEvent<'_> {
+pub(super) fn raw(kind: u8, body: &[u8]) -> RawEvent<'_> {
     RawEvent { timestamp: 946_684_801, kind, server_id: 7, len: 19 + body.len() as u32, end: 0, flags: 0, body }
 }
 
@@ -35,13 +35,13 @@ fn image(id: u8, v: &str) -> Vec<u8> {
     [&[0, id, 0, 0, 0, v.len() as u8][..], v.as_bytes()].concat()
 }
 
-fn inserts(table: u8, ids: std::ops::Range<u8>) -> Vec<u8> {
+pub(super) fn inserts(table: u8, ids: std::ops::Range<u8>) -> Vec<u8> {
     let rows: Vec<u8> = ids.flat_map(|id| image(id, "x")).collect();
     [&[table, 0, 0, 0, 0, 0, 1, 0, 2, 0, 2, 0b11][..], &rows].concat()
 }
 
 /// Takes events one by one; each must be good.
-fn feed(decoder: &mut Decoder, events: &[(u8, Vec<u8>)]) -> Step {
+pub(super) fn feed(decoder: &mut Decoder, events: &[(u8, Vec<u8>)]) -> Step {
     let mut step = Step::Quiet;
     for (kind, body) in events {
         step = decoder.event(&raw(*kind, body)).unwrap_or_else(|error| panic!("{error}"));
@@ -49,7 +49,7 @@ fn feed(decoder: &mut Decoder, events: &[(u8, Vec<u8>)]) -> Step {
     step
 }
 
-fn begun(number: u64) -> Vec<(u8, Vec<u8>)> {
+pub(super) fn begun(number: u64) -> Vec<(u8, Vec<u8>)> {
     vec![(kind::GTID, gtid(number)), (kind::QUERY, query("BEGIN")), (kind::TABLE_MAP, table_map(1, "t"))]
 }
 

@@ -72,12 +72,16 @@ pub(super) fn events(log: &[u8]) -> impl Iterator<Item = RawEvent<'_>> {
 }
 
 pub(super) fn decoder(catalog: &str, kind: DatabaseKind) -> Decoder {
+    decoder_asking(catalog, kind, NoticeRule::default())
+}
+
+pub(super) fn decoder_asking(catalog: &str, kind: DatabaseKind, notices: NoticeRule) -> Decoder {
     let rules = Rules {
         source: "erp".into(),
         database: Arc::new(Database { kind, ..Database::default() }),
         tables: Arc::new(|name| !name.starts_with("mysql.")),
         columns: Arc::new(|_, _, _| true),
-        notices: NoticeRule::default(),
+        notices,
         catalog: Box::new(Recorded::read(catalog)),
     };
     let from = BinlogPosition { ordinal: 0, file: "binlog.000001".into(), offset: 4, gtids: "".into() };

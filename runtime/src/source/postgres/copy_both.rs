@@ -56,7 +56,7 @@ pub(super) fn standby_status(written: Lsn, confirmed: Lsn) -> [u8; 34] {
 }
 
 /// Microseconds since 2000-01-01 UTC.
-fn now_us() -> i64 {
+pub(super) fn now_us() -> i64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_1970.as_micros() as i64 - sluicegate_frame::UNIX_EPOCH_TO_2000_US
 }

@@ -7,6 +7,7 @@
 //!                        ─▶ Logical:      notices, as Begin and Commit if somebody asks for them
 //! ```
 
+use super::copy_both::now_us;
 use super::pgoutput::{Begin, Commit, Datum, Logical, Message, MessageError, Old, Tuple};
 use super::relation::{Catalog, Rules, Table, Tables};
 use super::trouble::{Trouble, fatal};
@@ -174,11 +175,14 @@ impl Decoder {
             // Nothing says when it was written; the commit before it is the best that is known.
             (false, _) => {
                 let mark = RowMark { commit: change, change, sub: 0, transaction: 0 };
-                (mark, self.last_committed_at.unwrap_or_default())
+                (mark, self.last_committed_at.unwrap_or_else(now_us))
             }
         };
         if self.repeats.is_some_and(|known| mark.commit == known.commit && mark.change <= known.change) {
             return Ok(());
+        }
+        if !message.is_transactional {
+            self.last_end = Some(Lsn(message.lsn));
         }
         let content = LogicalMessage {
             prefix: prefix.into_owned(),
@@ -393,3 +397,7 @@ fn unusable(error: MessageError) -> Trouble {
 #[cfg(test)]
 #[path = "decode_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "notice_tests.rs"]
+mod notice_tests;

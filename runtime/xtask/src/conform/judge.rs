@@ -83,30 +83,17 @@ pub fn judge(scenario: &Scenario, recorded: &Topics, run: &Run) -> Verdict {
         let (mut theirs, ours) = (entries(recorded), entries(&run.topics));
         verdict.records += theirs.len();
         let all = theirs.len();
+        // The connector reads the tables that are there before it streams.
         theirs.retain(|entry| !entry.masked.is_of_snapshot());
         if theirs.len() < all {
             *verdict.unsupported.entry("initial snapshot".to_owned()).or_default() += all - theirs.len();
         }
-        match missing_feature(topic, &theirs, scenario.flavour) {
-            Some(feature) => *verdict.unsupported.entry(feature.to_owned()).or_default() += theirs.len(),
-            None => alone.extend(verdict.topic(&case, topic, theirs, ours)),
-        }
+        alone.extend(verdict.topic(&case, topic, theirs, ours));
     }
     for one in &alone {
         verdict.alone(&case, one);
     }
     verdict
-}
-
-/// The feature that a topic's records need and that is not there yet. Whoever adds one of these takes its line out.
-fn missing_feature(topic: &str, records: &[Entry], flavour: Flavour) -> Option<&'static str> {
-    let has = |name: &str| {
-        records.iter().any(|record| match &record.masked.value {
-            Some(Part::Json(document)) => payload(&document.root).get(name).is_some(),
-            _ => false,
-        })
-    };
-    (flavour == Flavour::Postgres && topic.ends_with(".message") && has("message")).then_some("logical messages")
 }
 
 impl Entry {
@@ -116,8 +103,8 @@ impl Entry {
             // A statement is known by itself.
             Some(Part::Json(document)) => {
                 let payload = payload(&document.root);
-                let op = payload.get("op").or_else(|| payload.get("ddl"));
-                op.map(|op| document.raw(op).to_owned()).unwrap_or_default()
+                let told = payload.get("op").or(payload.get("status")).or(payload.get("ddl"));
+                told.map(|told| document.raw(told).to_owned()).unwrap_or_default()
             }
             Some(Part::Bytes(_)) => String::new(),
         };
@@ -177,8 +164,9 @@ impl Verdict {
 
     fn alone(&mut self, case: &Case<'_>, lone: &Lone) {
         let Lone { topic, record, is_ours, is_behind_all, entry } = lone;
-        let (masked, at) = (&entry.masked, entry.at);
-        let alone = Alone { topic, masked, at, both_until: self.both_until, is_behind_all: *is_behind_all };
+        let Entry { masked, op, at, .. } = entry;
+        let (both_until, is_behind_all) = (self.both_until, *is_behind_all);
+        let alone = Alone { topic, masked, op, at: *at, both_until, is_behind_all };
         let rule = if *is_ours { case.extra(&alone) } else { case.missing(&alone) };
         match rule {
             Some(rule) => self.explain(&[rule]),

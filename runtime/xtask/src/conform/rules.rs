@@ -62,6 +62,8 @@ pub struct Seen<'a> {
 pub struct Alone<'a> {
     pub topic: &'a str,
     pub masked: &'a Masked,
+    /// What it says that happened, or which end of a transaction it is, as JSON.
+    pub op: &'a str,
     /// Where ours stands in the log.
     pub at: Position,
     /// Up to where both sides have records.
@@ -98,6 +100,10 @@ impl<'a> Case<'a> {
 
     fn flavour(&self) -> Flavour {
         self.scenario.flavour
+    }
+
+    fn is_of_binlog(&self) -> bool {
+        self.flavour() != Flavour::Postgres
     }
 
     fn declared(&self, topic: &str, column: &str) -> &[Declared] {

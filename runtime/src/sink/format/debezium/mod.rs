@@ -19,6 +19,7 @@ mod expand;
 mod float;
 mod form;
 mod geometry;
+mod heartbeat;
 mod image;
 mod key;
 mod list;

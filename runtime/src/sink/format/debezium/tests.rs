@@ -2,6 +2,7 @@
 
 mod avro;
 mod forms;
+mod own;
 
 use super::*;
 use crate::change::{

@@ -57,6 +57,11 @@ pub(super) const RULES: &[Rule] = &[
         seen.case.stream.contains(&format!("add column if not exists {column} "))
             || seen.case.stream.contains(&format!("add column if not exists `{column}` "))
     }),
+    rule("my-xa", MYSQL, |seen| {
+        let path: Vec<&str> = seen.difference.path.iter().map(String::as_str).collect();
+        let is_of_the_transaction = matches!(path[..], ["source", "thread"] | ["transaction", ..]);
+        is_of_the_transaction && seen.theirs() == "null" && seen.case.stream.contains("xa commit")
+    }),
     rule("my-catalog-later", BINLOG, |seen| {
         (seen.is_attribute("default") || seen.is_attribute("doc")) && seen.case.changes_while_streaming(seen.topic)
     }),

@@ -12,6 +12,8 @@ const fn rule(name: &'static str, flavours: &'static [Flavour]) -> Rule {
 
 const PARTIAL_JSON: &Rule = &rule("my-partial-json", MYSQL);
 const STATEMENT: &Rule = &rule("my-statement", BINLOG);
+const XA: &Rule = &rule("my-xa", BINLOG);
+const BEGIN_ALONE: &Rule = &rule("my-begin-alone", MARIADB);
 const NOT_NULL: &Rule = &rule("stop-not-null", super::POSTGRES);
 
 const ROW_IMAGE: &Rule = &rule("stop-row-image", BINLOG);
@@ -36,10 +38,11 @@ const STOPS: [(&str, &Rule); 8] = [
 const ELSEWHERE: &Rule = &rule("my-ddl-elsewhere", BINLOG);
 
 #[cfg(test)]
-pub(super) const RULES: [&Rule; 10] = [
+pub(super) const RULES: [&Rule; 11] = [
     ELSEWHERE,
     PARTIAL_JSON,
     STATEMENT,
+    BEGIN_ALONE,
     NOT_NULL,
     ROW_IMAGE,
     REPLACE_TABLE,
@@ -65,14 +68,28 @@ pub(super) fn extra(case: &Case<'_>, alone: &Alone<'_>) -> Option<&'static Rule>
     if is_behind && case.flavour() == Flavour::Postgres && loses_what_may_not_be_null(case, alone.both_until) {
         return Some(NOT_NULL);
     }
+    if is_of_transactions(alone) && case.is_of_binlog() && case.stream.contains("xa commit") {
+        return Some(XA);
+    }
     let is_partial = case.flavour() == Flavour::Mysql && case.stream.contains("partial_json");
     (is_partial && has_json_column(case, alone.topic)).then_some(PARTIAL_JSON)
 }
 
-/// Ours has stopped where a change was logged as a statement, and said so; or nobody asked for the table of a definition.
+fn is_of_transactions(alone: &Alone<'_>) -> bool {
+    alone.topic.ends_with(".transaction")
+}
+
+/// Ours has stopped where a change was logged as a statement, and said so; it tells nothing of what never was; or nobody asked for the
+/// table of a definition.
 pub(super) fn missing(case: &Case<'_>, alone: &Alone<'_>) -> Option<&'static Rule> {
     if is_elsewhere(case, alone.masked) {
         return Some(ELSEWHERE);
+    }
+    if case.flavour() == Flavour::Mariadb && is_of_transactions(alone) && alone.op == "\"BEGIN\"" {
+        return Some(BEGIN_ALONE);
+    }
+    if case.is_of_binlog() && !is_of_transactions(alone) && case.stream.contains("xa rollback") {
+        return Some(XA);
     }
     let text = case.stream.replace('\'', "").replace("binlog_format=", "binlog_format = ");
     let is_statement = ["statement", "mixed"].iter().any(|format| text.contains(&format!("binlog_format = {format}")));
