@@ -33,11 +33,6 @@ impl ServerCatalog {
                     return Ok(rows);
                 }
                 Err(Trouble::Stopped) => return Err(Trouble::Stopped),
-                // An answer, if not the one that was hoped for.
-                Err(trouble @ Trouble::Server { .. }) => {
-                    self.link = Some(link);
-                    return Err(trouble);
-                }
                 Err(trouble) => tracing::debug!(?trouble, "catalog connection is opened again"),
             }
         }

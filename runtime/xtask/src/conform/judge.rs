@@ -2,7 +2,7 @@
 
 use super::align::{Likeness, align};
 use super::compare::{Difference, differences};
-use super::folder::{Flavour, Scenario};
+use super::folder::Scenario;
 use super::mask::{Masked, Part, payload};
 use super::order::Position;
 use super::recording::Topics;
