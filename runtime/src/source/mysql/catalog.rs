@@ -53,12 +53,13 @@ impl ServerCatalog {
 
 impl Catalog for ServerCatalog {
     /// MySQL sends a statement to its replicas before its dictionary has what came of it. Until then it holds a lock that this waits for.
-    fn await_definition(&mut self, database: &str, table: &str) -> Result<(), String> {
+    fn await_definition(&mut self, database: &str, table: &str) -> Result<bool, String> {
         let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
         let sql = format!("SHOW CREATE TABLE {}.{}", quoted(database), quoted(table));
         match self.ask(&sql) {
+            Ok(_) => Ok(true),
             // It is gone again, or it is not for us, or somebody holds it for long: the catalog says what there is.
-            Ok(_) | Err(Trouble::Server { .. }) => Ok(()),
+            Err(Trouble::Server { .. }) => Ok(false),
             Err(trouble) => Err(self.settings.judge(trouble).message),
         }
     }
@@ -78,18 +79,20 @@ impl Catalog for ServerCatalog {
         Ok(CatalogTable { columns: rows.into_iter().filter_map(column).collect() })
     }
 
-    fn options(&mut self, database: &str, table: &str) -> Result<CatalogOptions, String> {
+    fn options(&mut self, database: &str, table: &str) -> Result<Option<CatalogOptions>, String> {
         let sql = format!(
             "SELECT TABLE_COLLATION, TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
             text(database),
             text(table)
         );
         let rows = self.ask(&sql).map_err(|trouble| self.settings.judge(trouble).message)?;
-        let [collation, comment] =
-            rows.into_iter().next().and_then(|row| <[_; 2]>::try_from(row).ok()).unwrap_or_default();
+        let row = rows.into_iter().next().and_then(|row| <[_; 2]>::try_from(row).ok());
+        let Some([collation, comment]) = row else { return Ok(None) };
+        // Of a table that is being altered MariaDB knows no collation, and the comment says why.
+        let Some(collation) = collation else { return Ok(Some(CatalogOptions::default())) };
         // A collation's name begins with its charset's.
-        let charset = collation.unwrap_or_default().split('_').next().unwrap_or_default().to_owned();
-        Ok(CatalogOptions { charset, comment: comment.unwrap_or_default() })
+        let charset = collation.split('_').next().unwrap_or_default().to_owned();
+        Ok(Some(CatalogOptions { charset, comment: comment.unwrap_or_default() }))
     }
 }
 

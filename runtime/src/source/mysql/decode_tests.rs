@@ -534,12 +534,12 @@ fn the_catalog_is_asked_when_the_definition_is_read_and_not_again_for_its_rows()
             Ok(CatalogTable { columns: vec![column("id", None), column("v", Some(self.0.to_string()))] })
         }
 
-        fn await_definition(&mut self, _: &str, _: &str) -> Result<(), String> {
-            Ok(())
+        fn await_definition(&mut self, _: &str, _: &str) -> Result<bool, String> {
+            Ok(true)
         }
 
-        fn options(&mut self, _: &str, _: &str) -> Result<CatalogOptions, String> {
-            panic!("nobody asked for schema changes")
+        fn options(&mut self, _: &str, _: &str) -> Result<Option<CatalogOptions>, String> {
+            Ok(Some(CatalogOptions { charset: "utf8mb4".into(), comment: String::new() }))
         }
     }
     let mut decoder = mysql();

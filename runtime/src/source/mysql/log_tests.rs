@@ -17,12 +17,12 @@ impl Catalog for Recorded {
         Ok(self.0.get(&format!("{database}.{table}")).cloned().unwrap_or_default())
     }
 
-    fn await_definition(&mut self, _: &str, _: &str) -> Result<(), String> {
-        Ok(())
+    fn await_definition(&mut self, _: &str, _: &str) -> Result<bool, String> {
+        Ok(true)
     }
 
-    fn options(&mut self, _: &str, _: &str) -> Result<CatalogOptions, String> {
-        Ok(CatalogOptions { charset: "utf8mb4".into(), comment: String::new() })
+    fn options(&mut self, _: &str, _: &str) -> Result<Option<CatalogOptions>, String> {
+        Ok(Some(CatalogOptions { charset: "utf8mb4".into(), comment: String::new() }))
     }
 }
 

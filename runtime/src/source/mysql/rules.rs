@@ -24,17 +24,18 @@ pub(super) trait Catalog: Send {
     /// A sentence, if the server can not be asked now.
     fn table(&mut self, database: &str, table: &str) -> Result<CatalogTable, String>;
 
-    /// Waits until what a statement did to the table, which was read already, is in the catalog.
+    /// Waits until what a statement did to the table, which was read already, is in the catalog. Says whether the table is there, and ours
+    /// to look at.
     ///
     /// # Errors
     /// A sentence, if the server can not be asked now.
-    fn await_definition(&mut self, database: &str, table: &str) -> Result<(), String>;
+    fn await_definition(&mut self, database: &str, table: &str) -> Result<bool, String>;
 
-    /// What is said of the table beside its columns.
+    /// What is said of the table beside its columns; `None` if it does not exist.
     ///
     /// # Errors
     /// A sentence, if the server can not be asked now.
-    fn options(&mut self, database: &str, table: &str) -> Result<CatalogOptions, String>;
+    fn options(&mut self, database: &str, table: &str) -> Result<Option<CatalogOptions>, String>;
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

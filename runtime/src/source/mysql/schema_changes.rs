@@ -11,12 +11,15 @@ use super::definition::{Definition, TableName, TableStatement};
 use super::event::Query;
 use super::plan::column_of_catalog;
 use super::refusal::DecodeError;
-use super::rules::{CatalogColumn, CatalogTable, Rules};
+use super::rules::{CatalogColumn, CatalogOptions, CatalogTable, Rules};
 use super::tables::{Tables, ask};
 use super::value::{Charset, charset_of};
 use crate::change::{
     BinlogEvent, DefinedColumn, SchemaChange, SchemaChangeAbout, TableChange, TableChangeKind, TableDefinition,
 };
+
+/// How often a table is looked at that is not seen whole.
+const LOOKS_MAX: u32 = 3;
 
 /// The changes that somebody asks for. What the log says of tables is read anew from here on.
 ///
@@ -77,13 +80,11 @@ fn of_tables(
         let is_captured = (rules.tables)(&table.full());
         let mut definition = None;
         if kind != TableChangeKind::Drop && (is_told || is_captured) {
-            let settled = rules.catalog.await_definition(&table.database, &table.table);
-            settled.map_err(DecodeError::passing)?;
-            let known = ask(rules, &table.database, &table.table)?;
-            if is_told && !known.columns.is_empty() {
-                definition = Some(defined(rules, &table, &known)?);
-            }
-            if is_captured {
+            let (known, options) = look(rules, &table)?;
+            definition =
+                options.filter(|_| is_told && !known.columns.is_empty()).map(|options| defined(&known, options));
+            // Of a table that is not there, its rows ask again.
+            if is_captured && !known.columns.is_empty() {
                 tables.define(table.full(), known);
             }
         }
@@ -101,14 +102,27 @@ fn of_tables(
     Ok(changes)
 }
 
-fn defined(rules: &mut Rules, name: &TableName, known: &CatalogTable) -> Result<TableDefinition, DecodeError> {
-    let options = rules.catalog.options(&name.database, &name.table);
-    let options = options.map_err(DecodeError::passing)?;
+/// A table that is altered again meanwhile may be seen in part, so that it is looked at again.
+fn look(rules: &mut Rules, name: &TableName) -> Result<(CatalogTable, Option<CatalogOptions>), DecodeError> {
+    let mut looks = 1;
+    loop {
+        let is_there = rules.catalog.await_definition(&name.database, &name.table).map_err(DecodeError::passing)?;
+        let known = ask(rules, &name.database, &name.table)?;
+        let options = rules.catalog.options(&name.database, &name.table).map_err(DecodeError::passing)?;
+        let is_whole = !known.columns.is_empty() && options.as_ref().is_some_and(|options| !options.charset.is_empty());
+        if is_whole || !is_there || looks == LOOKS_MAX {
+            return Ok((known, options));
+        }
+        looks += 1;
+    }
+}
+
+fn defined(known: &CatalogTable, options: CatalogOptions) -> TableDefinition {
     let column = |known: &CatalogColumn| DefinedColumn {
         column: column_of_catalog(known),
         is_auto_increment: known.extra.contains("auto_increment"),
         is_update_time: known.extra.contains("on update"),
     };
     let columns = known.columns.iter().map(column).collect();
-    Ok(TableDefinition { charset: options.charset, comment: options.comment, columns })
+    TableDefinition { charset: options.charset, comment: options.comment, columns }
 }

@@ -101,8 +101,14 @@ fn is_later(seen: &Seen<'_>) -> bool {
         });
     }
     let ours = without_widths(ours);
+    let column = pointer.strip_suffix("/length");
     later.any(|told| {
         let is_same_table = told.changes.pointer("/0/id") == Some(id);
+        let is_width =
+            column.and_then(|column| told.changes.pointer(column)).is_some_and(|c| is_whole_number(&c["typeName"]));
+        if is_same_table && is_width {
+            return true;
+        }
         let theirs = if pointer.is_empty() { Some(&told.changes) } else { told.changes.pointer(&pointer) };
         is_same_table && theirs.is_some_and(|theirs| without_widths(theirs.clone()) == ours)
     })
