@@ -335,9 +335,11 @@ fn write_fields(cmd: &mut Cmd, message: &Message) {
 fn write_entry(cmd: &mut Cmd, message: &Message, text: &mut Vec<u8>) {
     let schema = &message.origin.schema;
     text.clear();
-    text.extend_from_slice(schema.namespace.as_bytes());
-    text.push(b'.');
-    text.extend_from_slice(schema.table.as_bytes());
+    if !schema.table.is_empty() {
+        text.extend_from_slice(schema.namespace.as_bytes());
+        text.push(b'.');
+        text.extend_from_slice(schema.table.as_bytes());
+    }
     cmd.arg("id").arg(&*message.id.0).arg("op").arg(message.origin.op_name()).arg("table").arg(&text[..]);
     cmd.arg("content_type").arg(&*message.content_type).arg("body").arg(&*message.body);
     for (name, value) in &message.headers {

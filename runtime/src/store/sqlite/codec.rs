@@ -244,9 +244,12 @@ pub(super) fn read_message(
     }))
 }
 
-/// Which table a message came from, as globs see it.
+/// Which table a message came from, as globs see it; empty if it came from none.
 pub(super) fn table_of(message_text: &str) -> Option<String> {
     let text: MessageText<'_> = serde_json::from_str(message_text).ok()?;
+    if text.table.name.is_empty() {
+        return Some(String::new());
+    }
     Some(format!("{}.{}", text.table.namespace, text.table.name))
 }
 
