@@ -616,3 +616,7 @@ mod log_tests;
 #[cfg(test)]
 #[path = "notice_tests.rs"]
 mod notice_tests;
+
+#[cfg(test)]
+#[path = "schema_changes_tests.rs"]
+mod schema_changes_tests;

@@ -102,14 +102,19 @@ fn of_tables(
     Ok(changes)
 }
 
-/// A table that is altered again meanwhile may be seen in part, so that it is looked at again.
+/// A table that is altered again meanwhile may be seen in part, so that it is looked at again. What is said of it beside its columns only
+/// schema changes tell.
 fn look(rules: &mut Rules, name: &TableName) -> Result<(CatalogTable, Option<CatalogOptions>), DecodeError> {
     let mut looks = 1;
     loop {
         let is_there = rules.catalog.await_definition(&name.database, &name.table).map_err(DecodeError::passing)?;
         let known = ask(rules, &name.database, &name.table)?;
-        let options = rules.catalog.options(&name.database, &name.table).map_err(DecodeError::passing)?;
-        let is_whole = !known.columns.is_empty() && options.as_ref().is_some_and(|options| !options.charset.is_empty());
+        let options = match &rules.notices.schema_changes {
+            Some(_) => rules.catalog.options(&name.database, &name.table).map_err(DecodeError::passing)?,
+            None => None,
+        };
+        let has_options = options.as_ref().is_some_and(|options| !options.charset.is_empty());
+        let is_whole = !known.columns.is_empty() && (has_options || rules.notices.schema_changes.is_none());
         if is_whole || !is_there || looks == LOOKS_MAX {
             return Ok((known, options));
         }
