@@ -114,7 +114,8 @@ fn look(rules: &mut Rules, name: &TableName) -> Result<(CatalogTable, Option<Cat
             None => None,
         };
         let has_options = options.as_ref().is_some_and(|options| !options.charset.is_empty());
-        let is_whole = !known.columns.is_empty() && (has_options || rules.notices.schema_changes.is_none());
+        let has_key = known.columns.iter().all(|column| !column.primary_key || column.key_position > 0);
+        let is_whole = !known.columns.is_empty() && has_key && (has_options || rules.notices.schema_changes.is_none());
         if is_whole || !is_there || looks == LOOKS_MAX {
             return Ok((known, options));
         }
