@@ -4,6 +4,7 @@
 //! source streams, and only into a lane that has delivered the one before and has nothing on disk: a receiver that is away finds one
 //! heartbeat when it is back, not one for every interval that it was.
 
+use super::Corridor;
 use super::ids::message_id;
 use super::route::{Route, Unroutable};
 use super::said::own_record;
@@ -44,6 +45,23 @@ struct Beat {
     sent: Ledger,
 }
 
+impl Corridor {
+    /// Sends the heartbeats that are due.
+    pub(super) async fn beat(&mut self) {
+        for beat in self.heart.beat(&self.settings.routes) {
+            match beat {
+                Ok((lane, parcel)) => {
+                    if let Err(turned) = lane.push(parcel).await {
+                        // The house is closing; there will be others.
+                        turned.parcel.ticket.settle();
+                    }
+                }
+                Err(reason) => self.lose("a heartbeat", &reason),
+            }
+        }
+    }
+}
+
 impl Heart {
     pub(super) fn new(routes: &[Route], sources: &[PipelineSource]) -> Self {
         let mut beats: Vec<Beat> = Vec::new();
@@ -79,7 +97,7 @@ impl Heart {
     }
 
     /// What is due now, with its lane.
-    pub(super) fn beat(&mut self, routes: &[Route]) -> Vec<Result<(Lane, Parcel), Unroutable>> {
+    fn beat(&mut self, routes: &[Route]) -> Vec<Result<(Lane, Parcel), Unroutable>> {
         let now = Instant::now();
         let due = self.0.iter_mut().filter(|beat| beat.due <= now);
         due.filter_map(|beat| {

@@ -156,21 +156,6 @@ impl Corridor {
         }
     }
 
-    /// Sends the heartbeats that are due.
-    async fn beat(&mut self) {
-        for beat in self.heart.beat(&self.settings.routes) {
-            match beat {
-                Ok((lane, parcel)) => {
-                    if let Err(turned) = lane.push(parcel).await {
-                        // The house is closing; there will be others.
-                        turned.parcel.ticket.settle();
-                    }
-                }
-                Err(reason) => self.lose("a heartbeat", &reason),
-            }
-        }
-    }
-
     /// Sets aside what became no message. Until it is safe nothing goes on: the ticket is not paid before.
     async fn bury(&mut self) {
         while !self.dead.is_empty() {

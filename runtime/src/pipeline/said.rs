@@ -4,7 +4,7 @@
 use super::notices::Said;
 use super::shape::{Body, Draft, Shape, Written, content_type, json, now_ns};
 use crate::change::{Act, Headers, LogicalMessage, Notice, RecordForm, Template, Trim};
-use crate::sink::format::debezium::{Record, RecordKey, TransactionPlace};
+use crate::sink::format::debezium::{Debezium, Record, RecordKey, TransactionPlace};
 use crate::sink::format::flat;
 use bytes::Bytes;
 
@@ -65,6 +65,22 @@ impl Shape {
             let Written { body, content_type, headers } = json(body);
             Draft { key, place, act, form: RecordForm::default(), body, content_type, headers }
         }))
+    }
+
+    /// Who writes its bodies in Debezium's form.
+    pub(super) fn debezium(&self) -> Option<&Debezium> {
+        match self {
+            Shape::Record { debezium, flat: false, .. }
+            | Shape::Request { body: Body::Debezium(debezium), .. }
+            | Shape::Stream { body: Body::Debezium(debezium), .. }
+            | Shape::Publish { body: Body::Debezium(debezium), .. }
+            | Shape::List { body: Body::Debezium(debezium), .. } => Some(debezium),
+            _ => None,
+        }
+    }
+
+    pub(super) fn tells_transactions(&self) -> bool {
+        self.debezium().is_some_and(Debezium::tells_transactions)
     }
 
     fn body(&self) -> Option<&Body> {

@@ -107,22 +107,6 @@ struct Making<'a> {
 }
 
 impl Shape {
-    /// Who writes its bodies in Debezium's form.
-    pub(super) fn debezium(&self) -> Option<&Debezium> {
-        match self {
-            Shape::Record { debezium, flat: false, .. }
-            | Shape::Request { body: Body::Debezium(debezium), .. }
-            | Shape::Stream { body: Body::Debezium(debezium), .. }
-            | Shape::Publish { body: Body::Debezium(debezium), .. }
-            | Shape::List { body: Body::Debezium(debezium), .. } => Some(debezium),
-            _ => None,
-        }
-    }
-
-    pub(super) fn tells_transactions(&self) -> bool {
-        self.debezium().is_some_and(Debezium::tells_transactions)
-    }
-
     /// The row's messages to this route: mostly one.
     ///
     /// # Errors

@@ -109,10 +109,7 @@ fn statement(ddl: &str, name: &str, columns: &str, snapshot: &str) -> Record {
 
 fn judged_statements(recorded: Vec<Record>, ours: Vec<Record>) -> Verdict {
     let topics = |records| [("app".to_owned(), records)].into();
-    let script = Script::read("", Flavour::Mysql).expect("a script");
-    let scenario = Scenario { flavour: Flavour::Mysql, name: "x/y".into(), script, recordings: Vec::new() };
-    let run = Run { topics: topics(ours), columns: Columns::default(), last_words: None };
-    judge(&scenario, &topics(recorded), &run)
+    judged_beside(Flavour::Mysql, "", &topics(recorded), topics(ours))
 }
 
 #[test]
@@ -138,4 +135,41 @@ fn a_later_state_of_a_table_is_explained_and_an_earlier_or_another_one_is_not() 
     let mut ours = of(["1", "1,2"]);
     ours.pop();
     assert_eq!(counts(&judged_statements(of(["1", "1,2"]), ours)), [1, 1, 0, 1]);
+}
+
+fn judged_beside(flavour: Flavour, sql: &str, recorded: &Topics, ours: Topics) -> Verdict {
+    let script = Script::read(sql, flavour).expect("a script");
+    let scenario = Scenario { flavour, name: "x/y".into(), script, recordings: Vec::new() };
+    judge(&scenario, recorded, &Run { topics: ours, columns: Columns::default(), last_words: None })
+}
+
+fn bounds(all: &[(u64, &str)]) -> Topics {
+    let bound = |(id, status): &(u64, &str)| {
+        let value =
+            format!(r#"{{"status":"{status}","id":"0-1-{id}","event_count":null,"data_collections":null,"ts_ms":1}}"#);
+        Record { value: Some(value.into()), headers: Vec::new(), ..record(*id, "", 1) }
+    };
+    [("app.transaction".to_owned(), all.iter().map(bound).collect())].into()
+}
+
+#[test]
+fn ends_of_transactions_are_paired_by_which_end_they_are() {
+    let theirs = bounds(&[(1, "BEGIN"), (2, "BEGIN"), (2, "END")]);
+    let ours = || bounds(&[(2, "BEGIN"), (2, "END")]);
+    let verdict = judged_beside(Flavour::Mariadb, "", &theirs, ours());
+    assert_eq!((verdict.equal, verdict.explained, verdict.different), (2, 1, 0));
+    assert_eq!(verdict.rules, [("my-begin-alone", 1)].into());
+    let verdict = judged_beside(Flavour::Mysql, "", &theirs, ours());
+    assert_eq!((verdict.equal, verdict.missing), (2, 1), "MySQL's connector begins nothing that it does not end");
+    // What is told of a transaction in two phases is ours alone, and only there.
+    let two_phases = "-- @stream\nXA START 'x'; XA COMMIT 'x';";
+    for (sql, extra) in [(two_phases, 0), ("", 2)] {
+        let verdict = judged_beside(
+            Flavour::Mysql,
+            sql,
+            &bounds(&[(1, "BEGIN")]),
+            bounds(&[(1, "BEGIN"), (2, "BEGIN"), (2, "END")]),
+        );
+        assert_eq!((verdict.equal, verdict.extra), (1, extra), "{sql}");
+    }
 }
