@@ -258,7 +258,8 @@ async fn server_that_does_not_answer_costs_one_timeout_and_its_late_answers_nobo
     refused(&sink, text(2, "a"), Fault::Passing, "no answer within 300 ms").await;
     // The server is frozen, its kernel is not: a new connection is made, and waits as well.
     refused(&sink, message(At(3, Op::Insert), HASH, "a", b""), Fault::Passing, "no answer within 300 ms").await;
-    assert!(begun.elapsed() < Duration::from_millis(800), "{:?}", begun.elapsed());
+    // Two timeouts, and what a busy machine adds.
+    assert!(begun.elapsed() < Duration::from_millis(2_000), "{:?}", begun.elapsed());
     server.thaw();
     let mut witness = Witness::new(&server.url());
     // Were the late answer to `a` read here, this would not be known for a mistake.
