@@ -37,7 +37,12 @@ pub(super) fn changes(
     let whole = |about, database, statement| {
         vec![SchemaChange { database, about, statement, change: None, event: event.clone() }]
     };
-    let all = match Definition::read(&text(sql, query.collation), &current) {
+    let sql = text(sql, query.collation);
+    // Rows do not depend on how well a statement is read: what may be a name, or another name, makes the catalog be asked again.
+    if sql.contains(char::REPLACEMENT_CHARACTER) || sql.to_ascii_lowercase().contains("rename") {
+        tables.forget_definitions();
+    }
+    let all = match Definition::read(&sql, &current) {
         Definition::Other => return Ok(Vec::new()),
         Definition::Tables(parts) => of_tables(parts, &event, rules, tables)?,
         Definition::Database { name, statement } => {
