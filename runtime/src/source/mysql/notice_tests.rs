@@ -11,7 +11,9 @@ fn asking(catalog: &str, kind: DatabaseKind) -> Decoder {
 }
 
 /// Begin or not, and the transaction's name.
-fn bound(notice: &Notice) -> (bool, String) {
+type Bound = (bool, String);
+
+fn bound(notice: &Notice) -> Bound {
     match &notice.kind {
         NoticeKind::Begin { id } => (true, id.to_string()),
         NoticeKind::Commit { id } => (false, id.to_string()),
@@ -20,7 +22,7 @@ fn bound(notice: &Notice) -> (bool, String) {
 }
 
 /// Everything in order: bounds, and the places of rows and bounds.
-fn all(batches: &[Batch]) -> (Vec<(bool, String)>, Vec<(u64, u64)>) {
+fn all(batches: &[Batch]) -> (Vec<Bound>, Vec<(u64, u64)>) {
     let (mut bounds, mut places) = (Vec::new(), Vec::new());
     for batch in batches {
         let mut notices = batch.notices.iter().peekable();
