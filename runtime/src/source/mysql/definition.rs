@@ -280,7 +280,7 @@ impl<'a> Head<'a> {
     fn whole(&self) -> &'a str {
         let mut tokens = Tokens::of(self.sql);
         let (mut begin, mut end) = (None, 0);
-        while let Some(token) = tokens.next() {
+        for token in tokens.by_ref() {
             begin = begin.or(Some(token.begin));
             if !token.is_sign(';') {
                 end = token.end();
