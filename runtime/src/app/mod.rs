@@ -57,6 +57,8 @@ const CONFIRM_WAIT: Duration = Duration::from_millis(300);
 /// From the end of a drain until what is not delivered is on disk.
 const PUT_AWAY_GRACE: Duration = Duration::from_millis(2_500);
 
+/// While what a source read is handed on, it is looked at this often.
+const HAND_ON_LOOK: Duration = Duration::from_millis(10);
 /// Before an edited configuration is taken, lanes are given this long for what is under way; the rest is read again.
 const RELOAD_DRAIN: Duration = Duration::from_secs(3);
 
@@ -176,6 +178,8 @@ pub struct App {
     stop_guests: Arc<AtomicBool>,
     closing: watch::Sender<bool>,
     ended: mpsc::UnboundedReceiver<(String, Result<(), SourceError>)>,
+    /// The source that can not go on.
+    gave_up: Option<String>,
 }
 
 /// One source with its two tasks.
@@ -257,7 +261,7 @@ impl App {
             registry.pipelines.iter().for_each(|pipeline| pipeline.stats.tap.open());
         }
         ground.registry.send_replace(Arc::new(registry));
-        Ok(Self { plan, rings, corridors, members, stop_guests, closing, ended: has_ended })
+        Ok(Self { plan, rings, corridors, members, stop_guests, closing, ended: has_ended, gave_up: None })
     }
 
     /// Runs until `asked` resolves, the configuration is edited, or a source can not go on; then drains.
@@ -275,9 +279,21 @@ impl App {
         let drain = self.plan.host.drain;
         let at_most = if matches!(ending, Ending::Edited(_)) { drain.min(RELOAD_DRAIN) } else { drain };
         info!(?at_most, "draining");
+        let deadline = Instant::now() + at_most;
         ground.revival.close();
-        self.stop(at_most).await;
+        self.hand_on(deadline).await;
+        self.stop(deadline).await;
         ending
+    }
+
+    /// What a source had read when it gave up goes to the pipelines: it may be the last that they hear of it for long.
+    async fn hand_on(&self, deadline: Instant) {
+        let Some(name) = &self.gave_up else { return };
+        for ring in self.rings.iter().filter(|ring| ring.name == *name) {
+            while !ring.dispatcher.is_finished() && Instant::now() < deadline {
+                tokio::time::sleep(HAND_ON_LOOK).await;
+            }
+        }
     }
 
     /// Members come, change and go, and nothing else notices.
@@ -296,11 +312,11 @@ impl App {
                 biased;
                 // 1. A source that gave up is a reason to stop that somebody must hear of.
                 ended = self.ended.recv() => return match ended {
-                    Some((name, Err(error))) => Ending::Failed {
-                        message: format!("source {name}: {error}"),
-                        loss: error.loss,
-                        usage: false,
-                    },
+                    Some((name, Err(error))) => {
+                        let message = format!("source {name}: {error}");
+                        self.gave_up = Some(name);
+                        Ending::Failed { message, loss: error.loss, usage: false }
+                    }
                     _ => Ending::failed("a source ended without being asked"),
                 },
                 // 2. Somebody asked.
@@ -313,8 +329,7 @@ impl App {
         }
     }
 
-    async fn stop(self, at_most: Duration) {
-        let deadline = Instant::now() + at_most;
+    async fn stop(self, deadline: Instant) {
         self.closing.send_replace(true);
         let mut held = Vec::new();
         let mut waiting = Vec::new();

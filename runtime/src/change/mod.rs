@@ -12,6 +12,7 @@ mod message;
 mod notice;
 mod position;
 mod schema;
+mod schema_change;
 mod template;
 
 pub use batch::{Batch, BinlogEvent, RowMark};
@@ -21,9 +22,12 @@ pub use message::{
     Act, CacheValue, Content, Header, Headers, Message, MessageId, Origin, Place, RecordForm, RowVersion, Trim, pairs,
     put_pair,
 };
-pub use notice::{LogicalMessage, Notice, NoticeKind, SchemaChange, TransactionId};
+pub use notice::{LogicalMessage, Notice, NoticeKind, TransactionId};
 pub use position::{BinlogPosition, Gtid, GtidTag, Lsn, Position};
 pub use schema::{Column, ColumnDetail, Database, DatabaseKind, Schema, SchemaId};
+pub use schema_change::{
+    DefinedColumn, SchemaChange, SchemaChangeAbout, TableChange, TableChangeKind, TableDefinition,
+};
 pub use template::{Template, TemplateError, TemplatePart};
 
 pub use sluicegate_frame::{Cell, FrameBuf, Op, RawCell, RowHead, RowView, Tag};

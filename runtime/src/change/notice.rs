@@ -7,7 +7,7 @@
 //!
 //! They travel beside the rows of their [`super::Batch`], in order with them, and only to pipelines that ask for them.
 
-use super::{Lsn, RowMark, Schema};
+use super::{Lsn, RowMark, Schema, SchemaChange};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -72,21 +72,13 @@ pub struct LogicalMessage {
     pub previous_end: Option<Lsn>,
 }
 
-/// A statement that changed the definition of something.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SchemaChange {
-    /// The database that it was said in.
-    pub database: String,
-    pub ddl: String,
-}
-
 impl Notice {
     /// About how much memory it takes beside itself.
     pub fn byte_len(&self) -> usize {
         match &self.kind {
             NoticeKind::Begin { .. } | NoticeKind::Commit { .. } => 0,
             NoticeKind::Message(message) => message.prefix.len() + message.content.len(),
-            NoticeKind::SchemaChange(change) => change.ddl.len(),
+            NoticeKind::SchemaChange(change) => change.byte_len(),
         }
     }
 }

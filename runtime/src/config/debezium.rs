@@ -22,7 +22,7 @@ const TOMBSTONES: &str = "tombstones.on.delete";
 const SCHEMA_NAMES: &str = "schema.name.adjustment.mode";
 pub(super) const HEARTBEAT: &str = "heartbeat.interval.ms";
 const FIELD_NAMES: &str = "field.name.adjustment.mode";
-const OPTIONS: [(&str, Values); 20] = [
+const OPTIONS: [(&str, Values); 21] = [
     (SCHEMAS, Values::Flag),
     (TOMBSTONES, Values::Flag),
     ("decimal.handling.mode", Values::OneOf(&["precise", "double", "string"])),
@@ -48,6 +48,7 @@ const OPTIONS: [(&str, Values); 20] = [
     ("enable.time.adjuster", Values::Flag),
     ("extended.headers.enabled", Values::Flag),
     ("provide.transaction.metadata", Values::Flag),
+    ("include.schema.changes", Values::Flag),
     ("topic.transaction", Values::Text),
     (HEARTBEAT, Values::Interval),
     ("topic.heartbeat.prefix", Values::Text),

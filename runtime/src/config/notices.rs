@@ -1,4 +1,5 @@
-//! `ops` and `messages` of a route: which rows it takes, and whether it takes what a program wrote into PostgreSQL's log.
+//! `ops` and `messages` of a route: which rows it takes, and whether it takes what a program wrote into PostgreSQL's log; and whether what
+//! Debezium tells beside rows finds its way.
 
 use super::debezium::HEARTBEAT;
 use super::section::Section;
@@ -7,6 +8,7 @@ use crate::change::{Op, Template};
 
 const OPS: [Op; 5] = [Op::Insert, Op::Update, Op::Delete, Op::Truncate, Op::Read];
 const MESSAGE: &str = "message";
+const SCHEMA_CHANGES: &str = "include.schema.changes";
 
 /// What a route takes.
 pub(super) struct ReadOps {
@@ -41,10 +43,25 @@ pub(super) fn read_ops(section: &Section<'_>) -> ReadOps {
 
 const NAME_IT: &str = "add \"message\" to `ops`: ops = [\"insert\", \"update\", \"delete\", \"message\"]; or remove it";
 
-/// Whether what is no row finds its way. `has_messages` is whether any source of the pipeline can have them.
-pub(super) fn check_notices(section: &Section<'_>, route: &RoutePlan, has_messages: bool) {
-    let has_own = route.tells_transactions() || route.debezium_option(HEARTBEAT).is_some_and(|every| every != "0");
-    if route.messages.is_none() && !(has_own && matches!(route.shape, ShapePlan::Record { .. })) {
+/// What the sources of a pipeline may have beside rows.
+#[derive(Clone, Copy)]
+pub(super) struct Logs {
+    /// One is PostgreSQL's, or nobody knows whose it is.
+    pub has_messages: bool,
+    /// One is MySQL's or MariaDB's, or nobody knows whose it is.
+    pub has_statements: bool,
+}
+
+/// Whether what is no row finds its way.
+pub(super) fn check_notices(section: &Section<'_>, route: &RoutePlan, Logs { has_messages, has_statements }: Logs) {
+    let is_record = matches!(route.shape, ShapePlan::Record { .. });
+    if route.tells_schema_changes() {
+        check_schema_changes(section, is_record, has_statements);
+    }
+    let has_own = route.tells_transactions()
+        || route.tells_schema_changes()
+        || route.debezium_option(HEARTBEAT).is_some_and(|every| every != "0");
+    if route.messages.is_none() && !(has_own && is_record) {
         return;
     }
     needs_no_row(section, "member", route.member.as_ref());
@@ -79,13 +96,26 @@ pub(super) fn check_notices(section: &Section<'_>, route: &RoutePlan, has_messag
     }
 }
 
+fn check_schema_changes(section: &Section<'_>, is_record: bool, has_statements: bool) {
+    let options = section.section("debezium");
+    let Some(entry) = options.as_ref().and_then(|options| options.entry(SCHEMA_CHANGES)) else { return };
+    if !is_record {
+        entry.mistake(
+            "schema changes go to a topic of their own, and only Kafka has topics",
+            "remove it, or send them to a Kafka target",
+        );
+    } else if !has_statements {
+        entry.mistake("no source of this pipeline has schema changes: they are MySQL's and MariaDB's", "remove it");
+    }
+}
+
 fn needs_no_row(section: &Section<'_>, key: &'static str, template: Option<&Template>) {
     if template.is_none_or(|template| template.literal().is_some()) {
         return;
     }
     if let Some(entry) = section.entry(key) {
         entry.mistake(
-            "messages, transactions and heartbeats are no rows, so there is nothing to fill in",
+            "messages, transactions, schema changes and heartbeats are no rows, so there is nothing to fill in",
             format!("write `{key}` without places, or ask for them in a route of their own"),
         );
     }
@@ -95,6 +125,11 @@ impl RoutePlan {
     /// Whether Debezium's transaction metadata is asked for.
     pub fn tells_transactions(&self) -> bool {
         self.debezium_option("provide.transaction.metadata") == Some("true")
+    }
+
+    /// Whether records of schema changes are asked for.
+    pub fn tells_schema_changes(&self) -> bool {
+        self.debezium_option(SCHEMA_CHANGES) == Some("true")
     }
 
     /// What is said of one of Debezium's own options.

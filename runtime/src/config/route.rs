@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::http::header_name;
 use super::mistake::suggestion;
-use super::notices::{ReadOps, check_notices, read_ops};
+use super::notices::{Logs, ReadOps, check_notices, read_ops};
 use super::section::Section;
 use super::shape::{ReadShape, read_shape};
 use super::target::ReadTarget;
@@ -13,12 +13,12 @@ use crate::change::{Template, TemplatePart};
 /// The targets that a route can name; `None` if nobody knows them all, because a file could not be read.
 pub(super) type Targets<'t> = Option<Vec<&'t ReadTarget>>;
 
-/// `tables` is what the pipeline takes of each of its sources; `has_messages`, whether one of them may be PostgreSQL's.
+/// `tables` is what the pipeline takes of each of its sources; `logs`, what they may have beside rows.
 pub(super) fn read_route(
     section: &Section<'_>,
     name: &str,
     targets: &Targets<'_>,
-    (tables, has_messages): (&TableRule, bool),
+    (tables, logs): (&TableRule, Logs),
 ) -> RoutePlan {
     let to = read_to(section, targets);
     let (to, target) = to.map_or((String::new(), None), |(name, target)| (name, target));
@@ -52,7 +52,7 @@ pub(super) fn read_route(
         check_member(section, &route, plan);
         check_sources(section, &route, plan, tables);
         check_registry(section, &route, plan);
-        check_notices(section, &route, has_messages);
+        check_notices(section, &route, logs);
     }
     route
 }

@@ -3,7 +3,8 @@
 use super::tests::{Receiver, batch};
 use super::*;
 use crate::change::{
-    Act, LogicalMessage, Lsn, Message, Notice, NoticeKind, Op, Place, Position, RowMark, TransactionId,
+    Act, BinlogEvent, Gtid, LogicalMessage, Lsn, Message, Notice, NoticeKind, Op, Place, Position, RowMark,
+    SchemaChange, SchemaChangeAbout, TransactionId,
 };
 use crate::lane::{self, Ground, LaneSettings};
 use crate::ledger::Ledger;
@@ -295,4 +296,51 @@ fn message_goes_to_every_kind_of_target_and_says_what_it_holds() {
 
 fn message_of(message: &LogicalMessage) -> Notice {
     notice(0, 5, NoticeKind::Message(Arc::new(message.clone())))
+}
+
+fn schema_change(nth: u32, table: &str) -> Notice {
+    let event = BinlogEvent {
+        first_row: 0,
+        skipped_rows: 0,
+        file: "binlog.000001".into(),
+        offset: 4,
+        server_id: 1,
+        thread: 0,
+        gtid: Gtid::None,
+        query: None,
+    };
+    let own = vec![format!("public.{table}")];
+    let change = SchemaChange {
+        database: "public".into(),
+        about: SchemaChangeAbout::Tables { names: vec![table.into()], own },
+        statement: format!("DROP TABLE `public`.`{table}`"),
+        change: None,
+        event,
+    };
+    let notice = notice(1, 10, NoticeKind::SchemaChange(Arc::new(change)));
+    Notice { mark: RowMark { sub: nth, ..notice.mark }, ..notice }
+}
+
+#[tokio::test(start_paused = true)]
+async fn schema_changes_go_to_the_topic_of_the_prefix_behind_the_rows_before_them() {
+    let told = async |option| {
+        let receiver = Receiver::default();
+        let house = house_of(None, option, (receiver.clone(), Arc::new(receiver)), Vec::new());
+        house.told(rows(&[1], vec![schema_change(1, "t"), schema_change(2, "u")])).await
+    };
+    let messages = told(("include.schema.changes", "true")).await;
+    let shown: Vec<(&str, Value)> =
+        messages.iter().map(|message| (message.place.as_str(), body(message)["ddl"].clone())).collect();
+    let wanted = [
+        ("app.public.t", Value::Null),
+        ("app", json!("DROP TABLE `public`.`t`")),
+        ("app", json!("DROP TABLE `public`.`u`")),
+    ];
+    assert_eq!(shown, wanted);
+    let places: Vec<Place> = messages.iter().map(|message| message.origin.place()).collect();
+    assert!(places.is_sorted_by(|a, b| a < b), "in the order of the log: {places:?}");
+    assert!(messages[1].headers.iter().any(|(name, _)| &**name == "__debezium.context.connectorName"));
+    let Act::Record { key: Some(key), tombstone: false } = &messages[1].act else { panic!("a record with a key") };
+    assert_eq!(&key[..], br#"{"databaseName":"public"}"#);
+    assert_eq!(told(("include.schema.changes", "false")).await.len(), 1);
 }

@@ -1,4 +1,5 @@
-//! From what is no row to messages, for the routes that ask for it: bounds of transactions, and messages of programs.
+//! From what is no row to messages, for the routes that ask for it: bounds of transactions, messages of programs, changes of
+//! definitions.
 //!
 //! Guests do not see any of it. A notice has a place in the log of its own, so its messages have ids, and a place among those of the
 //! rows around it, that are the same after every restart.
@@ -6,7 +7,7 @@
 use super::ids::message_id;
 use super::route::{Addressed, Route, Unroutable};
 use super::{Corridor, Walked};
-use crate::change::{Batch, Content, LogicalMessage, Notice, NoticeKind, Origin, TransactionId};
+use crate::change::{Batch, Content, LogicalMessage, Notice, NoticeKind, Origin, SchemaChange, TransactionId};
 use crate::sink::format::ShownRow;
 use crate::sink::format::debezium::{MESSAGE_COLLECTION, TransactionCounts, TransactionPlace};
 use crate::telemetry::count;
@@ -18,6 +19,7 @@ pub(super) enum Said<'a> {
     Begin(&'a TransactionId),
     End(&'a TransactionId, TransactionCounts),
     Message(&'a LogicalMessage, Option<TransactionPlace>),
+    SchemaChange(&'a SchemaChange),
 }
 
 impl Corridor {
@@ -46,8 +48,10 @@ impl Corridor {
                 };
                 self.say(batch, notice, said, out);
             }
-            // No route asks for any.
-            NoticeKind::SchemaChange(_) => {}
+            NoticeKind::SchemaChange(change) => {
+                let said = |route: &Route| route.takes_schema_change(change).then_some(Said::SchemaChange(change));
+                self.say(batch, notice, said, out);
+            }
         }
     }
 

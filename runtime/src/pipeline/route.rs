@@ -5,7 +5,7 @@ use super::ids::{RouteTag, message_id};
 use super::render::{Escape, RenderError, render};
 use super::shape::{Draft, Shape};
 use super::tally::Tally;
-use crate::change::{Batch, Content, Header, Message, Op, Origin, RowMark, Schema, Template};
+use crate::change::{Batch, Content, Header, Message, Op, Origin, RowMark, Schema, SchemaChange, Template};
 use crate::guest::Emitted;
 use crate::lane::Lane;
 use crate::sink::format::ShownRow;
@@ -229,6 +229,12 @@ impl Route {
 
     pub(super) fn takes_messages(&self, prefix: &str) -> bool {
         self.settings.messages.as_ref().is_some_and(|messages| messages(prefix))
+    }
+
+    /// Whether it tells of statements, and takes a table that this one is about.
+    pub(super) fn takes_schema_change(&self, change: &SchemaChange) -> bool {
+        let tells = self.settings.shape.debezium().is_some_and(Debezium::tells_schema_changes);
+        tells && self.settings.tables.as_ref().is_none_or(|tables| change.may_be_about(|name| tables(name)))
     }
 
     pub(super) fn shape(&self) -> &Shape {

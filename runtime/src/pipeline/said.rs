@@ -2,7 +2,7 @@
 //! when the configuration was read.
 
 use super::notices::Said;
-use super::shape::{Body, Draft, Shape, Written, json, now_ns};
+use super::shape::{Body, Draft, Shape, Written, content_type, json, now_ns};
 use crate::change::{Act, Headers, LogicalMessage, Notice, RecordForm, Template, Trim};
 use crate::sink::format::debezium::{Debezium, Record, RecordKey, TransactionPlace};
 use crate::sink::format::flat;
@@ -25,6 +25,12 @@ impl Shape {
             }
             // Only Kafka has a topic for them; elsewhere each row says it.
             (Said::Begin(_) | Said::End(..), _) => Ok(None),
+            (Said::SchemaChange(change), Shape::Record { debezium, .. }) => {
+                let record = debezium.schema_change_record(notice, change, now_ns()).map_err(|e| e.to_string())?;
+                let headers = record.headers.clone();
+                Ok(Some(Draft { headers, content_type: content_type(debezium), ..own_record(record) }))
+            }
+            (Said::SchemaChange(_), _) => Ok(None),
             (Said::Message(message, place), _) => self.message(notice, message, place.as_ref()),
         }
     }

@@ -373,7 +373,7 @@ pub(super) fn now_ns() -> i64 {
 }
 
 /// What values are called.
-fn content_type(debezium: &Debezium) -> Arc<str> {
+pub(super) fn content_type(debezium: &Debezium) -> Arc<str> {
     match debezium.content_type() {
         avro::CONTENT_TYPE => AVRO.clone(),
         debezium::CLOUD_CONTENT_TYPE => CLOUD.clone(),

@@ -38,8 +38,8 @@ pub struct NoticeRule {
     pub transactions: bool,
     /// What programs wrote into PostgreSQL's log.
     pub messages: Option<PrefixRule>,
-    /// Changes of definitions, of MySQL and MariaDB.
-    pub schema_changes: bool,
+    /// Changes of definitions, of MySQL and MariaDB: of these tables, and what is not about single ones.
+    pub schema_changes: Option<TableRule>,
 }
 
 impl NoticeRule {
@@ -48,7 +48,9 @@ impl NoticeRule {
         match kind {
             NoticeKind::Begin { .. } | NoticeKind::Commit { .. } => self.transactions,
             NoticeKind::Message(message) => self.messages.as_ref().is_some_and(|rule| rule(&message.prefix)),
-            NoticeKind::SchemaChange(_) => self.schema_changes,
+            NoticeKind::SchemaChange(change) => {
+                self.schema_changes.as_ref().is_some_and(|rule| change.may_be_about(|name| rule(name)))
+            }
         }
     }
 }

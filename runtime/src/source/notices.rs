@@ -38,6 +38,13 @@ impl Notices {
         }
     }
 
+    /// Takes back a beginning with nothing behind it.
+    pub(super) fn leave_out_begin(&mut self, rows: usize) {
+        if self.has_bare_begin(rows) {
+            self.list.pop();
+        }
+    }
+
     /// Whether there are none to hand over. A beginning with nothing behind it waits for what follows.
     pub(super) fn is_empty(&self, rows: usize) -> bool {
         self.list.len() == usize::from(self.has_bare_begin(rows))

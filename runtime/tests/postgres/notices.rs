@@ -11,7 +11,7 @@ use std::sync::Arc;
 fn asking(url: &str) -> PostgresSettings {
     let messages: sluicegate::source::PrefixRule = Arc::new(|prefix| prefix != "noise");
     PostgresSettings {
-        notices: NoticeRule { transactions: true, messages: Some(messages), schema_changes: false },
+        notices: NoticeRule { transactions: true, messages: Some(messages), schema_changes: None },
         ..settings(url)
     }
 }

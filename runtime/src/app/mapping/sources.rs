@@ -122,8 +122,19 @@ impl Wishes {
         NoticeRule {
             transactions: routes().any(RoutePlan::tells_transactions),
             messages: routes().any(|route| route.messages.is_some()).then(|| Arc::new(rule) as PrefixRule),
-            schema_changes: false,
+            schema_changes: routes().any(RoutePlan::tells_schema_changes).then(|| self.defined()),
         }
+    }
+
+    /// The tables of whose definitions some route tells.
+    fn defined(&self) -> TableRule {
+        let (source, readers) = (self.source.clone(), self.readers.clone());
+        let takes = |route: &RoutePlan, table: &str| {
+            route.tells_schema_changes() && route.tables.as_ref().is_none_or(|globs| globs.matches(table))
+        };
+        Arc::new(move |table| {
+            readers.iter().any(|p| p.tables.matches(&source, table) && p.routes.iter().any(|route| takes(route, table)))
+        })
     }
 
     fn columns(&self) -> ColumnRule {

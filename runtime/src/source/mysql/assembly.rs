@@ -104,6 +104,11 @@ impl Assembly {
         self.notices.push(self.marks.len(), mark, committed_at, kind);
     }
 
+    /// What has just begun is no transaction to those who ask for them.
+    pub(super) fn leave_out_begin(&mut self) {
+        self.notices.leave_out_begin(self.marks.len());
+    }
+
     /// Says where a transaction ends that has something for its readers.
     pub(super) fn end_transaction(&mut self, mark: RowMark, committed_at: i64, id: TransactionId) {
         self.notices.end(self.marks.len(), mark, committed_at, id);

@@ -15,9 +15,12 @@ use super::prepared::{Held, HeldEvent, Prepared};
 use super::progress::{Commit, Progress};
 use super::refusal::{bad_row, by_statement};
 use super::rows::{BadRow, Rows, each_row};
+use super::schema_changes;
 use super::statement::Statement;
 use super::tables::Tables;
-use crate::change::{Batch, BinlogEvent, BinlogPosition, DatabaseKind, Gtid, NoticeKind, RowMark, TransactionId};
+use crate::change::{
+    Batch, BinlogEvent, BinlogPosition, DatabaseKind, Gtid, NoticeKind, RowMark, SchemaChange, TransactionId,
+};
 use crate::source::notices::Notices;
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 use std::sync::Arc;
@@ -52,6 +55,8 @@ struct Transaction {
     begin: u64,
     /// Whether more than one statement may follow; otherwise it ends with the first.
     is_block: bool,
+    /// A statement alone, which nobody takes for a transaction.
+    is_unbound: bool,
     /// What the batch held when it began.
     level: Level,
     /// Rows wait for an outcome.
@@ -177,7 +182,7 @@ impl Decoder {
     /// Events without rows or bounds for us, and those that must not come.
     fn rare(&self, number: u8, event: &RawEvent<'_>) -> Result<(), DecodeError> {
         match number {
-            kind::INCIDENT => Err(DecodeError::fatal(format!(
+            kind::INCIDENT => Err(DecodeError::loss(format!(
                 "the server says that changes are missing from its log here ({}): find the cause in its error log, then begin anew \
                  with a snapshot",
                 event::incident(event.body)?
@@ -212,6 +217,7 @@ impl Decoder {
             file: self.progress.file().clone(),
             begin,
             is_block: false,
+            is_unbound: false,
             level: self.assembly.level(),
             held: None,
         });
@@ -267,8 +273,13 @@ impl Decoder {
                 return Ok(self.commit());
             }
             Statement::Definition { begins } => {
+                let is_inside = transaction.is_block;
                 transaction.is_block |= begins;
-                self.tables.forget();
+                // Debezium knows the connection of what stands inside of a transaction alone.
+                transaction.thread = if is_inside { query.thread } else { 0 };
+                let place = transaction.event(event, self.progress.file(), begin);
+                let changes = schema_changes::changes(sql, &query, place, &mut self.rules, &mut self.tables)?;
+                self.tell(changes);
             }
             Statement::Truncate { database, table } => {
                 let database = database.unwrap_or_else(|| String::from_utf8_lossy(query.database).into_owned());
@@ -285,6 +296,22 @@ impl Decoder {
         }
         let is_over = self.transaction.as_ref().is_some_and(|transaction| !transaction.is_block);
         Ok(if is_over { self.commit() } else { Step::Quiet })
+    }
+
+    /// Says what became of definitions.
+    fn tell(&mut self, changes: Vec<SchemaChange>) {
+        let Some(transaction) = &mut self.transaction else { return };
+        let Commit::At(commit) = transaction.commit else { return };
+        if !transaction.is_block {
+            transaction.is_unbound = true;
+            self.assembly.leave_out_begin();
+        }
+        // Behind rows that were taken already stands what was taken with them.
+        let is_new = transaction.rows >= self.repeats;
+        for (nth, change) in (1..).zip(changes).filter(|_| is_new) {
+            let mark = RowMark { commit, change: transaction.rows, sub: nth, transaction: 0 };
+            self.assembly.notice(mark, transaction.committed_at, NoticeKind::SchemaChange(Arc::new(change)));
+        }
     }
 
     /// The statement comes before the tables that it changes. Of one that is left out, even in part, it would tell the values.
@@ -485,6 +512,13 @@ impl Decoder {
         Ok(())
     }
 
+    /// The log can not be read on: of the open transaction nothing is handed over any more.
+    pub(super) fn give_up(&mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            self.assembly.lower(transaction.level);
+        }
+    }
+
     /// A new connection begins at `from`, which is what [`Self::position`] says. Rows behind a complete transaction stay; of
     /// the open transaction, which comes again, those that were taken already are left out then.
     pub(super) fn restart(&mut self, from: &BinlogPosition) {
@@ -498,7 +532,7 @@ impl Decoder {
         self.prepared.clear();
         self.progress = Progress::new(from);
         // The catalog may have changed while nobody looked, and the numbers of tables belong to a server.
-        self.tables.forget();
+        self.tables.forget_definitions();
     }
 
     /// Whether the batch has reached a limit: take it before the next event.
@@ -547,7 +581,7 @@ impl Transaction {
     fn bound(&self, change: u64, assembly: &Assembly) -> Option<(RowMark, TransactionId)> {
         let Commit::At(commit) = self.commit else { return None };
         let mark = RowMark { commit, change, sub: 0, transaction: 0 };
-        assembly.wants_transactions().then(|| (mark, TransactionId::Binlog(self.name().into())))
+        (assembly.wants_transactions() && !self.is_unbound).then(|| (mark, TransactionId::Binlog(self.name().into())))
     }
 
     fn name(&self) -> String {
@@ -582,3 +616,7 @@ mod log_tests;
 #[cfg(test)]
 #[path = "notice_tests.rs"]
 mod notice_tests;
+
+#[cfg(test)]
+#[path = "schema_changes_tests.rs"]
+mod schema_changes_tests;

@@ -6,6 +6,7 @@
 use super::*;
 use crate::change::{Cell, Database, Op};
 use crate::source::NoticeRule;
+use crate::source::mysql::rules::CatalogOptions;
 use std::collections::{BTreeMap, HashMap};
 
 /// A catalog that was written down.
@@ -14,6 +15,14 @@ pub(super) struct Recorded(HashMap<String, CatalogTable>);
 impl Catalog for Recorded {
     fn table(&mut self, database: &str, table: &str) -> Result<CatalogTable, String> {
         Ok(self.0.get(&format!("{database}.{table}")).cloned().unwrap_or_default())
+    }
+
+    fn await_definition(&mut self, _: &str, _: &str) -> Result<bool, String> {
+        Ok(true)
+    }
+
+    fn options(&mut self, _: &str, _: &str) -> Result<Option<CatalogOptions>, String> {
+        Ok(Some(CatalogOptions { charset: "utf8mb4".into(), comment: String::new() }))
     }
 }
 
@@ -35,6 +44,7 @@ impl Recorded {
                 primary_key: key == "1",
                 key_position: 0,
                 comment: String::new(),
+                extra: String::new(),
             });
         }
         Self(tables)

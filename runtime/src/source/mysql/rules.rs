@@ -23,6 +23,27 @@ pub(super) trait Catalog: Send {
     /// # Errors
     /// A sentence, if the server can not be asked now.
     fn table(&mut self, database: &str, table: &str) -> Result<CatalogTable, String>;
+
+    /// Waits until what a statement did to the table, which was read already, is in the catalog. Says whether the table is there, and ours
+    /// to look at.
+    ///
+    /// # Errors
+    /// A sentence, if the server can not be asked now.
+    fn await_definition(&mut self, database: &str, table: &str) -> Result<bool, String>;
+
+    /// What is said of the table beside its columns; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// A sentence, if the server can not be asked now.
+    fn options(&mut self, database: &str, table: &str) -> Result<Option<CatalogOptions>, String>;
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct CatalogOptions {
+    /// The charset of columns that name none.
+    pub(super) charset: String,
+    /// `TABLE_COMMENT`.
+    pub(super) comment: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,4 +68,6 @@ pub(super) struct CatalogColumn {
     pub(super) key_position: u32,
     /// `COLUMN_COMMENT`.
     pub(super) comment: String,
+    /// `EXTRA`: `auto_increment`, `on update current_timestamp()`; lowercase.
+    pub(super) extra: String,
 }

@@ -339,7 +339,7 @@ fn seen_before(batch: &Batch) -> Vec<(u32, bool)> {
 #[test]
 fn notices_go_to_those_who_ask_and_stand_before_the_rows_that_are_left() {
     let whole = with_notices();
-    let all = NoticeRule { transactions: true, messages: Some(Arc::new(|_| true)), schema_changes: false };
+    let all = NoticeRule { transactions: true, messages: Some(Arc::new(|_| true)), schema_changes: None };
     let bounds = NoticeRule { messages: None, ..all.clone() };
     let asks = |rule: &NoticeRule, tables: &[bool]| {
         let lists = Lists { tables: tables.to_vec(), ..Lists::all() };

@@ -7,7 +7,7 @@ use crate::source::NoticeRule;
 
 fn asking() -> Bench {
     let messages: crate::source::PrefixRule = Arc::new(|prefix| prefix != "noise");
-    Bench::asking(NoticeRule { transactions: true, messages: Some(messages), schema_changes: false })
+    Bench::asking(NoticeRule { transactions: true, messages: Some(messages), schema_changes: None })
 }
 
 fn row(id: &'static str) -> Vec<u8> {
@@ -20,7 +20,7 @@ fn told(batch: &Batch) -> Vec<(u32, String)> {
         NoticeKind::Begin { id } => format!("begin {id}"),
         NoticeKind::Commit { id } => format!("commit {id}"),
         NoticeKind::Message(message) => format!("{} {}", message.prefix, String::from_utf8_lossy(&message.content)),
-        NoticeKind::SchemaChange(change) => change.ddl.clone(),
+        NoticeKind::SchemaChange(change) => change.statement.clone(),
     };
     batch.notices.iter().map(|notice| (notice.before_row, told(&notice.kind))).collect()
 }

@@ -206,6 +206,11 @@ fn configuration(
     let is_skipped = |letter: &str| skipped.split(',').any(|op| op.trim() == letter);
     let mut ops = vec![("c", "insert"), ("u", "update"), ("d", "delete"), ("t", "truncate"), ("r", "read")];
     let mut options = vec![("schemas.enable".to_owned(), schemas.to_string())];
+    if flavour != Flavour::Postgres {
+        // Debezium's default, which is not ours.
+        let is_told = get("include.schema.changes").unwrap_or("true");
+        options.push(("include.schema.changes".to_owned(), is_told.to_owned()));
+    }
     options.extend(
         settings.iter().filter(|(n, _)| OF_THE_BODY.contains(&n.as_str())).map(|(n, v)| (n.clone(), v.clone())),
     );
@@ -308,6 +313,7 @@ mod tests {
             r#"prefix = "clients.cdc""#,
             r#"debezium."bigint.unsigned.handling.mode" = "precise""#,
             r#"debezium."enable.time.adjuster" = false"#,
+            r#"debezium."include.schema.changes" = true"#,
             "skip_unchanged = false",
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line}\n{text}");

@@ -58,6 +58,15 @@ impl Masked {
     }
 }
 
+impl Masked {
+    /// Whether it says that it came before the stream, with the connector's initial snapshot.
+    pub fn is_of_snapshot(&self) -> bool {
+        let Some(Part::Json(document)) = &self.value else { return false };
+        let snapshot = payload(&document.root).get("source").and_then(|source| source.get("snapshot"));
+        snapshot.is_some_and(|node| document.raw(node) != "\"false\"")
+    }
+}
+
 impl Part {
     pub fn bytes(&self) -> &[u8] {
         match self {
@@ -108,6 +117,9 @@ impl Masks<'_> {
         self.fields(payload, &ENVELOPE);
         self.fields(source, &ENVELOPE);
         self.fields(source, if flavour == Flavour::Postgres { &SOURCE_POSTGRES } else { &SOURCE_BINLOG });
+        if payload.get("ddl").is_some() {
+            self.names(source.get("table"));
+        }
         if let Some(transaction) = payload.get("transaction") {
             self.fields(transaction, &["id"]);
         }
@@ -122,6 +134,19 @@ impl Masks<'_> {
                 _ => continue,
             };
             self.all.push((node.span.clone(), mask));
+        }
+    }
+
+    /// The tables of a statement, between commas: Debezium has them in the order of a hash.
+    fn names(&mut self, tables: Option<&Node>) {
+        let Some((span, text)) = tables.and_then(|node| Some((node.span.clone(), unquoted(self.document.raw(node))?)))
+        else {
+            return;
+        };
+        let mut names: Vec<&str> = text.split(',').collect();
+        if names.len() > 1 {
+            names.sort_unstable();
+            self.all.push((span, serde_json::Value::from(names.join(",")).to_string()));
         }
     }
 
@@ -210,6 +235,14 @@ mod tests {
         let value = r#"{"status":"END","id":"0-1-7","event_count":3,"data_collections":[{"data_collection":"b"},{"data_collection":"a"}],"ts_ms":5}"#;
         let expected = r#"{"status":"END","id":"*","event_count":3,"data_collections":[{"data_collection":"a"},{"data_collection":"b"}],"ts_ms":0}"#;
         assert_eq!(masked(value, "app.transaction", Flavour::Mariadb), expected);
+    }
+
+    #[test]
+    fn tables_of_a_statement_are_in_order_and_a_column_of_that_name_is_not() {
+        let value = r#"{"source":{"connector":"mysql","table":"sw2,sw3,sw1"},"ddl":"RENAME TABLE sw1 TO sw3"}"#;
+        assert!(masked(value, "app", Flavour::Mysql).contains(r#""table":"sw1,sw2,sw3""#));
+        let value = r#"{"source":{"connector":"mysql","table":"b,a"},"op":"c"}"#;
+        assert!(masked(value, "app", Flavour::Mysql).contains(r#""table":"b,a""#));
     }
 
     #[test]

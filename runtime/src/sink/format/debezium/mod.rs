@@ -32,6 +32,7 @@ mod outbox;
 mod own;
 mod part;
 mod postgres;
+mod schema_change;
 mod shape;
 mod source;
 mod table;
@@ -53,7 +54,7 @@ pub use unwrap::Unwrap;
 use super::ShownRow;
 use super::avro::{self, AvroError};
 use super::flat::op_code;
-use crate::change::{BinlogEvent, Cell, Header, Headers, Lsn, Op, RecordForm, RowMark, Schema};
+use crate::change::{BinlogEvent, Cell, DatabaseKind, Header, Headers, Lsn, Op, RecordForm, RowMark, Schema};
 use bytes::Bytes;
 use image::Image;
 use key::Key;
@@ -253,16 +254,21 @@ impl Debezium {
         }
         let prefix = self.prefix(schema);
         let mut table = Table::new(schema, &self.options, &self.form, [prefix, &self.new_topic(schema)]);
-        if self.options.context_headers {
-            let values = [prefix, "0", source::connector(schema.database.kind), &self.run_id];
-            let names = ["connectorLogicalName", "taskId", "connectorName", "runId"];
-            let header = |(name, value): (&str, &str)| (format!("__debezium.context.{name}").into(), value.to_owned());
-            table.headers = names.into_iter().zip(values).map(header).collect();
-        }
+        table.headers = self.context_headers(prefix, schema.database.kind);
         let table = Arc::new(table);
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         tables.entry(schema.id.0).or_default().push(table.clone());
         table
+    }
+
+    fn context_headers(&self, prefix: &str, database: DatabaseKind) -> Headers {
+        if !self.options.context_headers {
+            return Headers::default();
+        }
+        let values = [prefix, "0", source::connector(database), &self.run_id];
+        let names = ["connectorLogicalName", "taskId", "connectorName", "runId"];
+        let header = |(name, value): (&str, &str)| (format!("__debezium.context.{name}").into(), value.to_owned());
+        names.into_iter().zip(values).map(header).collect()
     }
 
     /// The record of a change, if its form has one.

@@ -53,7 +53,7 @@ pub(super) const RULES: &[Rule] = &[
         is_default && seen.is_of(|t| t == "uuid")
     }),
     rule("my-add-if-not-exists", MARIADB, |seen| {
-        let Some(column) = seen.column().map(str::to_lowercase) else { return false };
+        let Some(column) = seen.column().or_else(|| seen.defined_column()).map(str::to_lowercase) else { return false };
         seen.case.stream.contains(&format!("add column if not exists {column} "))
             || seen.case.stream.contains(&format!("add column if not exists `{column}` "))
     }),

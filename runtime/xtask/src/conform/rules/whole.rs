@@ -1,5 +1,6 @@
 //! Records that one side has alone: beyond where Debezium stopped, and what one of the two never sees.
 
+use super::definition::is_elsewhere;
 use super::{Alone, BINLOG, Case, Flavour, MARIADB, MYSQL, Position, Record, Rule, document, payload};
 
 /// The placeholder of a large value that was not touched, as the bytes of a number.
@@ -34,8 +35,11 @@ const STOPS: [(&str, &Rule); 8] = [
     ("relational duality view", DUALITY_VIEW),
 ];
 
+const ELSEWHERE: &Rule = &rule("my-ddl-elsewhere", BINLOG);
+
 #[cfg(test)]
-pub(super) const RULES: [&Rule; 10] = [
+pub(super) const RULES: [&Rule; 11] = [
+    ELSEWHERE,
     PARTIAL_JSON,
     STATEMENT,
     BEGIN_ALONE,
@@ -75,8 +79,12 @@ fn is_of_transactions(alone: &Alone<'_>) -> bool {
     alone.topic.ends_with(".transaction")
 }
 
-/// Ours has stopped where a change was logged as a statement, and said so; or it tells nothing of what never was.
+/// Ours has stopped where a change was logged as a statement, and said so; it tells nothing of what never was; or nobody asked for the
+/// table of a definition.
 pub(super) fn missing(case: &Case<'_>, alone: &Alone<'_>) -> Option<&'static Rule> {
+    if is_elsewhere(case, alone.masked) {
+        return Some(ELSEWHERE);
+    }
     if case.flavour() == Flavour::Mariadb && is_of_transactions(alone) && alone.op == "\"BEGIN\"" {
         return Some(BEGIN_ALONE);
     }
