@@ -22,6 +22,7 @@ pub use survey::survey;
 pub use terminal::{Screen, picture};
 
 use crate::admin::dead::{Desk, Sent};
+use crate::admin::status::Status;
 use crate::admin::{self, Registry};
 use crate::config::{self, Experts, Mistakes, Plan};
 use crate::guest::{Engine, GuestHost, HostSettings, this_program};
@@ -274,6 +275,15 @@ impl App {
         info!(?at_most, "draining");
         ground.revival.close();
         self.stop(at_most).await;
+        if !matches!(ending, Ending::Edited(_)) {
+            let lanes = Status::read(&ground.registry.borrow()).lanes;
+            let parked: u64 = lanes.iter().map(|lane| lane.parked).sum();
+            let lanes = lanes.iter().filter(|lane| lane.parked > 0).count();
+            match parked {
+                0 => info!("stopped"),
+                _ => info!(parked, lanes, "stopped; what is parked is on disk, and goes on at the next start"),
+            }
+        }
         ending
     }
 
