@@ -5,6 +5,7 @@
 //! ```
 //! The slot is read from its confirmed position and not moved. Without rhythm and work, all four ways run.
 
+use sluicegate::source::NoticeRule;
 use sluicegate::source::postgres::{DrainPlan, DrainUntil, DrainWork, PostgresSettings, RhythmMode, drain_bare};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         publication: publication.clone(),
         tables: Arc::new(|_| true),
         columns: Arc::new(|_, _, _| true),
+        notices: NoticeRule::default(),
         known: None,
         epoch: 0,
     };

@@ -193,6 +193,7 @@ fn rows(first: u64, poisoned: &[bool]) -> Batch {
         schemas: vec![schema],
         events: Vec::new(),
         previous_ends: Vec::new(),
+        notices: Vec::new(),
         confirms: None,
         received_at: Instant::now(),
     }

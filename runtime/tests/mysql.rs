@@ -6,6 +6,8 @@ mod reader;
 #[path = "mysql/server.rs"]
 mod server;
 
+#[path = "mysql/definitions.rs"]
+mod definitions;
 #[path = "mysql/faults.rs"]
 mod faults;
 #[path = "mysql/images.rs"]

@@ -16,6 +16,8 @@ mod faults;
 mod forms;
 #[path = "postgres/images.rs"]
 mod images;
+#[path = "postgres/notices.rs"]
+mod notices;
 #[path = "postgres/refusals.rs"]
 mod refusals;
 #[path = "postgres/safety.rs"]

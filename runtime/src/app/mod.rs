@@ -58,6 +58,8 @@ const CONFIRM_WAIT: Duration = Duration::from_millis(300);
 /// From the end of a drain until what is not delivered is on disk.
 const PUT_AWAY_GRACE: Duration = Duration::from_millis(2_500);
 
+/// While what a source read is handed on, it is looked at this often.
+const HAND_ON_LOOK: Duration = Duration::from_millis(10);
 /// Before an edited configuration is taken, lanes are given this long for what is under way; the rest is read again.
 const RELOAD_DRAIN: Duration = Duration::from_secs(3);
 
@@ -177,6 +179,8 @@ pub struct App {
     stop_guests: Arc<AtomicBool>,
     closing: watch::Sender<bool>,
     ended: mpsc::UnboundedReceiver<(String, Result<(), SourceError>)>,
+    /// The source that can not go on.
+    gave_up: Option<String>,
 }
 
 /// One source with its two tasks.
@@ -202,6 +206,8 @@ impl App {
         let mut registry = Registry::empty(plan.host.memory, ground.complaint.clone(), ground.store.clone());
         let (closing, closes) = watch::channel(false);
         let mut members = Members::new(&plan, ground.store.clone());
+        let source_stats: HashMap<String, Arc<SourceStats>> =
+            plan.sources.iter().map(|source| (source.name.clone(), Arc::default())).collect();
         let mut hosts = Vec::new();
         let mut corridors = Vec::new();
         let mut inboxes = HashMap::new();
@@ -212,7 +218,8 @@ impl App {
             let host = GuestHost::start(ground.guests.clone(), mapping::guests(pipeline), stop_guests.clone());
             let host = Arc::new(host.map_err(Ending::failed)?);
             let store = ground.store.clone();
-            let settings = mapping::pipeline(pipeline, &roads, (host.clone(), store), &mut registry).map_err(usage)?;
+            let settings = mapping::pipeline(pipeline, &roads, (host.clone(), store), &mut registry, &source_stats);
+            let settings = settings.map_err(usage)?;
             hosts.push((pipeline.name.clone(), host));
             let (inbox, batches) = mpsc::channel(INBOX_LEN_MAX);
             for source in &pipeline.sources {
@@ -231,7 +238,7 @@ impl App {
                 warn!(source = source.name, "no pipeline reads from it; it is left alone");
                 continue;
             };
-            let stats = Arc::new(SourceStats::default());
+            let stats = source_stats[&source.name].clone();
             let ring = start_ring(&plan, source, readers, stats.clone(), &ground.store, closes.clone(), ended.clone())?;
             registry.sources.push(admin::SourceEntry {
                 name: source.name.clone(),
@@ -255,7 +262,7 @@ impl App {
             registry.pipelines.iter().for_each(|pipeline| pipeline.stats.tap.open());
         }
         ground.registry.send_replace(Arc::new(registry));
-        Ok(Self { plan, rings, corridors, members, stop_guests, closing, ended: has_ended })
+        Ok(Self { plan, rings, corridors, members, stop_guests, closing, ended: has_ended, gave_up: None })
     }
 
     /// Runs until `asked` resolves, the configuration is edited, or a source can not go on; then drains.
@@ -273,8 +280,10 @@ impl App {
         let drain = self.plan.host.drain;
         let at_most = if matches!(ending, Ending::Edited(_)) { drain.min(RELOAD_DRAIN) } else { drain };
         info!(?at_most, "draining");
+        let deadline = Instant::now() + at_most;
         ground.revival.close();
-        self.stop(at_most).await;
+        self.hand_on(deadline).await;
+        self.stop(deadline).await;
         if !matches!(ending, Ending::Edited(_)) {
             let lanes = Status::read(&ground.registry.borrow()).lanes;
             let parked: u64 = lanes.iter().map(|lane| lane.parked).sum();
@@ -285,6 +294,16 @@ impl App {
             }
         }
         ending
+    }
+
+    /// What a source had read when it gave up goes to the pipelines: it may be the last that they hear of it for long.
+    async fn hand_on(&self, deadline: Instant) {
+        let Some(name) = &self.gave_up else { return };
+        for ring in self.rings.iter().filter(|ring| ring.name == *name) {
+            while !ring.dispatcher.is_finished() && Instant::now() < deadline {
+                tokio::time::sleep(HAND_ON_LOOK).await;
+            }
+        }
     }
 
     /// Members come, change and go, and nothing else notices.
@@ -303,11 +322,11 @@ impl App {
                 biased;
                 // 1. A source that gave up is a reason to stop that somebody must hear of.
                 ended = self.ended.recv() => return match ended {
-                    Some((name, Err(error))) => Ending::Failed {
-                        message: format!("source {name}: {error}"),
-                        loss: error.loss,
-                        usage: false,
-                    },
+                    Some((name, Err(error))) => {
+                        let message = format!("source {name}: {error}");
+                        self.gave_up = Some(name);
+                        Ending::Failed { message, loss: error.loss, usage: false }
+                    }
                     _ => Ending::failed("a source ended without being asked"),
                 },
                 // 2. Somebody asked.
@@ -320,8 +339,7 @@ impl App {
         }
     }
 
-    async fn stop(self, at_most: Duration) {
-        let deadline = Instant::now() + at_most;
+    async fn stop(self, deadline: Instant) {
         self.closing.send_replace(true);
         let mut held = Vec::new();
         let mut waiting = Vec::new();

@@ -63,8 +63,10 @@ impl Rehearsal {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let (roads, lanes) = roads_to_nowhere(pipeline, &store).map_err(|e| of_pipeline(e.to_string()))?;
         let mut registry = Registry::empty(0, Arc::default(), store.clone());
+        // No source is read, so there are no heartbeats either.
+        let ground = (guests.clone(), store);
         let settings =
-            mapping::pipeline(pipeline, &roads, (guests.clone(), store), &mut registry).map_err(of_pipeline)?;
+            mapping::pipeline(pipeline, &roads, ground, &mut registry, &HashMap::new()).map_err(of_pipeline)?;
         let narrows = pipeline.sources.iter().map(|s| (s.clone(), mapping::narrow(pipeline, s))).collect();
         loaded(&guests).await?;
         Ok(Self { settings, guests, narrows, _lanes: lanes })

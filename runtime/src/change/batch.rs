@@ -1,6 +1,6 @@
 //! Rows of one source, as they were committed, with what is needed to name and to confirm them.
 
-use super::{Gtid, Lsn, Position, Schema, SchemaId};
+use super::{Gtid, Lsn, Notice, Position, Schema, SchemaId};
 use sluicegate_frame::{FrameBuf, RowView};
 use std::sync::Arc;
 use std::time::Instant;
@@ -50,6 +50,8 @@ pub struct Batch {
     pub events: Vec<BinlogEvent>,
     /// From which row on which transaction was the last to end before the row's own, and where it ended; PostgreSQL's.
     pub previous_ends: Vec<(u32, Lsn)>,
+    /// What of the log is no row, in order: `Notice::before_row` never falls.
+    pub notices: Vec<Notice>,
     /// What can be confirmed once everything up to and with this batch is safe: the end of its last complete transaction.
     /// None inside a transaction that spans batches.
     pub confirms: Option<Position>,
@@ -62,8 +64,9 @@ impl Batch {
         self.frame.rows.len()
     }
 
+    /// Whether there is nothing in it, neither rows nor notices: a sign of life.
     pub fn is_empty(&self) -> bool {
-        self.frame.rows.is_empty()
+        self.frame.rows.is_empty() && self.notices.is_empty()
     }
 
     /// The row's images. The decoder wrote them, so they are inside the frame.

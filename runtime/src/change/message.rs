@@ -91,11 +91,12 @@ pub enum Trim {
     Age(u64),
 }
 
-/// The row that a message was made from.
+/// The row that a message was made from, or the notice.
 #[derive(Clone, Debug)]
 pub struct Origin {
     pub schema: Arc<Schema>,
-    pub op: Op,
+    /// What happened to the row; `None` of a message that was made of no row.
+    pub op: Option<Op>,
     pub mark: RowMark,
     /// Counts the messages that one route made of the row.
     pub index: u32,
@@ -128,7 +129,7 @@ pub struct RowVersion {
 impl Default for Origin {
     fn default() -> Self {
         let mark = RowMark { commit: 0, change: 0, sub: 0, transaction: 0 };
-        Self { schema: Arc::default(), op: Op::Insert, mark, index: 0, nth: 0, again: false }
+        Self { schema: Arc::default(), op: Some(Op::Insert), mark, index: 0, nth: 0, again: false }
     }
 }
 
@@ -136,6 +137,11 @@ impl Origin {
     pub fn version(&self) -> RowVersion {
         let RowMark { commit, change, sub, .. } = self.mark;
         RowVersion { epoch: self.schema.database.epoch, commit, change, sub, index: self.index }
+    }
+
+    /// For people, and for those who tell messages apart by it.
+    pub fn op_name(&self) -> &'static str {
+        self.op.map_or("notice", Op::name)
     }
 
     pub fn place(&self) -> Place {

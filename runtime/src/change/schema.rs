@@ -82,8 +82,11 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// `schema.table`, as globs see it.
+    /// `schema.table`, as globs see it; empty for what is about no table.
     pub fn full_name(&self) -> String {
+        if self.table.is_empty() && self.namespace.is_empty() {
+            return String::new();
+        }
         format!("{}.{}", self.namespace, self.table)
     }
 

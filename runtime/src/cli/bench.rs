@@ -10,7 +10,7 @@ use crate::pipeline::{Body, Corridor, INBOX_LEN_MAX, OnError, PipelineSettings, 
 use crate::sink::{Refusal, Sink};
 use crate::source::mysql::{self, Mysql, MysqlSettings};
 use crate::source::postgres::{DrainPlan, DrainUntil, DrainWork, Postgres, PostgresSettings, RhythmMode, drain_bare};
-use crate::source::{Intake, Source, SslMode};
+use crate::source::{Intake, NoticeRule, Source, SslMode};
 use crate::store::{LaneName, MemoryStore};
 use crate::telemetry::{LaneStats, PipelineStats, SourceStats};
 use clap::{Args, Subcommand, ValueEnum};
@@ -254,6 +254,7 @@ fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
         tables: None,
         ops: None,
         only_named: false,
+        messages: None,
         member: None,
         key: None,
         headers: Vec::new(),
@@ -264,6 +265,7 @@ fn pipeline(host: Arc<GuestHost>) -> (PipelineSettings, Lane) {
         tables: Arc::new(|_, _| true),
         on_error: OnError::Skip,
         routes: vec![Route::new("bench", route)],
+        sources: Vec::new(),
         guests: Arc::new(move || host.chain()),
         store: Arc::new(MemoryStore::default()),
         stats: Arc::new(PipelineStats::default()),
@@ -281,6 +283,7 @@ fn settings(capture: &Capture) -> PostgresSettings {
         publication: capture.publication.clone(),
         tables: Arc::new(|table| table == "public.capture"),
         columns: Arc::new(|_, _, _| true),
+        notices: NoticeRule::default(),
         known: None,
         epoch: 0,
     }
@@ -297,6 +300,7 @@ fn settings_of_binlog(binlog: &Binlog) -> MysqlSettings {
         epoch: 0,
         tables: Arc::new(|table| table == "public.capture"),
         columns: Arc::new(|_, _, _| true),
+        notices: NoticeRule::default(),
         known: Some(binlog.from.clone()),
     }
 }

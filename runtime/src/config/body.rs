@@ -43,6 +43,9 @@ pub(super) fn read_body(
         (Some((_, entry)), None) => entry.mistake("only Kafka knows tombstones", "remove it"),
         (None, _) => {}
     }
+    if let (Some(entry), None) = (&read.heartbeat, &tombstones) {
+        entry.mistake("only Kafka has a topic for heartbeats", "remove it");
+    }
     if let Some((Encoding::Avro, entry)) = encoding {
         read.plan.encoding = Encoding::Avro;
         check_avro(body, &entry, &read);

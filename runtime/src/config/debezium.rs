@@ -4,12 +4,15 @@ use super::DebeziumPlan;
 use super::entry::Entry;
 use super::mistake::{nearest, suggestion};
 use super::section::Section;
+use std::ops::RangeInclusive;
 
 /// What an option can be.
 pub(super) enum Values {
     OneOf(&'static [&'static str]),
     Flag,
     Text,
+    /// Milliseconds, or 0 for never.
+    Interval,
     /// Text in which `${...}` is its own: the parts of a regular expression have names like those of the environment.
     AsWritten,
 }
@@ -17,8 +20,9 @@ pub(super) enum Values {
 const SCHEMAS: &str = "schemas.enable";
 const TOMBSTONES: &str = "tombstones.on.delete";
 const SCHEMA_NAMES: &str = "schema.name.adjustment.mode";
+pub(super) const HEARTBEAT: &str = "heartbeat.interval.ms";
 const FIELD_NAMES: &str = "field.name.adjustment.mode";
-const OPTIONS: [(&str, Values); 16] = [
+const OPTIONS: [(&str, Values); 21] = [
     (SCHEMAS, Values::Flag),
     (TOMBSTONES, Values::Flag),
     ("decimal.handling.mode", Values::OneOf(&["precise", "double", "string"])),
@@ -43,17 +47,26 @@ const OPTIONS: [(&str, Values); 16] = [
     ("replace.null.with.default", Values::Flag),
     ("enable.time.adjuster", Values::Flag),
     ("extended.headers.enabled", Values::Flag),
+    ("provide.transaction.metadata", Values::Flag),
+    ("include.schema.changes", Values::Flag),
+    ("topic.transaction", Values::Text),
+    (HEARTBEAT, Values::Interval),
+    ("topic.heartbeat.prefix", Values::Text),
     (SCHEMA_NAMES, Values::OneOf(&["none", "avro", "avro_unicode"])),
     (FIELD_NAMES, Values::OneOf(&["none", "avro", "avro_unicode"])),
 ];
 /// Options of Debezium that are something else's business here, and what to write instead.
-const ELSEWHERE: [(&str, &str); 16] = [
+const ELSEWHERE: [(&str, &str); 20] = [
     ("table.include.list", "write it as `tables` of the pipeline: tables = [\"/.*users/\"]"),
     ("table.exclude.list", "write what is wanted as `tables` of the pipeline"),
     ("column.include.list", "write it as `columns.include` of the pipeline"),
     ("column.exclude.list", "write it as `columns.exclude` of the pipeline"),
     ("skip.messages.without.change", "write skip_unchanged = true in the pipeline"),
     ("skipped.operations", "write the operations that are wanted as `ops` of the route"),
+    ("message.prefix.include.list", "write it as `messages` of the route, and \"message\" in its `ops`"),
+    ("message.prefix.exclude.list", "write the prefixes that are wanted as `messages` of the route"),
+    ("heartbeat.action.query", "remove it; what was read of an idle database is confirmed without a table of its own"),
+    ("heartbeat.topics.prefix", "write \"topic.heartbeat.prefix\""),
     ("message.key.columns", "write `key` of the route, a template"),
     ("topic.prefix", "write `prefix` of the target or the route"),
     ("plugin.name", "remove it; PostgreSQL's own pgoutput is read"),
@@ -67,7 +80,9 @@ const ELSEWHERE: [(&str, &str); 16] = [
 ];
 const CONVERTER: &str = "write `encoding` of the route, \"json\" or \"avro\", which is for both";
 const REGISTRY: &str = "write `registry` of the target, which is for both";
-const LATER: [&str; 1] = ["provide.transaction.metadata"];
+
+/// Each heartbeat is a record.
+const INTERVAL_MS: RangeInclusive<u64> = 100..=86_400_000;
 
 /// What a `debezium` table says.
 #[derive(Default)]
@@ -77,6 +92,8 @@ pub(super) struct ReadDebezium<'a> {
     pub tombstones: Option<(bool, Entry<'a>)>,
     /// `schemas.enable` where it is on: only JSON has a place for schemas.
     pub of_json: Option<Entry<'a>>,
+    /// `heartbeat.interval.ms` where it is on: only Kafka has a topic for them.
+    pub heartbeat: Option<Entry<'a>>,
     /// Where names are to stay as they are, which only JSON lets them.
     pub names: Vec<Entry<'a>>,
 }
@@ -96,6 +113,9 @@ pub(super) fn read_debezium<'a>(section: &Section<'a>) -> ReadDebezium<'a> {
             }
             TOMBSTONES => read.tombstones = Some((value == "true", entry)),
             _ => {
+                if *known == HEARTBEAT && value != "0" {
+                    read.heartbeat = Some(entry.clone());
+                }
                 if value == "none" && matches!(*known, SCHEMA_NAMES | FIELD_NAMES) {
                     read.names.push(entry);
                 }
@@ -110,7 +130,6 @@ fn not_known(name: &str, entry: &Entry<'_>) {
     let elsewhere = ELSEWHERE.iter().find(|(known, _)| *known == name);
     let (rule, remedy) = match elsewhere {
         Some((_, remedy)) => ("this is not said in a route".to_owned(), (*remedy).to_owned()),
-        None if LATER.contains(&name) => (format!("`{name}` is not in this version"), "remove it".to_owned()),
         None => {
             let names = OPTIONS.iter().map(|(known, _)| *known);
             ("no option of Debezium that is known here has this name".to_owned(), suggestion(name, names, "there are"))
@@ -126,6 +145,15 @@ pub(super) fn value_of(entry: &Entry<'_>, name: &str, values: &Values) -> Option
     let value = entry.scalar()?;
     let choices: &[&str] = match values {
         Values::Text | Values::AsWritten => return Some(value),
+        Values::Interval => {
+            if value == "0" || value.parse().is_ok_and(|millis| INTERVAL_MS.contains(&millis)) {
+                return Some(value);
+            }
+            let rule =
+                format!("`{name}` is a number of milliseconds, 0 or {} to {}", INTERVAL_MS.start(), INTERVAL_MS.end());
+            entry.mistake(rule, "write 10000 for one in ten seconds, 0 for none");
+            return None;
+        }
         Values::Flag => &["true", "false"],
         Values::OneOf(choices) => choices,
     };

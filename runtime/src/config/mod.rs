@@ -28,6 +28,7 @@ mod http;
 mod kafka;
 mod mistake;
 mod mysql;
+mod notices;
 mod page;
 mod pem;
 mod pipeline;

@@ -4,11 +4,12 @@ use super::entry::Entry;
 use super::guest::read_guest;
 use super::host::{HOST_FILE, HostFile};
 use super::mistake::{nearest, suggestion};
+use super::notices::Logs;
 use super::page::Page;
 use super::route::{Targets, read_route};
 use super::section::Section;
 use super::target::{ReadTarget, read_target};
-use super::{ColumnRule, Globs, OnError, PipelinePlan, TableRule};
+use super::{ColumnRule, Globs, OnError, PipelinePlan, SourceKind, TableRule};
 
 pub(super) const PIPELINE_FILE: &str = "pipeline.toml";
 const TABLES_EXAMPLE: &str = "tables = [\"public.orders\", \"audit.*\"]";
@@ -39,7 +40,8 @@ pub(super) fn read_pipeline(page: &Page<'_>, name: &str, shared: Option<&HostFil
     check_shadowing(&target_sections, shared);
     let routes = {
         let known: Targets<'_> = shared.map(|shared| targets.iter().chain(&shared.targets).collect());
-        route_sections.iter().map(|(name, section)| read_route(section, name, &known, &tables)).collect::<Vec<_>>()
+        let rule = (&tables, logs(&sources, shared));
+        route_sections.iter().map(|(name, section)| read_route(section, name, &known, rule)).collect::<Vec<_>>()
     };
     if routes.is_empty() && root.entry("route").is_none() {
         root.mistake(
@@ -88,6 +90,16 @@ fn read_sources(root: &Section<'_>, shared: Option<&HostFile>) -> Vec<String> {
         names.push(name);
     }
     names
+}
+
+/// What the logs of these sources may hold.
+fn logs(names: &[String], shared: Option<&HostFile>) -> Logs {
+    let kind = |name: &String| shared?.sources.iter().find(|source| source.name == *name).map(|source| &source.kind);
+    let may_be = |is: fn(&SourceKind) -> bool| names.iter().map(kind).any(|kind| kind.is_none_or(is));
+    Logs {
+        has_messages: may_be(|kind| matches!(kind, SourceKind::Postgres(_))),
+        has_statements: may_be(|kind| matches!(kind, SourceKind::Mysql(_))),
+    }
 }
 
 fn read_tables(root: &Section<'_>, sources: &[String]) -> TableRule {

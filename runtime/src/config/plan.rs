@@ -362,6 +362,8 @@ pub struct RoutePlan {
     pub tables: Option<Globs>,
     /// `None`: every operation.
     pub ops: Option<Vec<Op>>,
+    /// The prefixes of the messages in PostgreSQL's log that it takes; `None`: no message.
+    pub messages: Option<Globs>,
     /// Kept for messages of guests that name it.
     pub only_named: bool,
     /// What a row's bytes are, unless a guest made them.

@@ -3,19 +3,23 @@
 use super::entry::Entry;
 use super::http::header_name;
 use super::mistake::suggestion;
+use super::notices::{Logs, ReadOps, check_notices, read_ops};
 use super::section::Section;
 use super::shape::{ReadShape, read_shape};
 use super::target::ReadTarget;
 use super::{Door, Encoding, RoutePlan, ShapePlan, TableRule, TargetKind, TargetPlan};
-use crate::change::{Op, Template, TemplatePart};
-
-const OPS: [Op; 5] = [Op::Insert, Op::Update, Op::Delete, Op::Truncate, Op::Read];
+use crate::change::{Template, TemplatePart};
 
 /// The targets that a route can name; `None` if nobody knows them all, because a file could not be read.
 pub(super) type Targets<'t> = Option<Vec<&'t ReadTarget>>;
 
-/// `tables` is what the pipeline takes of each of its sources.
-pub(super) fn read_route(section: &Section<'_>, name: &str, targets: &Targets<'_>, tables: &TableRule) -> RoutePlan {
+/// `tables` is what the pipeline takes of each of its sources; `logs`, what they may have beside rows.
+pub(super) fn read_route(
+    section: &Section<'_>,
+    name: &str,
+    targets: &Targets<'_>,
+    (tables, logs): (&TableRule, Logs),
+) -> RoutePlan {
     let to = read_to(section, targets);
     let (to, target) = to.map_or((String::new(), None), |(name, target)| (name, target));
     let plan = target.and_then(|target| target.plan.as_ref());
@@ -29,6 +33,7 @@ pub(super) fn read_route(section: &Section<'_>, name: &str, targets: &Targets<'_
     let member = section.entry("member").and_then(|entry| entry.template());
     let prefix = target.and_then(|target| target.prefix.clone());
     let ReadShape { shape, body, key } = read_shape(section, kind, prefix, only_named);
+    let ReadOps { ops, messages } = read_ops(section);
     let route = RoutePlan {
         name: name.to_owned(),
         to,
@@ -36,7 +41,8 @@ pub(super) fn read_route(section: &Section<'_>, name: &str, targets: &Targets<'_
         key,
         headers,
         tables: section.entry("tables").and_then(|entry| entry.globs(1, "tables = [\"public.orders\"]")),
-        ops: read_ops(section),
+        ops,
+        messages,
         only_named,
         body,
         shape,
@@ -46,6 +52,7 @@ pub(super) fn read_route(section: &Section<'_>, name: &str, targets: &Targets<'_
         check_member(section, &route, plan);
         check_sources(section, &route, plan, tables);
         check_registry(section, &route, plan);
+        check_notices(section, &route, logs);
     }
     route
 }
@@ -149,14 +156,4 @@ fn read_headers(section: &Section<'_>, name_of: fn(&Entry<'_>) -> Option<String>
         headers.push((name, value));
     }
     headers
-}
-
-fn read_ops(section: &Section<'_>) -> Option<Vec<Op>> {
-    let entry = section.entry("ops")?;
-    let elements = entry.elements()?;
-    if elements.is_empty() {
-        entry.mistake("`ops` is an empty list, so no row takes this route", "remove it to take all, or name some");
-    }
-    let choices = OPS.map(|op| (op.name(), op));
-    Some(elements.iter().filter_map(|element| element.choice(&choices, &[])).collect())
 }

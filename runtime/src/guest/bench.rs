@@ -131,6 +131,7 @@ fn batch(schema: &Arc<Schema>, first: usize, rows: usize) -> Batch {
         schemas: vec![schema.clone()],
         events: Vec::new(),
         previous_ends: Vec::new(),
+        notices: Vec::new(),
         confirms: None,
         received_at: Instant::now(),
     }

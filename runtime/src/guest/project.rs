@@ -287,6 +287,7 @@ pub(super) mod tests {
             schemas: Vec::new(),
             events: Vec::new(),
             previous_ends: Vec::new(),
+            notices: Vec::new(),
             confirms: None,
             received_at: Instant::now(),
         }

@@ -96,6 +96,7 @@ fn copy(batch: &Batch, offered: &OfferedRow) -> Option<Kept> {
         schemas: vec![batch.schema_of(offered.row as usize).clone()],
         events: Vec::new(),
         previous_ends: Vec::new(),
+        notices: Vec::new(),
         confirms: None,
         received_at: batch.received_at,
     };

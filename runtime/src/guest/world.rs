@@ -9,6 +9,7 @@ use super::instance::{Failure, Manifest, TableSchema};
 use super::json::{self, Translator};
 use super::{GuestError, World};
 use std::result::Result as Answer;
+use std::time::Instant;
 use wasmtime::component::{Component, InstancePre};
 use wasmtime::{Error, Result, Store};
 
@@ -102,6 +103,10 @@ impl Exports {
             Self::Transform(guest) => guest.call_transform(store, frame),
             Self::Json { guest, translator } => {
                 let rows = translator.rows(frame).map_err(Error::new)?;
+                // What the host spent on this is not the guest's time.
+                let deadline = &mut store.data_mut().deadline;
+                let ticks = deadline.begin(deadline.limit(), Instant::now());
+                store.set_epoch_deadline(ticks);
                 Ok(match guest.call_judge(store, &rows)? {
                     Ok(verdicts) => Ok(translator.verdicts(frame, &verdicts).map_err(Error::new)?),
                     Err(message) => Err(Failure { code: String::new(), message }),

@@ -39,6 +39,7 @@ use crate::store::{Buried, DeadLetter, LaneName, LaneRecord, Revive, Revived, St
 use crate::telemetry::LaneStats;
 use inbox::{Inbox, Renewal, Revival};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -134,6 +135,7 @@ pub struct Lane {
 struct Door {
     name: LaneName,
     inbox: Arc<Inbox>,
+    stats: Arc<LaneStats>,
 }
 
 impl Drop for Door {
@@ -151,7 +153,8 @@ pub fn spawn(
     stats: Arc<LaneStats>,
 ) -> (Lane, JoinHandle<()>) {
     let inbox = Arc::new(Inbox::new(&settings, ground.budget.clone(), stats.clone()));
-    let lane = Lane { door: Arc::new(Door { name: settings.name.clone(), inbox: inbox.clone() }) };
+    let lane =
+        Lane { door: Arc::new(Door { name: settings.name.clone(), inbox: inbox.clone(), stats: stats.clone() }) };
     let task = tokio::spawn(driver::run(settings, sink, ground, inbox, stats));
     (lane, task)
 }
@@ -226,6 +229,11 @@ impl Lane {
         let now_us = driver::unix_us();
         let death = Death { reason, last_answer: None, attempts: 0, arrived_us: now_us, died_us: now_us };
         death.letter(&self.door.name, message)
+    }
+
+    /// Whether something waits on disk.
+    pub fn is_parked(&self) -> bool {
+        self.door.stats.parked.load(Relaxed) > 0
     }
 
     /// What the lane holds in memory at this moment: waiting, in flight, or being settled.

@@ -32,7 +32,7 @@ pub(super) fn address(
         Outcome::Drop | Outcome::Reject { .. } => return,
     };
     let shown = ShownRow { schema: batch.schema_of(row), row: batch.row(row), edits };
-    let routed = Routed { batch, row, shown, first: out.len(), again };
+    let routed = Routed { batch, row, shown, first: out.len(), again, transaction: None };
     let mut attempt = |route: Option<&Route>, emitted: Option<&Emitted>, index: &mut u32| {
         let first = out.len();
         let made = match (route, emitted) {

@@ -117,6 +117,7 @@ fn pipeline(shape: Shape, lane: Lane) -> PipelineSettings {
         tables: None,
         ops: None,
         only_named: false,
+        messages: None,
         member: None,
         key: None,
         headers: Vec::new(),
@@ -127,6 +128,7 @@ fn pipeline(shape: Shape, lane: Lane) -> PipelineSettings {
         tables: Arc::new(|_, _| true),
         on_error: OnError::Skip,
         routes: vec![Route::new("bench", route)],
+        sources: Vec::new(),
         guests: Arc::new(Vec::new),
         store: Arc::new(MemoryStore::default()),
         stats: Arc::new(PipelineStats::default()),
@@ -144,6 +146,7 @@ fn each_row<E>(batches: &[Batch], rows: usize, mut see: impl FnMut(Change<'_>) -
             previous_end: batch.previous_end(row),
             event: None,
             index: row,
+            transaction: None,
             now_ns: 1_772_352_000_000_000_000,
         })?;
     }
@@ -228,6 +231,7 @@ fn batch(schema: &Arc<Schema>, first: usize) -> Batch {
         schemas: vec![schema.clone()],
         events: Vec::new(),
         previous_ends: Vec::new(),
+        notices: Vec::new(),
         confirms: None,
         received_at: Instant::now(),
     }

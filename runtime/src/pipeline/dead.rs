@@ -96,6 +96,7 @@ pub fn revived(dead: &DeadRow) -> Result<Batch, String> {
         schemas: vec![dead.schema.clone()],
         events: Vec::new(),
         previous_ends: Vec::new(),
+        notices: Vec::new(),
         confirms: None,
         received_at: Instant::now(),
     })

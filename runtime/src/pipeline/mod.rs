@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   (batch, ticket) ─▶ tables? ─▶ guests (chain) ─▶ policy for refused rows ─▶ routes ─▶ ticket.owe(n) ─▶ lanes
+//!                  └─▶ notices, between the rows that they stood between ───────┘
 //! ```
 //!
 //! The corridor holds one unpaid share of each ticket until all of a batch's messages stand in lanes, so nothing is confirmed
@@ -11,21 +12,28 @@ mod address;
 pub mod bench;
 mod chain;
 mod dead;
+mod heart;
 mod ids;
+#[cfg(test)]
+mod notice_tests;
+mod notices;
 mod policy;
 mod recorded;
 mod rehearsal;
 mod render;
 mod route;
+mod said;
 mod shape;
 #[cfg(test)]
 mod shape_tests;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 /// What `recorded` makes.
 pub use crate::telemetry::RecordedRow;
 pub use dead::revived;
+pub use heart::PipelineSource;
 pub use policy::OnError;
 pub use rehearsal::{Fate, Rehearsed, RehearsedMessage, rehearse};
 pub use render::{Escape, RenderError, render};
@@ -42,6 +50,7 @@ use crate::telemetry::{PipelineStats, TappedRow, count};
 use address::address;
 use chain::Outcome;
 use dead::Cause;
+use heart::Heart;
 use policy::Policy;
 use route::{Addressed, Unroutable};
 use std::collections::HashMap;
@@ -76,6 +85,8 @@ pub struct PipelineSettings {
     pub tables: Tables,
     pub on_error: OnError,
     pub routes: Vec<Route>,
+    /// Asked about by heartbeats alone.
+    pub sources: Vec<PipelineSource>,
     pub guests: Chain,
     /// Takes what becomes no message.
     pub store: Arc<dyn Store>,
@@ -90,6 +101,9 @@ pub struct Corridor {
     name: Arc<str>,
     /// Of the batch that is walked: set aside before its ticket is paid.
     dead: Vec<DeadLetter>,
+    /// Whether any route does.
+    tells_transactions: bool,
+    heart: Heart,
 }
 
 /// Batches with their tickets, on the way to a corridor.
@@ -112,7 +126,9 @@ struct TablePlan<'a> {
 impl Corridor {
     pub fn new(settings: PipelineSettings) -> Self {
         let (policy, name) = (Policy::new(settings.on_error), settings.name.as_str().into());
-        Self { policy, settings, complaints: Complaints::default(), name, dead: Vec::new() }
+        let tells_transactions = settings.routes.iter().any(|route| route.tally().is_some());
+        let heart = Heart::new(&settings.routes, &settings.sources);
+        Self { policy, settings, complaints: Complaints::default(), name, dead: Vec::new(), tells_transactions, heart }
     }
 
     /// Takes batches until the inbox is closed, and dead rows that somebody wants tried again. May be dropped at any await: tickets
@@ -123,7 +139,12 @@ impl Corridor {
                 biased;
                 // 1. What somebody asked for; few, and one at a time.
                 Some(row) = revived.recv() => (row, true),
-                // 2. The log.
+                // 2. A heartbeat; the log may always have something.
+                () = self.heart.due() => {
+                    self.beat().await;
+                    continue;
+                }
+                // 3. The log.
                 batch = inbox.recv() => match batch {
                     Some(batch) => (batch, false),
                     None => return,
@@ -157,15 +178,23 @@ impl Corridor {
     /// One batch through guests and routes, until all its messages stand in lanes.
     async fn walk(&mut self, batch: &Arc<Batch>, ticket: &Ticket, again: bool) {
         let rows = self.wanted_rows(batch);
-        if rows.is_empty() {
+        if rows.is_empty() && batch.notices.is_empty() {
             return;
         }
         let stats = self.settings.stats.clone();
         stats.rows_total.fetch_add(rows.len() as u64, Relaxed);
         let outcomes = self.judge(batch, &rows).await;
         let mut addressed = Vec::with_capacity(rows.len());
+        let mut notices = batch.notices.as_slice();
         for (&row, outcome) in rows.iter().zip(outcomes) {
+            while let Some((notice, rest)) = notices.split_first().filter(|(notice, _)| notice.before_row <= row) {
+                self.notice(batch, notice, &mut addressed);
+                notices = rest;
+            }
             let row = row as usize;
+            if self.tells_transactions {
+                self.count(&Walked { batch, row, again }, &mut addressed);
+            }
             if stats.recorder.is_open() {
                 let table = batch.schema_of(row).full_name();
                 stats.recorder.take(&table, |masked| recorded::recorded(batch, row, masked));
@@ -175,6 +204,9 @@ impl Corridor {
             if let Some((seen, before)) = seen {
                 stats.tap.push(TappedRow { messages: (addressed.len() - before) as u64, ..seen });
             }
+        }
+        for notice in notices {
+            self.notice(batch, notice, &mut addressed);
         }
         stats.messages_total.fetch_add(addressed.len() as u64, Relaxed);
         ticket.owe(addressed.len() as u64);

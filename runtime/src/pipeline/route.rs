@@ -4,13 +4,16 @@
 use super::ids::{RouteTag, message_id};
 use super::render::{Escape, RenderError, render};
 use super::shape::{Draft, Shape};
-use crate::change::{Batch, Content, Message, Op, Origin, RowMark, Schema, Template};
+use super::tally::Tally;
+use crate::change::{Batch, Content, Header, Message, Op, Origin, RowMark, Schema, SchemaChange, Template};
 use crate::guest::Emitted;
 use crate::lane::Lane;
 use crate::sink::format::ShownRow;
+use crate::sink::format::debezium::{Debezium, TransactionPlace};
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 /// Decides by a table's full name.
 pub type TableFilter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -51,6 +54,8 @@ pub struct RouteSettings {
     pub ops: Option<Vec<Op>>,
     /// Whether only guests send to it.
     pub only_named: bool,
+    /// Which messages of programs it takes, by prefix; `None` for none.
+    pub messages: Option<TableFilter>,
     pub member: Option<Template>,
     pub key: Option<Template>,
     pub headers: Vec<(String, Template)>,
@@ -62,6 +67,8 @@ pub struct Route {
     settings: RouteSettings,
     tag: RouteTag,
     header_names: Vec<Arc<str>>,
+    /// If it tells of transactions.
+    tally: Option<Mutex<Tally>>,
 }
 
 /// A message and where it goes.
@@ -93,6 +100,8 @@ pub struct Routed<'a> {
     pub first: usize,
     /// The row was dead: lanes must not take it for one that they had.
     pub again: bool,
+    /// Where the row stands in its transaction, if the route tells of them.
+    pub transaction: Option<&'a TransactionPlace>,
 }
 
 impl<'a> Routed<'a> {
@@ -106,6 +115,7 @@ impl Route {
         Self {
             tag: RouteTag::new([pipeline, &settings.name]),
             header_names: settings.headers.iter().map(|(name, _)| name.as_str().into()).collect(),
+            tally: settings.shape.tells_transactions().then(Mutex::default),
             settings,
         }
     }
@@ -137,6 +147,8 @@ impl Route {
         index: &mut u32,
         out: &mut Vec<Addressed>,
     ) -> Result<(), Unroutable> {
+        let place = self.tally().and_then(|tally| tally.place());
+        let routed = &Routed { transaction: place.as_ref(), ..*routed };
         let filler = self.filler(routed);
         let lane = self.lane(&self.member(routed, emitted)?)?;
         let mut headers = Vec::with_capacity(self.header_names.len());
@@ -158,7 +170,7 @@ impl Route {
                 form: draft.form,
                 origin: Origin {
                     schema: batch.schema_of(routed.row).clone(),
-                    op: head.op,
+                    op: Some(head.op),
                     mark: *routed.mark(),
                     index: *index,
                     nth: (out.len() - routed.first) as u32,
@@ -188,6 +200,64 @@ impl Route {
             (None, Some(template)) => self.filler(routed).fill(template, "the member", Escape::Plain),
             (None, None) => Ok(String::new()),
         }
+    }
+
+    /// What it counts of transactions; nobody else holds it for longer than a moment.
+    pub(super) fn tally(&self) -> Option<MutexGuard<'_, Tally>> {
+        self.tally.as_ref().map(|tally| tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Counts a row that the pipeline captures, whatever guests make of it. One that is tried again was counted once already, and
+    /// nobody knows any more which number it had.
+    pub(super) fn count(&self, shown: &ShownRow<'_>, mark: &RowMark, again: bool) {
+        let (Some(mut tally), Some(debezium)) = (self.tally(), self.settings.shape.debezium()) else { return };
+        let op = shown.row.head.op;
+        if again {
+            return tally.skip();
+        }
+        // As Debezium, which does not count what `skipped.operations` leaves out.
+        let is_taken = self.settings.ops.as_ref().is_none_or(|ops| ops.contains(&op));
+        let events = if is_taken { debezium.events(shown) } else { 0 };
+        tally.count(&shown.schema.full_name(), events, mark.change);
+    }
+
+    /// Who writes its heartbeats, and how often.
+    pub(super) fn heartbeat(&self) -> Option<(&Debezium, Duration)> {
+        let Shape::Record { debezium, .. } = &self.settings.shape else { return None };
+        debezium.heartbeat_every().map(|every| (&**debezium, every))
+    }
+
+    pub(super) fn takes_messages(&self, prefix: &str) -> bool {
+        self.settings.messages.as_ref().is_some_and(|messages| messages(prefix))
+    }
+
+    /// Whether it tells of statements, and takes a table that this one is about.
+    pub(super) fn takes_schema_change(&self, change: &SchemaChange) -> bool {
+        let tells = self.settings.shape.debezium().is_some_and(Debezium::tells_schema_changes);
+        tells && self.settings.tables.as_ref().is_none_or(|tables| change.may_be_about(|name| tables(name)))
+    }
+
+    pub(super) fn shape(&self) -> &Shape {
+        &self.settings.shape
+    }
+
+    pub(super) fn tag(&self) -> RouteTag {
+        self.tag
+    }
+
+    /// The lane of what is no row.
+    pub(super) fn own_lane(&self) -> Result<Lane, Unroutable> {
+        self.lane(self.settings.member.as_ref().and_then(Template::literal).unwrap_or_default())
+    }
+
+    /// The headers that name nothing of a row.
+    pub(super) fn own_headers(&self) -> impl Iterator<Item = Header> {
+        let named = self.header_names.iter().zip(&self.settings.headers);
+        named.filter_map(|(name, (_, value))| value.literal().map(|value| (name.clone(), value.to_owned())))
+    }
+
+    pub(super) fn no_body(&self, reason: String) -> Unroutable {
+        Unroutable::Body { route: self.settings.name.clone(), reason }
     }
 
     fn filler<'a>(&'a self, routed: &'a Routed<'_>) -> Filler<'a> {

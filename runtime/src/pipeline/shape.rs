@@ -84,11 +84,11 @@ pub struct Draft {
 }
 
 /// An encoded body.
-struct Written {
-    body: Bytes,
-    content_type: Arc<str>,
+pub(super) struct Written {
+    pub(super) body: Bytes,
+    pub(super) content_type: Arc<str>,
     /// Beside it, where there is a place for them.
-    headers: Headers,
+    pub(super) headers: Headers,
 }
 
 impl Written {
@@ -325,14 +325,14 @@ impl<'a> Making<'a> {
 
     fn change(&self) -> Change<'a> {
         let Routed { batch, row, shown, .. } = self.routed;
-        let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64);
         Change {
             shown,
             mark: self.routed.mark(),
             previous_end: batch.previous_end(*row),
             event: batch.event_of(*row),
             index: *row,
-            now_ns,
+            transaction: self.routed.transaction,
+            now_ns: now_ns(),
         }
     }
 
@@ -349,7 +349,7 @@ impl<'a> Making<'a> {
 }
 
 impl Draft {
-    fn record(topic: String, key: Option<RecordKey>, written: Written, tombstone: bool) -> Self {
+    pub(super) fn record(topic: String, key: Option<RecordKey>, written: Written, tombstone: bool) -> Self {
         let Written { body, content_type, .. } = written;
         let (key, key_schema) = key.map_or((None, None), |key| (Some(key.bytes), key.schema));
         let order = order_within(&topic, key.as_deref());
@@ -367,8 +367,13 @@ impl Draft {
     }
 }
 
+/// Nanoseconds since the Unix epoch.
+pub(super) fn now_ns() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
+}
+
 /// What values are called.
-fn content_type(debezium: &Debezium) -> Arc<str> {
+pub(super) fn content_type(debezium: &Debezium) -> Arc<str> {
     match debezium.content_type() {
         avro::CONTENT_TYPE => AVRO.clone(),
         debezium::CLOUD_CONTENT_TYPE => CLOUD.clone(),
@@ -376,7 +381,7 @@ fn content_type(debezium: &Debezium) -> Arc<str> {
     }
 }
 
-fn json(body: Bytes) -> Written {
+pub(super) fn json(body: Bytes) -> Written {
     Written::new(body, JSON.clone())
 }
 

@@ -62,6 +62,7 @@ fn batch(op: Op, new: Image<'_>, old: Image<'_>) -> Batch {
         schemas: vec![Arc::new(schema)],
         events: Vec::new(),
         previous_ends: Vec::new(),
+        notices: Vec::new(),
         confirms: Some(Position::Postgres(Lsn(9))),
         received_at: Instant::now(),
     }
@@ -94,6 +95,7 @@ fn made_with_key(shape: Shape, key: Option<&str>, batch: &Batch) -> Result<Vec<c
             tables: None,
             ops: None,
             only_named: false,
+            messages: None,
             member: None,
             key: key.map(template),
             headers: Vec::new(),
@@ -102,7 +104,12 @@ fn made_with_key(shape: Shape, key: Option<&str>, batch: &Batch) -> Result<Vec<c
     );
     let shown = ShownRow { schema: batch.schema_of(0), row: batch.row(0), edits: None };
     let mut out = Vec::new();
-    route.messages(&Routed { batch, row: 0, shown, first: 0, again: false }, None, &mut 0, &mut out)?;
+    route.messages(
+        &Routed { batch, row: 0, shown, first: 0, again: false, transaction: None },
+        None,
+        &mut 0,
+        &mut out,
+    )?;
     Ok(out.into_iter().map(|Addressed { message, .. }| message).collect())
 }
 

@@ -16,7 +16,7 @@ use std::sync::Mutex;
 
 /// Takes everything and remembers it.
 #[derive(Clone, Default)]
-struct Receiver(Arc<Mutex<Vec<Message>>>);
+pub(super) struct Receiver(pub(super) Arc<Mutex<Vec<Message>>>);
 
 impl Sink for Receiver {
     fn deliver<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Refusal>> {
@@ -54,7 +54,7 @@ impl<F: Fn(i64, &OfferedRow) -> Judgement + Send + Sync + 'static> Transform for
     }
 }
 
-fn batch(ids: &[i64]) -> Batch {
+pub(super) fn batch(ids: &[i64]) -> Batch {
     let column = |name: &str, tag, key| Column::new(name, "", tag, key);
     let schema = Schema {
         id: SchemaId(1),
@@ -89,6 +89,7 @@ fn batch(ids: &[i64]) -> Batch {
         schemas: vec![Arc::new(schema)],
         events: Vec::new(),
         previous_ends: Vec::new(),
+        notices: Vec::new(),
         confirms,
         received_at: std::time::Instant::now(),
     }
@@ -120,6 +121,7 @@ fn house(guests: Vec<Arc<dyn Transform>>, on_error: OnError) -> House {
         tables: None,
         ops: None,
         only_named: false,
+        messages: None,
         member: Some(Template::parse("{customer}").expect("a template")),
         key: None,
         headers: Vec::new(),
@@ -132,6 +134,7 @@ fn house(guests: Vec<Arc<dyn Transform>>, on_error: OnError) -> House {
         tables: Arc::new(|_, table| table == "public.t"),
         on_error,
         routes: vec![Route::new("p", settings)],
+        sources: Vec::new(),
         guests: Arc::new(move || guests.clone()),
         store: store.clone(),
         stats: stats.clone(),

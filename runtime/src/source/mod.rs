@@ -5,6 +5,7 @@
 
 pub mod mysql;
 pub mod narrow;
+mod notices;
 pub mod postgres;
 mod sessions;
 mod socket;
@@ -12,7 +13,7 @@ mod tls;
 
 pub use narrow::Narrow;
 
-use crate::change::{Batch, Position};
+use crate::change::{Batch, NoticeKind, Position};
 use crate::fault::Fault;
 use crate::telemetry::SourceStats;
 use std::collections::BTreeMap;
@@ -25,8 +26,34 @@ use tokio::sync::{mpsc, watch};
 pub type TableRule = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 /// Whether a column, by schema, table and column, is asked for. What is not never enters a frame.
 pub type ColumnRule = Arc<dyn Fn(&str, &str, &str) -> bool + Send + Sync>;
+/// Whether messages with this prefix are asked for.
+pub type PrefixRule = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 /// The columns of every table of a database, by `schema.table`, in their order.
 pub type TableColumns = BTreeMap<String, Vec<String>>;
+
+/// Which notices are asked for. What nobody asks for is not even read.
+#[derive(Clone, Default)]
+pub struct NoticeRule {
+    /// Where transactions begin and end.
+    pub transactions: bool,
+    /// What programs wrote into PostgreSQL's log.
+    pub messages: Option<PrefixRule>,
+    /// Changes of definitions, of MySQL and MariaDB: of these tables, and what is not about single ones.
+    pub schema_changes: Option<TableRule>,
+}
+
+impl NoticeRule {
+    /// Whether this is asked for.
+    pub fn wants(&self, kind: &NoticeKind) -> bool {
+        match kind {
+            NoticeKind::Begin { .. } | NoticeKind::Commit { .. } => self.transactions,
+            NoticeKind::Message(message) => self.messages.as_ref().is_some_and(|rule| rule(&message.prefix)),
+            NoticeKind::SchemaChange(change) => {
+                self.schema_changes.as_ref().is_some_and(|rule| change.may_be_about(|name| rule(name)))
+            }
+        }
+    }
+}
 
 /// A table as it stands, with a few of its rows. Values are as the database writes them; bytes in base64, PostgreSQL's arrays as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

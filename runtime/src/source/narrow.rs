@@ -1,16 +1,16 @@
 //! What one pipeline may see of a source that several pipelines read.
 //!
 //! A source captures what any of its pipelines asks for, once. Before a batch goes to one of them, what only the others asked for is
-//! taken away: rows of their tables, and columns with every byte of their values, so that they are not even in this pipeline's
-//! memory.
+//! taken away: rows of their tables, columns with every byte of their values, and notices, so that they are not even in this
+//! pipeline's memory.
 //!
 //! ```text
 //!   source ══ Arc<Batch> ══▶ Narrow of pipeline a ══▶ the same Arc, or a smaller batch under the same position
 //!                       └──▶ Narrow of pipeline b ══▶ ...
 //! ```
 
-use super::{ColumnRule, TableRule};
-use crate::change::{Batch, BinlogEvent, FrameBuf, Lsn, Op, RawCell, RowHead, RowView, Schema, SchemaId, Tag};
+use super::{ColumnRule, NoticeRule, TableRule};
+use crate::change::{Batch, BinlogEvent, FrameBuf, Lsn, Notice, Op, RawCell, RowHead, RowView, Schema, SchemaId, Tag};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ const VIEWS_LEN_MAX: usize = 4096;
 pub struct Narrow {
     columns: ColumnRule,
     tables: TableRule,
+    notices: NoticeRule,
     skip_unchanged: bool,
     views: HashMap<SchemaId, View>,
 }
@@ -47,22 +48,28 @@ impl Narrow {
     /// touched no column that the pipeline sees. It is certain if the log says what the columns held before, or that it did not
     /// touch them; PostgreSQL does so for all of them only with `REPLICA IDENTITY FULL`, so without it most updates stay.
     pub fn new(columns: ColumnRule, tables: TableRule, skip_unchanged: bool) -> Self {
-        Self { columns, tables, skip_unchanged, views: HashMap::new() }
+        Self { columns, tables, notices: NoticeRule::default(), skip_unchanged, views: HashMap::new() }
+    }
+
+    /// The same, for a pipeline that asks for these notices; without it there are none.
+    pub fn with_notices(self, notices: NoticeRule) -> Self {
+        Self { notices, ..self }
     }
 
     /// The batch as this pipeline may see it; the same one when nothing is to be taken away. A batch that becomes empty still
     /// says what can be confirmed.
     pub fn batch(&mut self, batch: &Arc<Batch>) -> Arc<Batch> {
         let views: Vec<View> = batch.schemas.iter().map(|schema| self.view(schema)).collect();
-        let all_whole = views.iter().all(View::is_whole);
-        if all_whole && !self.skip_unchanged {
+        let is_whole = views.iter().all(View::is_whole) && batch.notices.iter().all(|n| self.notices.wants(&n.kind));
+        if is_whole && !self.skip_unchanged {
             return batch.clone();
         }
         let stays = self.rows_that_stay(batch, &views);
-        if all_whole && stays.len() == batch.len() {
+        if is_whole && stays.len() == batch.len() {
             return batch.clone();
         }
-        Arc::new(cut(batch, &views, &stays))
+        let notices = self.cut_notices(&batch.notices, &stays);
+        Arc::new(Batch { notices, ..cut(batch, &views, &stays) })
     }
 
     fn view(&mut self, schema: &Arc<Schema>) -> View {
@@ -93,6 +100,16 @@ impl Narrow {
             Arc::new(Schema { columns, ..Schema::clone(schema) })
         };
         View { whole: schema.clone(), seen: Some(seen), kept }
+    }
+
+    /// Those that the pipeline asks for, before the rows that they stood before.
+    fn cut_notices(&self, notices: &[Notice], stays: &[(usize, usize)]) -> Vec<Notice> {
+        let wanted = notices.iter().filter(|notice| self.notices.wants(&notice.kind));
+        let moved = wanted.map(|notice| {
+            let before_row = stays.partition_point(|&(row, _)| row < notice.before_row as usize) as u32;
+            Notice { before_row, ..notice.clone() }
+        });
+        moved.collect()
     }
 
     /// Rows with the index of their view, in order.
@@ -158,6 +175,7 @@ fn cut(batch: &Batch, views: &[View], stays: &[(usize, usize)]) -> Batch {
         schemas: schemas.collect(),
         events: cut_events(&batch.events, stays),
         previous_ends: cut_ends(&batch.previous_ends, stays),
+        notices: Vec::new(),
         confirms: batch.confirms.clone(),
         received_at: batch.received_at,
         frame,

@@ -144,7 +144,7 @@ impl Road {
 pub fn message(topic: &str, key: u32, number: u32, body_len: usize) -> Message {
     let schema = Schema { source: "erp".into(), namespace: "public".into(), table: "item".into(), ..Schema::default() };
     let mark = RowMark { commit: u64::from(number), change: u64::from(number), sub: 0, transaction: 1 };
-    let origin = Origin { schema: Arc::new(schema), op: Op::Update, mark, index: 0, nth: 0, again: false };
+    let origin = Origin { schema: Arc::new(schema), op: Some(Op::Update), mark, index: 0, nth: 0, again: false };
     let key = Bytes::from(key.to_string());
     let mut message = Content::new(MessageId(format!("erp-{number}").into()), key.clone(), origin);
     message.act = Act::Record { key: Some(key), tombstone: false };

@@ -4,7 +4,7 @@ use crate::server::Server;
 use sluicegate::change::{Batch, BinlogPosition, Op, Position, RowMark};
 use sluicegate::fault::Finding;
 use sluicegate::source::mysql::{Mysql, MysqlSettings, check};
-use sluicegate::source::{Intake, Source, SourceError, SslMode};
+use sluicegate::source::{Intake, NoticeRule, Source, SourceError, SslMode};
 use sluicegate::telemetry::SourceStats;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub fn settings_at(url: &str, database: &str) -> MysqlSettings {
         epoch: 0,
         tables: Arc::new(move |name| name.starts_with(&prefix)),
         columns: Arc::new(|_, _, _| true),
+        notices: NoticeRule::default(),
         known: None,
     }
 }

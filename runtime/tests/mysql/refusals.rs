@@ -1,6 +1,6 @@
 //! What is missing is said in a sentence with the remedy, by the source and by `check` alike.
 
-use crate::reader::{Reader, bad, findings, settings, settings_at};
+use crate::reader::{Reader, bad, findings, map, settings, settings_at};
 use crate::server::{BOTH, Kind, Server};
 use sluicegate::fault::Fault;
 use sluicegate::source::mysql::{MysqlSettings, columns, sample};
@@ -68,6 +68,28 @@ fn server_id_of_somebody_else_is_refused() {
             // MariaDB closes the older connection without a word.
             Kind::Mariadb => drop(first),
         }
+    }
+}
+
+/// A change that is logged as a statement was lost, and with it, until the next start, what had come just before in the same packet.
+#[test]
+fn what_came_before_a_change_that_is_logged_as_a_statement_is_handed_over_first() {
+    for kind in BOTH {
+        let server = Server::shared(kind);
+        let sql = server.sql_in("by_statement");
+        sql.run("CREATE TABLE t (id int PRIMARY KEY)");
+        let ours = settings(&server, "by_statement");
+        let mut reader = Reader::start(ours.clone()).streaming();
+        let known = reader.batch().confirms;
+        reader.confirm(known);
+        let known = Some(reader.stop_known());
+        sql.run("INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); SET SESSION binlog_format = 'STATEMENT'; INSERT INTO t VALUES (3)");
+        let mut reader = Reader::start(MysqlSettings { known, ..ours });
+        let rows = reader.rows(2);
+        assert_eq!(rows[1].new, map(&[("id", "Int(2)")]), "{kind:?}");
+        let error = reader.failed();
+        assert_eq!((error.fault, error.loss), (Fault::Fatal, true), "{error}");
+        assert!(error.message.contains("by_statement.t as a statement, not as rows"), "{error}");
     }
 }
 

@@ -105,6 +105,7 @@ pub fn encoded(debezium: &Debezium, batch: &Batch, index: usize) -> Result<Vec<R
         previous_end: batch.previous_end(index),
         event: None,
         index,
+        transaction: None,
         now_ns: 1_795_242_937_171_549_871,
     };
     debezium.records(&change)

@@ -2,7 +2,7 @@
 
 use sluicegate::change::{Batch, Lsn, Op, Position, RowMark};
 use sluicegate::source::postgres::{Postgres, PostgresSettings};
-use sluicegate::source::{Intake, Source, SourceError};
+use sluicegate::source::{Intake, NoticeRule, Source, SourceError};
 use sluicegate::telemetry::SourceStats;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ pub fn settings(url: &str) -> PostgresSettings {
         publication: "erp".into(),
         tables: Arc::new(|name| name.starts_with("public.")),
         columns: Arc::new(|_, _, _| true),
+        notices: NoticeRule::default(),
         known: None,
         epoch: 0,
     }

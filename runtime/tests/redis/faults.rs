@@ -150,8 +150,8 @@ async fn password_and_rights_that_are_missing_halt_with_the_remedy() {
         let url = server.url().replace("redis://", &format!("redis://{login}@"));
         RedisSink::new(RedisSettings { url, ..settings(&server) }).expect("good settings")
     };
-    let rule = "~* &* +evalsha +script|load +get +set +del +hlen +hset +hdel +hget +pexpire +xadd +xrange +rpush +publish \
-                +select +role +info +cluster|slots +asking";
+    let rule = "~* &* +evalsha +script|load +get +mget +set +mset +del +hlen +hset +hdel +hget +pexpire +xadd +xrange +rpush \
+                +publish +select +role +info +cluster|slots +asking";
     let user: Vec<&str> = ["ACL", "SETUSER", "gate", "on", ">secret"].into_iter().chain(rule.split(' ')).collect();
     witness.ask::<()>(&user);
     refused(&with("gate:wrong"), text(1, "a"), Fault::Fatal, "does not know this user and password").await;
@@ -174,6 +174,13 @@ async fn password_and_rights_that_are_missing_halt_with_the_remedy() {
     .await;
     all(&gate, &[message(At(5, Op::Insert), append, "s", b"x"), message(At(5, Op::Insert), Act::Publish, "c", b"x")])
         .await;
+
+    // A rule that was written before these were used does still.
+    witness.ask::<()>(&["ACL", "SETUSER", "gate", "-mget", "-mset"]);
+    all(&gate, &[text(6, "a"), text(6, "b"), text(7, "a")]).await;
+    assert_eq!((witness.get("a").as_deref(), witness.get("b").as_deref()), (Some("7"), Some("6")));
+    all(&gate, &[text(5, "a"), message(At(8, Op::Delete), Act::Remove, "b", b"")]).await;
+    assert_eq!((witness.get("a").as_deref(), witness.get("b")), (Some("7"), None));
 
     for (lack, step) in [
         ("-evalsha", text(9, "a")),
@@ -251,7 +258,8 @@ async fn server_that_does_not_answer_costs_one_timeout_and_its_late_answers_nobo
     refused(&sink, text(2, "a"), Fault::Passing, "no answer within 300 ms").await;
     // The server is frozen, its kernel is not: a new connection is made, and waits as well.
     refused(&sink, message(At(3, Op::Insert), HASH, "a", b""), Fault::Passing, "no answer within 300 ms").await;
-    assert!(begun.elapsed() < Duration::from_millis(800), "{:?}", begun.elapsed());
+    // Two timeouts, and what a busy machine adds.
+    assert!(begun.elapsed() < Duration::from_millis(2_000), "{:?}", begun.elapsed());
     server.thaw();
     let mut witness = Witness::new(&server.url());
     // Were the late answer to `a` read here, this would not be known for a mistake.

@@ -63,7 +63,7 @@ pub fn message(at: At, act: Act, place: &str, body: &[u8]) -> Message {
         Act::Put { value: CacheValue::Hash } => 1,
         _ => 2,
     };
-    let origin = Origin { schema: Arc::new(schema), op, mark, index: 0, nth, again: false };
+    let origin = Origin { schema: Arc::new(schema), op: Some(op), mark, index: 0, nth, again: false };
     let id = MessageId(format!("erp-{commit:x}-{change:x}.0-8f3a11c2.0").into());
     let mut message = Content::new(id, Bytes::copy_from_slice(place.as_bytes()), origin);
     message.body = Bytes::copy_from_slice(body);

@@ -11,9 +11,9 @@ pub use targets::{Roads, kafka_settings, redis_settings, registry_settings};
 use crate::admin::{GuestEntry, PipelineEntry, Registry};
 use crate::config::{self, PipelinePlan};
 use crate::guest::{GuestHost, GuestSettings, Limits};
-use crate::pipeline::{OnError, PipelineSettings, Road, Route};
+use crate::pipeline::{OnError, PipelineSettings, PipelineSource, Road, Route};
 use crate::store::Store;
-use crate::telemetry::PipelineStats;
+use crate::telemetry::{PipelineStats, SourceStats};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -45,12 +45,14 @@ pub fn pipeline(
     roads: &HashMap<String, Arc<Road>>,
     (host, store): (Arc<GuestHost>, Arc<dyn Store>),
     registry: &mut Registry,
+    sources: &HashMap<String, Arc<SourceStats>>,
 ) -> Result<PipelineSettings, String> {
     let stats = Arc::new(PipelineStats::default());
     registry.pipelines.push(PipelineEntry { name: plan.name.clone(), stats: stats.clone() });
     let route = |route| routes::settings(route, roads).map(|settings| Route::new(&plan.name, settings));
     let routes = plan.routes.iter().map(route).collect::<Result<_, _>>()?;
     let tables = plan.tables.clone();
+    let source = |name: &String| Some(PipelineSource { name: name.clone(), stats: sources.get(name)?.clone() });
     Ok(PipelineSettings {
         name: plan.name.clone(),
         tables: Arc::new(move |source, table| tables.matches(source, table)),
@@ -60,6 +62,7 @@ pub fn pipeline(
             config::OnError::Halt => OnError::Halt,
         },
         routes,
+        sources: plan.sources.iter().filter_map(source).collect(),
         guests: Arc::new(move || host.chain()),
         store,
         stats,

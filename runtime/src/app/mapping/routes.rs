@@ -16,6 +16,7 @@ pub(super) fn settings(plan: &RoutePlan, roads: &HashMap<String, Arc<Road>>) -> 
         tables,
         ops: plan.ops.clone(),
         only_named: plan.only_named,
+        messages: plan.messages.clone().map(|globs| Arc::new(move |prefix: &str| globs.matches(prefix)) as TableFilter),
         member: plan.member.clone(),
         key: plan.key.clone(),
         headers: plan.headers.clone(),

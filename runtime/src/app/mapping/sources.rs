@@ -2,11 +2,13 @@
 //! and another does not is taken away again before it reaches that other one.
 
 use crate::change::{BinlogPosition, Lsn};
-use crate::config::{self, MysqlPlan, PipelinePlan, Plan, PostgresPlan, SourceKind, SourcePlan};
+use crate::config::{self, Globs, MysqlPlan, PipelinePlan, Plan, PostgresPlan, RoutePlan, SourceKind, SourcePlan};
 use crate::fault::Finding;
 use crate::source::mysql::{self, Mysql, MysqlSettings};
 use crate::source::postgres::{self, Postgres, PostgresSettings};
-use crate::source::{ColumnRule, Narrow, Source, SslMode, TableColumns, TableRule, TableSample};
+use crate::source::{
+    ColumnRule, Narrow, NoticeRule, PrefixRule, Source, SslMode, TableColumns, TableRule, TableSample,
+};
 use crate::store::Checkpoint;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -92,7 +94,7 @@ pub fn stream(source: &SourcePlan) -> &str {
 /// What a pipeline may see of a source.
 pub fn narrow(pipeline: &PipelinePlan, source: &str) -> Narrow {
     let wishes = Wishes { source: source.to_owned(), readers: Arc::new(vec![pipeline.clone()]) };
-    Narrow::new(wishes.columns(), wishes.tables(), pipeline.skip_unchanged)
+    Narrow::new(wishes.columns(), wishes.tables(), pipeline.skip_unchanged).with_notices(wishes.notices())
 }
 
 /// What pipelines ask of a source.
@@ -110,6 +112,29 @@ impl Wishes {
     fn tables(&self) -> TableRule {
         let (source, readers) = (self.source.clone(), self.readers.clone());
         Arc::new(move |table| readers.iter().any(|p| p.tables.matches(&source, table)))
+    }
+
+    /// What any route asks for.
+    fn notices(&self) -> NoticeRule {
+        let routes = || self.readers.iter().flat_map(|pipeline| &pipeline.routes);
+        let prefixes: Vec<Globs> = routes().filter_map(|route| route.messages.clone()).collect();
+        let rule = move |prefix: &str| prefixes.iter().any(|globs| globs.matches(prefix));
+        NoticeRule {
+            transactions: routes().any(RoutePlan::tells_transactions),
+            messages: routes().any(|route| route.messages.is_some()).then(|| Arc::new(rule) as PrefixRule),
+            schema_changes: routes().any(RoutePlan::tells_schema_changes).then(|| self.defined()),
+        }
+    }
+
+    /// The tables of whose definitions some route tells.
+    fn defined(&self) -> TableRule {
+        let (source, readers) = (self.source.clone(), self.readers.clone());
+        let takes = |route: &RoutePlan, table: &str| {
+            route.tells_schema_changes() && route.tables.as_ref().is_none_or(|globs| globs.matches(table))
+        };
+        Arc::new(move |table| {
+            readers.iter().any(|p| p.tables.matches(&source, table) && p.routes.iter().any(|route| takes(route, table)))
+        })
     }
 
     fn columns(&self) -> ColumnRule {
@@ -143,6 +168,7 @@ fn postgres_settings(
         epoch: source.epoch,
         tables: wishes.tables(),
         columns: wishes.columns(),
+        notices: wishes.notices(),
         known,
     }
 }
@@ -163,6 +189,7 @@ fn mysql_settings(
         epoch: source.epoch,
         tables: wishes.tables(),
         columns: wishes.columns(),
+        notices: wishes.notices(),
         known,
     }
 }

@@ -10,7 +10,7 @@
 use super::ShownRow;
 use super::json::{put_string, put_value};
 use crate::change::digits::put_int;
-use crate::change::{Cell, Op};
+use crate::change::{Cell, LogicalMessage, Op};
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 
 /// What the body says the content is.
@@ -51,6 +51,27 @@ fn put_field(out: &mut Vec<u8>, name: &str, cell: &Cell<'_>) {
     out.push(b':');
     put_value(out, cell);
     out.push(b',');
+}
+
+/// Appends a message of a program as a JSON object. What it holds stands in `content` if it is text, and otherwise in base64 in
+/// `content_base64`.
+pub fn put_message(out: &mut Vec<u8>, message: &LogicalMessage, committed_at: i64) {
+    out.extend_from_slice(b"{\"prefix\":");
+    put_string(out, &message.prefix);
+    match std::str::from_utf8(&message.content) {
+        Ok(text) => {
+            out.extend_from_slice(b",\"content\":");
+            put_string(out, text);
+        }
+        Err(_) => {
+            out.extend_from_slice(b",\"content_base64\":");
+            put_value(out, &Cell::Bytes(&message.content));
+        }
+    }
+    out.extend_from_slice(b",\"__op\":\"m\",\"__source_ts_ms\":");
+    let millis = (i128::from(committed_at) + i128::from(UNIX_EPOCH_TO_2000_US)).div_euclid(1000);
+    put_int(out, millis as i64);
+    out.push(b'}');
 }
 
 /// The letter that consumers in this field know.

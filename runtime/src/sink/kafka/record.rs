@@ -141,13 +141,15 @@ impl Clerk {
         let mark = &message.origin.mark;
         headers = put(headers, "sluicegate.id", message.id.0.as_bytes());
         headers = put(headers, "sluicegate.source", schema.source.as_bytes());
-        let table = [&schema.namespace, ".", &schema.table];
-        headers = put(
-            headers,
-            "sluicegate.table",
-            self.text(|out| table.iter().for_each(|part| out.extend(part.as_bytes()))),
-        );
-        headers = put(headers, "sluicegate.op", message.origin.op.name().as_bytes());
+        if !schema.table.is_empty() {
+            let table = [&schema.namespace, ".", &schema.table];
+            headers = put(
+                headers,
+                "sluicegate.table",
+                self.text(|out| table.iter().for_each(|part| out.extend(part.as_bytes()))),
+            );
+        }
+        headers = put(headers, "sluicegate.op", message.origin.op_name().as_bytes());
         let position = self.text(|out| match schema.database.kind {
             DatabaseKind::Postgres => write!(out, "{}", Lsn(mark.commit)).expect("a vector takes any length"),
             DatabaseKind::Mysql | DatabaseKind::Mariadb => put_uint(out, mark.commit),

@@ -52,7 +52,7 @@ fn message(topic: &str, key: &str, number: u32) -> Message {
         ..Schema::default()
     };
     let mark = RowMark { commit: 0x16_b374_d848, change: 0x16_b374_d800, sub: 0, transaction: 77 };
-    let origin = Origin { schema: Arc::new(schema), op: Op::Update, mark, index: 0, nth: 0, again: false };
+    let origin = Origin { schema: Arc::new(schema), op: Some(Op::Update), mark, index: 0, nth: 0, again: false };
     let mut message = Content::new(MessageId(format!("id-{number}").into()), Bytes::from(key.to_owned()), origin);
     message.act = Act::Record { key: Some(Bytes::from(key.to_owned())), tombstone: false };
     message.place = topic.into();

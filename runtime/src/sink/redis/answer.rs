@@ -14,8 +14,8 @@ const SHORT_WAIT: Duration = Duration::from_millis(200);
 const REASON_CHARS_MAX: usize = 300;
 
 /// The rule under which an ACL user can do all that the sink does.
-pub(super) const ACL_RULE: &str = "~* &* +evalsha +script|load +get +set +del +hlen +hset +hdel +hget +pexpire +xadd +xrange \
-    +rpush +publish +select +role +info +cluster|slots +asking";
+pub(super) const ACL_RULE: &str = "~* &* +evalsha +script|load +get +mget +set +mset +del +hlen +hset +hdel +hget +pexpire +xadd \
+    +xrange +rpush +publish +select +role +info +cluster|slots +asking";
 
 /// An error that the server answered: `WRONGTYPE`, and what stands behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

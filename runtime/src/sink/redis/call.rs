@@ -335,29 +335,21 @@ fn write_fields(cmd: &mut Cmd, message: &Message) {
 fn write_entry(cmd: &mut Cmd, message: &Message, text: &mut Vec<u8>) {
     let schema = &message.origin.schema;
     text.clear();
-    text.extend_from_slice(schema.namespace.as_bytes());
-    text.push(b'.');
-    text.extend_from_slice(schema.table.as_bytes());
-    cmd.arg("id").arg(&*message.id.0).arg("op").arg(op_name(message.origin.op)).arg("table").arg(&text[..]);
+    if !schema.table.is_empty() {
+        text.extend_from_slice(schema.namespace.as_bytes());
+        text.push(b'.');
+        text.extend_from_slice(schema.table.as_bytes());
+    }
+    cmd.arg("id").arg(&*message.id.0).arg("op").arg(message.origin.op_name()).arg("table").arg(&text[..]);
     cmd.arg("content_type").arg(&*message.content_type).arg("body").arg(&*message.body);
     for (name, value) in &message.headers {
         cmd.arg(&**name).arg(value);
     }
 }
 
-fn op_name(op: Op) -> &'static str {
-    match op {
-        Op::Insert => "insert",
-        Op::Update => "update",
-        Op::Delete => "delete",
-        Op::Truncate => "truncate",
-        Op::Read => "read",
-    }
-}
-
 /// An insert says all that the row has; an update only what the log holds.
 fn replaces(message: &Message) -> bool {
-    matches!(message.origin.op, Op::Insert | Op::Read)
+    matches!(message.origin.op, Some(Op::Insert | Op::Read))
 }
 
 /// A field whose name begins with a zero byte is to be removed: the column is null.

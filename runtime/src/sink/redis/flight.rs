@@ -40,6 +40,10 @@ impl Tally {
         self.outcomes[index] = Some(outcome);
     }
 
+    fn settle_all(&mut self, call: &Call) {
+        call.members.iter().for_each(|&index| self.settle(index as usize, Ok(())));
+    }
+
     pub(super) fn refuse_all(&mut self, call: &Call, refusal: &Refusal) {
         for &index in &call.members {
             self.settle(index as usize, Err(refusal.clone()));
@@ -83,12 +87,12 @@ impl Tally {
     /// No command failed as a whole. Scripts have an answer for each member.
     fn take_each(&mut self, call: &Call, answers: &[Value], doubt: &mut Doubt) {
         let each = match (call.kind, answers.last()) {
+            (Kind::Push | Kind::Publish | Kind::Plain, _) => return self.settle_all(call),
+            (Kind::Guarded, Some(Value::Int(applied))) if usize::try_from(*applied) == Ok(call.members.len()) => {
+                return self.settle_all(call);
+            }
             (Kind::Guarded | Kind::Append { .. }, Some(Value::Array(each))) => each.as_slice(),
             (Kind::Guarded | Kind::Append { .. }, _) => &[],
-            (Kind::Push | Kind::Publish | Kind::Plain, _) => {
-                call.members.iter().for_each(|&index| self.settle(index as usize, Ok(())));
-                return;
-            }
         };
         let mut repeats = 0;
         for (position, &index) in call.members.iter().enumerate() {

@@ -13,7 +13,7 @@ const PLAIN: Shape = Shape { guard: None, ..GUARDED };
 const CLUSTER: Shape = Shape { cluster: true, ..GUARDED };
 
 fn message(act: Act, place: &str, op: Op, body: &[u8]) -> Message {
-    let origin = Origin { op, ..Origin::default() };
+    let origin = Origin { op: Some(op), ..Origin::default() };
     let mut message = Content::new(MessageId("erp-1-0.0-8f3a11c2.0".into()), Bytes::new(), origin);
     message.act = act;
     message.place = place.to_owned();

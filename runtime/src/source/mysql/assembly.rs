@@ -3,7 +3,11 @@
 use super::bytes::Reader;
 use super::rows::{BadRow, Images, Rows};
 use super::tables::Table;
-use crate::change::{Batch, BinlogEvent, BinlogPosition, FrameBuf, Op, Position, RawCell, RowHead, RowMark, Schema};
+use crate::change::{
+    Batch, BinlogEvent, BinlogPosition, FrameBuf, NoticeKind, Op, Position, RawCell, RowHead, RowMark, Schema,
+    TransactionId,
+};
+use crate::source::notices::Notices;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +23,7 @@ pub(super) struct Assembly {
     marks: Vec<RowMark>,
     schemas: Vec<Arc<Schema>>,
     events: Vec<BinlogEvent>,
+    notices: Notices,
     /// Batches that became full within one event, when a prepared transaction was committed.
     full: VecDeque<Batch>,
     /// Whether a transaction ended that no batch has confirmed.
@@ -32,6 +37,7 @@ pub(super) struct Level {
     cells: usize,
     heap: usize,
     events: usize,
+    notices: usize,
 }
 
 /// What all rows of an event share.
@@ -42,8 +48,9 @@ pub(super) struct RowOrigin {
 }
 
 impl Assembly {
-    pub(super) fn new(source: Arc<str>) -> Self {
+    pub(super) fn new(source: Arc<str>, notices: Notices) -> Self {
         Self {
+            notices,
             source,
             frame: FrameBuf::new(),
             marks: Vec::new(),
@@ -56,7 +63,13 @@ impl Assembly {
 
     pub(super) fn level(&self) -> Level {
         let FrameBuf { rows, cells, heap } = &self.frame;
-        Level { rows: rows.len(), cells: cells.len(), heap: heap.len(), events: self.events.len() }
+        Level {
+            rows: rows.len(),
+            cells: cells.len(),
+            heap: heap.len(),
+            events: self.events.len(),
+            notices: self.notices.len(),
+        }
     }
 
     /// Number of rows that came since.
@@ -71,6 +84,7 @@ impl Assembly {
         self.frame.heap.truncate(level.heap);
         self.marks.truncate(level.rows);
         self.events.truncate(level.events);
+        self.notices.truncate(level.notices);
     }
 
     /// Takes everything back.
@@ -79,6 +93,25 @@ impl Assembly {
         self.schemas.clear();
         self.full.clear();
         self.is_end_open = false;
+    }
+
+    pub(super) fn wants_transactions(&self) -> bool {
+        self.notices.rule().transactions
+    }
+
+    /// Appends what is no row.
+    pub(super) fn notice(&mut self, mark: RowMark, committed_at: i64, kind: NoticeKind) {
+        self.notices.push(self.marks.len(), mark, committed_at, kind);
+    }
+
+    /// What has just begun is no transaction to those who ask for them.
+    pub(super) fn leave_out_begin(&mut self) {
+        self.notices.leave_out_begin(self.marks.len());
+    }
+
+    /// Says where a transaction ends that has something for its readers.
+    pub(super) fn end_transaction(&mut self, mark: RowMark, committed_at: i64, id: TransactionId) {
+        self.notices.end(self.marks.len(), mark, committed_at, id);
     }
 
     /// A transaction ended; what the next batch confirms.
@@ -155,11 +188,11 @@ impl Assembly {
     #[inline]
     pub(super) fn is_current_full(&self) -> bool {
         self.marks.len() >= BATCH_ROWS_MAX
-            || self.frame.heap.len() + self.frame.cells.len() * RawCell::SIZE >= BATCH_BYTES_MAX
+            || self.frame.heap.len() + self.frame.cells.len() * RawCell::SIZE + self.notices.bytes() >= BATCH_BYTES_MAX
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.full.is_empty() && self.marks.is_empty()
+        self.full.is_empty() && self.marks.is_empty() && self.notices.is_empty(0)
     }
 
     /// Puts the batch aside; the transaction goes on in the next one.
@@ -192,6 +225,7 @@ impl Assembly {
             schemas: std::mem::take(&mut self.schemas),
             events: std::mem::take(&mut self.events),
             previous_ends: Vec::new(),
+            notices: self.notices.take(rows),
             confirms,
             received_at,
         }

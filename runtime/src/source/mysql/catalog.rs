@@ -3,9 +3,13 @@
 use super::MysqlSettings;
 use super::decode::{Catalog, CatalogColumn, CatalogTable};
 use super::link::{Link, SqlRow};
+use super::rules::CatalogOptions;
 use super::trouble::Trouble;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+/// A definition that somebody else's lock keeps from being looked at is looked at all the same after so many seconds.
+const LOCK_WAIT_S: u32 = 2;
 
 /// The catalog of a running server.
 pub(super) struct ServerCatalog {
@@ -32,14 +36,34 @@ impl ServerCatalog {
                 Err(trouble) => tracing::debug!(?trouble, "catalog connection is opened again"),
             }
         }
+        let mut link = self.open()?;
+        let answer = link.query(DOING, sql);
+        if let Ok(_) | Err(Trouble::Server { .. }) = answer {
+            self.link = Some(link);
+        }
+        answer
+    }
+
+    fn open(&self) -> Result<Link, Trouble> {
         let mut link = Link::open(&self.settings, &self.stop)?;
-        let rows = link.query(DOING, sql)?;
-        self.link = Some(link);
-        Ok(rows)
+        link.query("look up a table", &format!("SET SESSION lock_wait_timeout = {LOCK_WAIT_S}"))?;
+        Ok(link)
     }
 }
 
 impl Catalog for ServerCatalog {
+    /// MySQL sends a statement to its replicas before its dictionary has what came of it. Until then it holds a lock that this waits for.
+    fn await_definition(&mut self, database: &str, table: &str) -> Result<bool, String> {
+        let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
+        let sql = format!("SHOW CREATE TABLE {}.{}", quoted(database), quoted(table));
+        match self.ask(&sql) {
+            Ok(_) => Ok(true),
+            // It is gone again, or it is not for us, or somebody holds it for long: the catalog says what there is.
+            Err(Trouble::Server { .. }) => Ok(false),
+            Err(trouble) => Err(self.settings.judge(trouble).message),
+        }
+    }
+
     fn table(&mut self, database: &str, table: &str) -> Result<CatalogTable, String> {
         // Hexadecimal, so that no name has to be escaped under whatever sql_mode the server has. A name that the log writes with other
         // capitals than the catalog (lower_case_table_names) is found all the same, by the catalog's own collation.
@@ -54,6 +78,22 @@ impl Catalog for ServerCatalog {
         let rows = self.ask(&sql).map_err(|trouble| self.settings.judge(trouble).message)?;
         Ok(CatalogTable { columns: rows.into_iter().filter_map(column).collect() })
     }
+
+    fn options(&mut self, database: &str, table: &str) -> Result<Option<CatalogOptions>, String> {
+        let sql = format!(
+            "SELECT TABLE_COLLATION, TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+            text(database),
+            text(table)
+        );
+        let rows = self.ask(&sql).map_err(|trouble| self.settings.judge(trouble).message)?;
+        let row = rows.into_iter().next().and_then(|row| <[_; 2]>::try_from(row).ok());
+        let Some([collation, comment]) = row else { return Ok(None) };
+        // Of a table that is being altered MariaDB knows no collation, and the comment says why.
+        let Some(collation) = collation else { return Ok(Some(CatalogOptions::default())) };
+        // A collation's name begins with its charset's.
+        let charset = collation.split('_').next().unwrap_or_default().to_owned();
+        Ok(Some(CatalogOptions { charset, comment: comment.unwrap_or_default() }))
+    }
 }
 
 /// A string of SQL that no character can end.
@@ -66,7 +106,8 @@ fn column(row: SqlRow) -> Option<CatalogColumn> {
     let [name, data_type, column_type, nullable, default, charset, key, extra, comment, position] =
         <[_; 10]>::try_from(row).ok()?;
     // MySQL says an expression's text and a value alike, and here which of them it is; the current time is called one as well.
-    let is_expression = extra.unwrap_or_default().contains("DEFAULT_GENERATED");
+    let extra = extra.unwrap_or_default().to_lowercase();
+    let is_expression = extra.contains("default_generated");
     let is_time = |text: &String| text.to_ascii_uppercase().starts_with("CURRENT_TIMESTAMP");
     Some(CatalogColumn {
         name: name?,
@@ -78,6 +119,7 @@ fn column(row: SqlRow) -> Option<CatalogColumn> {
         primary_key: key.as_deref() == Some("PRI"),
         key_position: position.and_then(|text| text.parse().ok()).unwrap_or(0),
         comment: comment.unwrap_or_default(),
+        extra,
     })
 }
 

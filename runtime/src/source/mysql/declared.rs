@@ -104,6 +104,7 @@ mod tests {
             primary_key: false,
             key_position: 0,
             comment: String::new(),
+            extra: String::new(),
         };
         let mapped =
             |type_id, meta, is_unsigned| MappedColumn { type_id, meta, is_unsigned, ..MappedColumn::default() };

@@ -15,9 +15,13 @@ use super::prepared::{Held, HeldEvent, Prepared};
 use super::progress::{Commit, Progress};
 use super::refusal::{bad_row, by_statement};
 use super::rows::{BadRow, Rows, each_row};
+use super::schema_changes;
 use super::statement::Statement;
 use super::tables::Tables;
-use crate::change::{Batch, BinlogEvent, BinlogPosition, DatabaseKind, Gtid, RowMark};
+use crate::change::{
+    Batch, BinlogEvent, BinlogPosition, DatabaseKind, Gtid, NoticeKind, RowMark, SchemaChange, TransactionId,
+};
+use crate::source::notices::Notices;
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 use std::sync::Arc;
 use std::time::Instant;
@@ -46,8 +50,13 @@ struct Transaction {
     /// Rows so far, of all tables.
     rows: u64,
     query: Option<Arc<str>>,
+    /// Where it begins.
+    file: Arc<str>,
+    begin: u64,
     /// Whether more than one statement may follow; otherwise it ends with the first.
     is_block: bool,
+    /// A statement alone, which nobody takes for a transaction.
+    is_unbound: bool,
     /// What the batch held when it began.
     level: Level,
     /// Rows wait for an outcome.
@@ -85,7 +94,10 @@ impl Decoder {
             kind,
             tables: Tables::new(kind),
             progress: Progress::new(from),
-            assembly: Assembly::new(rules.source.clone()),
+            assembly: Assembly::new(
+                rules.source.clone(),
+                Notices::new(rules.notices.clone(), &rules.source, rules.database.clone()),
+            ),
             rules,
             prepared: Prepared::default(),
             transaction: None,
@@ -170,7 +182,7 @@ impl Decoder {
     /// Events without rows or bounds for us, and those that must not come.
     fn rare(&self, number: u8, event: &RawEvent<'_>) -> Result<(), DecodeError> {
         match number {
-            kind::INCIDENT => Err(DecodeError::fatal(format!(
+            kind::INCIDENT => Err(DecodeError::loss(format!(
                 "the server says that changes are missing from its log here ({}): find the cause in its error log, then begin anew \
                  with a snapshot",
                 event::incident(event.body)?
@@ -202,10 +214,19 @@ impl Decoder {
             committed_at: committed_at_us - UNIX_EPOCH_TO_2000_US,
             rows: 0,
             query: None,
+            file: self.progress.file().clone(),
+            begin,
             is_block: false,
+            is_unbound: false,
             level: self.assembly.level(),
             held: None,
         });
+        if let Some(transaction) = &self.transaction
+            && let Some((mark, id)) = transaction.bound(0, &self.assembly)
+            && self.repeats == 0
+        {
+            self.assembly.notice(mark, transaction.committed_at, NoticeKind::Begin { id });
+        }
         Ok(())
     }
 
@@ -252,8 +273,13 @@ impl Decoder {
                 return Ok(self.commit());
             }
             Statement::Definition { begins } => {
+                let is_inside = transaction.is_block;
                 transaction.is_block |= begins;
-                self.tables.forget();
+                // Debezium knows the connection of what stands inside of a transaction alone.
+                transaction.thread = if is_inside { query.thread } else { 0 };
+                let place = transaction.event(event, self.progress.file(), begin);
+                let changes = schema_changes::changes(sql, &query, place, &mut self.rules, &mut self.tables)?;
+                self.tell(changes);
             }
             Statement::Truncate { database, table } => {
                 let database = database.unwrap_or_else(|| String::from_utf8_lossy(query.database).into_owned());
@@ -270,6 +296,22 @@ impl Decoder {
         }
         let is_over = self.transaction.as_ref().is_some_and(|transaction| !transaction.is_block);
         Ok(if is_over { self.commit() } else { Step::Quiet })
+    }
+
+    /// Says what became of definitions.
+    fn tell(&mut self, changes: Vec<SchemaChange>) {
+        let Some(transaction) = &mut self.transaction else { return };
+        let Commit::At(commit) = transaction.commit else { return };
+        if !transaction.is_block {
+            transaction.is_unbound = true;
+            self.assembly.leave_out_begin();
+        }
+        // Behind rows that were taken already stands what was taken with them.
+        let is_new = transaction.rows >= self.repeats;
+        for (nth, change) in (1..).zip(changes).filter(|_| is_new) {
+            let mark = RowMark { commit, change: transaction.rows, sub: nth, transaction: 0 };
+            self.assembly.notice(mark, transaction.committed_at, NoticeKind::SchemaChange(Arc::new(change)));
+        }
     }
 
     /// The statement comes before the tables that it changes. Of one that is left out, even in part, it would tell the values.
@@ -364,6 +406,9 @@ impl Decoder {
     /// The open transaction is complete.
     fn commit(&mut self) -> Step {
         let Some(transaction) = self.transaction.take() else { return Step::Quiet };
+        if let Some((mark, id)) = transaction.bound(transaction.rows + 1, &self.assembly) {
+            self.assembly.end_transaction(mark, transaction.committed_at, id);
+        }
         self.payload = None;
         self.handed_over = None;
         self.repeats = 0;
@@ -467,6 +512,13 @@ impl Decoder {
         Ok(())
     }
 
+    /// The log can not be read on: of the open transaction nothing is handed over any more.
+    pub(super) fn give_up(&mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            self.assembly.lower(transaction.level);
+        }
+    }
+
     /// A new connection begins at `from`, which is what [`Self::position`] says. Rows behind a complete transaction stay; of
     /// the open transaction, which comes again, those that were taken already are left out then.
     pub(super) fn restart(&mut self, from: &BinlogPosition) {
@@ -480,7 +532,7 @@ impl Decoder {
         self.prepared.clear();
         self.progress = Progress::new(from);
         // The catalog may have changed while nobody looked, and the numbers of tables belong to a server.
-        self.tables.forget();
+        self.tables.forget_definitions();
     }
 
     /// Whether the batch has reached a limit: take it before the next event.
@@ -525,6 +577,20 @@ impl Decoder {
 }
 
 impl Transaction {
+    /// Where one of its ends stands, and its name; if somebody asks.
+    fn bound(&self, change: u64, assembly: &Assembly) -> Option<(RowMark, TransactionId)> {
+        let Commit::At(commit) = self.commit else { return None };
+        let mark = RowMark { commit, change, sub: 0, transaction: 0 };
+        (assembly.wants_transactions() && !self.is_unbound).then(|| (mark, TransactionId::Binlog(self.name().into())))
+    }
+
+    fn name(&self) -> String {
+        match self.gtid {
+            Gtid::None => format!("file={},pos={}", self.file, self.begin),
+            gtid => gtid.to_string(),
+        }
+    }
+
     fn event(&self, event: &RawEvent<'_>, file: &Arc<str>, begin: u64) -> BinlogEvent {
         BinlogEvent {
             first_row: 0,
@@ -546,3 +612,11 @@ mod tests;
 #[cfg(test)]
 #[path = "log_tests.rs"]
 mod log_tests;
+
+#[cfg(test)]
+#[path = "notice_tests.rs"]
+mod notice_tests;
+
+#[cfg(test)]
+#[path = "schema_changes_tests.rs"]
+mod schema_changes_tests;

@@ -6,25 +6,25 @@ use crate::change::{Cell, Op, Position};
 use crate::fault::Fault;
 use proptest::prelude::*;
 
-const FEATURES: &[u8] = include_bytes!("vectors/features.mysql.binlog");
-const FEATURES_CATALOG: &str = include_str!("vectors/features.mysql.catalog");
-const MARIADB: &[u8] = include_bytes!("vectors/features.mariadb.binlog");
-const MARIADB_CATALOG: &str = include_str!("vectors/features.mariadb.catalog");
+pub(super) const FEATURES: &[u8] = include_bytes!("vectors/features.mysql.binlog");
+pub(super) const FEATURES_CATALOG: &str = include_str!("vectors/features.mysql.catalog");
+pub(super) const MARIADB: &[u8] = include_bytes!("vectors/features.mariadb.binlog");
+pub(super) const MARIADB_CATALOG: &str = include_str!("vectors/features.mariadb.catalog");
 
-fn raw(kind: u8, body: &[u8]) -> RawEvent<'_> {
+pub(super) fn raw(kind: u8, body: &[u8]) -> RawEvent<'_> {
     RawEvent { timestamp: 946_684_801, kind, server_id: 7, len: 19 + body.len() as u32, end: 0, flags: 0, body }
 }
 
-fn gtid(number: u64) -> Vec<u8> {
+pub(super) fn gtid(number: u64) -> Vec<u8> {
     [&[0u8][..], &[9; 16], &number.to_le_bytes()].concat()
 }
 
-fn query(sql: &str) -> Vec<u8> {
+pub(super) fn query(sql: &str) -> Vec<u8> {
     [&[5, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0][..], b"shop\0", sql.as_bytes()].concat()
 }
 
 /// `shop.TABLE (id int primary key, v varchar(20))`, named and with its key.
-fn table_map(id: u8, table: &str) -> Vec<u8> {
+pub(super) fn table_map(id: u8, table: &str) -> Vec<u8> {
     let names = [&[4, 5, 2][..], b"id", &[1], b"v"].concat();
     let head = [&[id, 0, 0, 0, 0, 0, 1, 0, 4][..], b"shop\0", &[table.len() as u8], table.as_bytes(), &[0]].concat();
     [&head[..], &[2, 3, 15, 2, 20, 0, 0b10], &[1, 1, 0], &[2, 1, 45], &names, &[8, 1, 0]].concat()
@@ -34,13 +34,13 @@ fn image(id: u8, v: &str) -> Vec<u8> {
     [&[0, id, 0, 0, 0, v.len() as u8][..], v.as_bytes()].concat()
 }
 
-fn inserts(table: u8, ids: std::ops::Range<u8>) -> Vec<u8> {
+pub(super) fn inserts(table: u8, ids: std::ops::Range<u8>) -> Vec<u8> {
     let rows: Vec<u8> = ids.flat_map(|id| image(id, "x")).collect();
     [&[table, 0, 0, 0, 0, 0, 1, 0, 2, 0, 2, 0b11][..], &rows].concat()
 }
 
 /// Takes events one by one; each must be good.
-fn feed(decoder: &mut Decoder, events: &[(u8, Vec<u8>)]) -> Step {
+pub(super) fn feed(decoder: &mut Decoder, events: &[(u8, Vec<u8>)]) -> Step {
     let mut step = Step::Quiet;
     for (kind, body) in events {
         step = decoder.event(&raw(*kind, body)).unwrap_or_else(|error| panic!("{error}"));
@@ -48,11 +48,11 @@ fn feed(decoder: &mut Decoder, events: &[(u8, Vec<u8>)]) -> Step {
     step
 }
 
-fn begun(number: u64) -> Vec<(u8, Vec<u8>)> {
+pub(super) fn begun(number: u64) -> Vec<(u8, Vec<u8>)> {
     vec![(kind::GTID, gtid(number)), (kind::QUERY, query("BEGIN")), (kind::TABLE_MAP, table_map(1, "t"))]
 }
 
-fn ids(batch: &Batch) -> Vec<i64> {
+pub(super) fn ids(batch: &Batch) -> Vec<i64> {
     let id = |index| match batch.row(index).new_cell(0) {
         Ok(Cell::Int(id)) => id,
         other => panic!("{other:?}"),
@@ -60,7 +60,7 @@ fn ids(batch: &Batch) -> Vec<i64> {
     (0..batch.len()).map(id).collect()
 }
 
-fn mysql() -> Decoder {
+pub(super) fn mysql() -> Decoder {
     decoder("", DatabaseKind::Mysql)
 }
 

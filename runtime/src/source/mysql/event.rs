@@ -237,6 +237,8 @@ pub(super) fn mariadb_gtid(event: &RawEvent<'_>) -> Result<Opening, Cut> {
 pub(super) struct Query<'a> {
     pub(super) thread: u32,
     pub(super) database: &'a [u8],
+    /// The collation of the client that wrote it, by its number, if the log says so.
+    pub(super) collation: Option<u16>,
     pub(super) sql: &'a [u8],
 }
 
@@ -248,10 +250,31 @@ impl<'a> Query<'a> {
         let database_len = usize::from(r.u8()?);
         r.skip(2)?;
         let variables_len = usize::from(r.u16()?);
-        r.skip(variables_len)?;
+        let collation = client_collation(r.take(variables_len)?).ok();
         let database = r.take(database_len)?;
         r.skip(1)?;
-        Ok(Self { thread, database, sql: r.rest() })
+        Ok(Self { thread, database, collation, sql: r.rest() })
+    }
+}
+
+/// The status variables up to the one that is looked for. Each has a number and a length of its own.
+fn client_collation(variables: &[u8]) -> Result<u16, Cut> {
+    const FLAGS2: u8 = 0;
+    const SQL_MODE: u8 = 1;
+    const AUTO_INCREMENT: u8 = 3;
+    const CHARSET: u8 = 4;
+    const TIME_ZONE: u8 = 5;
+    const CATALOG: u8 = 6;
+    let mut r = Reader::new(variables);
+    loop {
+        let len = match r.u8()? {
+            FLAGS2 | AUTO_INCREMENT => 4,
+            SQL_MODE => 8,
+            TIME_ZONE | CATALOG => usize::from(r.u8()?),
+            CHARSET => return r.u16(),
+            _ => return Err(Cut),
+        };
+        r.skip(len)?;
     }
 }
 

@@ -5,6 +5,8 @@
 
 use super::*;
 use crate::change::{Cell, Database, Op};
+use crate::source::NoticeRule;
+use crate::source::mysql::rules::CatalogOptions;
 use std::collections::{BTreeMap, HashMap};
 
 /// A catalog that was written down.
@@ -13,6 +15,14 @@ pub(super) struct Recorded(HashMap<String, CatalogTable>);
 impl Catalog for Recorded {
     fn table(&mut self, database: &str, table: &str) -> Result<CatalogTable, String> {
         Ok(self.0.get(&format!("{database}.{table}")).cloned().unwrap_or_default())
+    }
+
+    fn await_definition(&mut self, _: &str, _: &str) -> Result<bool, String> {
+        Ok(true)
+    }
+
+    fn options(&mut self, _: &str, _: &str) -> Result<Option<CatalogOptions>, String> {
+        Ok(Some(CatalogOptions { charset: "utf8mb4".into(), comment: String::new() }))
     }
 }
 
@@ -34,6 +44,7 @@ impl Recorded {
                 primary_key: key == "1",
                 key_position: 0,
                 comment: String::new(),
+                extra: String::new(),
             });
         }
         Self(tables)
@@ -61,11 +72,16 @@ pub(super) fn events(log: &[u8]) -> impl Iterator<Item = RawEvent<'_>> {
 }
 
 pub(super) fn decoder(catalog: &str, kind: DatabaseKind) -> Decoder {
+    decoder_asking(catalog, kind, NoticeRule::default())
+}
+
+pub(super) fn decoder_asking(catalog: &str, kind: DatabaseKind, notices: NoticeRule) -> Decoder {
     let rules = Rules {
         source: "erp".into(),
         database: Arc::new(Database { kind, ..Database::default() }),
         tables: Arc::new(|name| !name.starts_with("mysql.")),
         columns: Arc::new(|_, _, _| true),
+        notices,
         catalog: Box::new(Recorded::read(catalog)),
     };
     let from = BinlogPosition { ordinal: 0, file: "binlog.000001".into(), offset: 4, gtids: "".into() };

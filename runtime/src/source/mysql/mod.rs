@@ -20,6 +20,7 @@ mod columns;
 mod compressed;
 mod declared;
 mod decode;
+mod definition;
 mod dump;
 mod envelope;
 mod event;
@@ -36,11 +37,13 @@ mod refusal;
 mod rows;
 mod rules;
 mod sample;
+mod schema_changes;
 mod statement;
 mod stream;
 mod survey;
 mod table_map;
 mod tables;
+mod tokens;
 mod trouble;
 mod url;
 mod value;
@@ -52,7 +55,7 @@ pub use sample::sample;
 pub use url::check_url;
 
 use crate::change::BinlogPosition;
-use crate::source::{ColumnRule, Intake, Source, SourceError, SslMode, TableRule};
+use crate::source::{ColumnRule, Intake, NoticeRule, Source, SourceError, SslMode, TableRule};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +78,7 @@ pub struct MysqlSettings {
     pub epoch: u32,
     pub tables: TableRule,
     pub columns: ColumnRule,
+    pub notices: NoticeRule,
     /// The stored checkpoint: everything before it was delivered.
     pub known: Option<BinlogPosition>,
 }

@@ -12,11 +12,22 @@ pub(super) struct DecodeError {
     /// Passing: the catalog could not be asked; connect again and `restart`. Fatal: somebody must change something.
     pub(super) fault: Fault,
     pub(super) message: String,
+    /// Changes are missing whatever anybody does.
+    pub(super) loss: bool,
 }
 
 impl DecodeError {
     pub(super) fn fatal(message: impl Into<String>) -> Self {
-        Self { fault: Fault::Fatal, message: message.into() }
+        Self { fault: Fault::Fatal, message: message.into(), loss: false }
+    }
+
+    pub(super) fn passing(message: String) -> Self {
+        Self { fault: Fault::Passing, message, loss: false }
+    }
+
+    /// Changes that the log does not have as rows, or not at all.
+    pub(super) fn loss(message: impl Into<String>) -> Self {
+        Self { loss: true, ..Self::fatal(message) }
     }
 
     /// An event whose bytes are not what its type says.
@@ -35,7 +46,7 @@ impl From<Cut> for DecodeError {
 }
 
 pub(super) fn by_statement(what: &str) -> DecodeError {
-    DecodeError::fatal(format!(
+    DecodeError::loss(format!(
         "the log has a change of {what} as a statement, not as rows: run `SET GLOBAL binlog_format = ROW`, see that no session sets \
          it otherwise, then raise `epoch` of this source and begin anew with a snapshot"
     ))

@@ -54,7 +54,7 @@ impl Statement {
             "DELETE" => delete(&mut words),
             // SELECT and DO stand in the log when a function that they call changes rows.
             "LOAD" | "WITH" | "SELECT" | "DO" | "CALL" => Self::Rows { target: None },
-            "ALTER" | "CREATE" | "DROP" | "RENAME" => {
+            "ALTER" | "CREATE" | "DROP" | "RENAME" | "FLUSH" => {
                 let upper = text.trim_end().to_ascii_uppercase();
                 Self::Definition { begins: upper.ends_with("START TRANSACTION") }
             }
@@ -207,6 +207,7 @@ mod tests {
             ("XA ROLLBACK X'7831', X'', 1", Statement::XaRollback("X'7831',X'',1".into())),
             ("create table t (a int) START TRANSACTION", Statement::Definition { begins: true }),
             ("ALTER TABLE t ADD b int", Statement::Definition { begins: false }),
+            ("FLUSH TABLES", Statement::Definition { begins: false }),
         ] {
             assert_eq!(read(sql), wanted, "{sql}");
         }
@@ -239,9 +240,7 @@ mod tests {
         ] {
             assert_eq!(read(sql), wanted, "{sql}");
         }
-        for sql in
-            ["# Dum", "GRANT INSERT ON t TO u", "FLUSH TABLES", "ANALYZE TABLE t", "SET PASSWORD = 'x'", "", "/* only"]
-        {
+        for sql in ["# Dum", "GRANT INSERT ON t TO u", "ANALYZE TABLE t", "SET PASSWORD = 'x'", "", "/* only"] {
             assert_eq!(read(sql), Statement::Quiet, "{sql}");
         }
     }

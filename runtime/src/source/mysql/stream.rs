@@ -12,7 +12,7 @@
 
 use super::MysqlSettings;
 use super::catalog::ServerCatalog;
-use super::decode::{Decoder, Step};
+use super::decode::{DecodeError, Decoder, Step};
 use super::dump;
 use super::envelope::{self, Damaged, Envelope};
 use super::event::RawEvent;
@@ -23,6 +23,7 @@ use super::rules::Rules;
 use super::survey;
 use super::trouble::{ServerError, Trouble, fatal, passing};
 use crate::change::{Batch, BinlogPosition, Database, Position};
+use crate::fault::Fault;
 use crate::source::sessions::{self, SessionEnd, Sessions};
 use crate::source::{Intake, SourceError};
 use std::sync::Arc;
@@ -217,7 +218,10 @@ impl<'r> Session<'r> {
             self.has_begun |= !is_preamble(event.kind);
             self.committed_at_us = envelope::committed_at_us(&event).or(self.committed_at_us);
             if !matches!(event.kind, envelope::HEARTBEAT | envelope::HEARTBEAT_V2) {
-                let step = self.decoder.event(&event)?;
+                let step = match self.decoder.event(&event) {
+                    Ok(step) => step,
+                    Err(error) => return Err(self.ended_by(error)),
+                };
                 note(step, &event, &mut self.committed_at_us, self.intake);
             }
             let inside = (event.kind == TRANSACTION_PAYLOAD).then(|| event.body.to_vec());
@@ -242,7 +246,10 @@ impl<'r> Session<'r> {
         loop {
             match payload.next() {
                 Ok(Some(event)) => {
-                    let step = self.decoder.event(&event)?;
+                    let step = match self.decoder.event(&event) {
+                        Ok(step) => step,
+                        Err(error) => return Err(self.ended_by(error)),
+                    };
                     note(step, &event, &mut self.committed_at_us, self.intake);
                 }
                 Ok(None) => return Ok(()),
@@ -252,6 +259,19 @@ impl<'r> Session<'r> {
                 self.hand_over_rows()?;
             }
         }
+    }
+
+    /// Hands over what is complete, if nothing else will come behind it: whoever repairs this may take a while.
+    fn ended_by(&mut self, error: DecodeError) -> Trouble {
+        if error.fault == Fault::Fatal {
+            self.decoder.give_up();
+            while !self.decoder.is_empty() {
+                if let Err(trouble) = self.hand_over_rows() {
+                    return trouble;
+                }
+            }
+        }
+        error.into()
     }
 
     /// Damage on the way passes with a new connection; damage on the server's disk does not.
@@ -374,6 +394,7 @@ fn decoder_at(ready: &Ready, settings: &Arc<MysqlSettings>, intake: &Intake) -> 
         database: Arc::new(Database { kind: ready.kind, name: String::new(), epoch: settings.epoch }),
         tables: settings.tables.clone(),
         columns: settings.columns.clone(),
+        notices: settings.notices.clone(),
         catalog: Box::new(ServerCatalog::new(settings.clone(), intake.stop.clone())),
     };
     Decoder::new(rules, &ready.from, ready.kind)

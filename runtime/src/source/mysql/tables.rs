@@ -7,7 +7,6 @@ use super::refusal::DecodeError;
 use super::rules::{CatalogTable, Rules};
 use super::table_map::{MappedColumn, TableMap, table_id};
 use crate::change::{Column, DatabaseKind, Schema, SchemaId};
-use crate::fault::Fault;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -35,12 +34,27 @@ pub(super) struct Tables {
     by_content: HashMap<Arc<[u8]>, Arc<Table>>,
     /// The newest version by full name.
     newest: HashMap<String, Arc<Schema>>,
+    /// What the catalog said when a table's last definition was read, by its name in small letters: closer to what its rows were
+    /// written under than what the catalog says when they are read.
+    defined: HashMap<String, Defined>,
     last_id: u32,
+}
+
+struct Defined {
+    name: String,
+    table: CatalogTable,
 }
 
 impl Tables {
     pub(super) fn new(kind: DatabaseKind) -> Self {
-        Self { kind, by_id: HashMap::new(), by_content: HashMap::new(), newest: HashMap::new(), last_id: 0 }
+        Self {
+            kind,
+            by_id: HashMap::new(),
+            by_content: HashMap::new(),
+            newest: HashMap::new(),
+            defined: HashMap::new(),
+            last_id: 0,
+        }
     }
 
     #[inline]
@@ -52,6 +66,37 @@ impl Tables {
     pub(super) fn forget(&mut self) {
         self.by_id.clear();
         self.by_content.clear();
+    }
+
+    /// Anything may have happened to any table.
+    pub(super) fn forget_definitions(&mut self) {
+        self.forget();
+        self.defined.clear();
+    }
+
+    /// The table was defined anew, or is gone. A server may not tell capital letters in names from small ones.
+    pub(super) fn forget_definition(&mut self, name: &str) {
+        self.defined.remove(&name.to_lowercase());
+    }
+
+    /// What the catalog says of a table, right behind its definition.
+    pub(super) fn define(&mut self, name: String, table: CatalogTable) {
+        if self.defined.len() >= TABLES_MAX {
+            self.defined.clear();
+        }
+        self.defined.insert(name.to_lowercase(), Defined { name, table });
+    }
+
+    fn catalog(
+        &self,
+        rules: &mut Rules,
+        name: &str,
+        [database, table]: [&str; 2],
+    ) -> Result<CatalogTable, DecodeError> {
+        match self.defined.get(&name.to_lowercase()).filter(|defined| defined.name == name) {
+            Some(defined) => Ok(defined.table.clone()),
+            None => ask(rules, database, table),
+        }
     }
 
     /// Takes the body of a TABLE_MAP. Says whether the table is asked for with all its columns.
@@ -87,7 +132,7 @@ impl Tables {
             let plans = map.columns.iter().map(Plan::left_out).collect();
             return Ok(Table { name, schema: None, plans, json_len, is_whole: false });
         }
-        let catalog = ask(rules, &map.database, &map.table)?;
+        let catalog = self.catalog(rules, &name, [&map.database, &map.table])?;
         if !map.is_named && catalog.columns.len() != map.columns.len() {
             return Err(unnamed(&name, map.columns.len(), catalog.columns.len()));
         }
@@ -154,8 +199,8 @@ impl Tables {
     }
 }
 
-fn ask(rules: &mut Rules, database: &str, table: &str) -> Result<CatalogTable, DecodeError> {
-    rules.catalog.table(database, table).map_err(|message| DecodeError { fault: Fault::Passing, message })
+pub(super) fn ask(rules: &mut Rules, database: &str, table: &str) -> Result<CatalogTable, DecodeError> {
+    rules.catalog.table(database, table).map_err(DecodeError::passing)
 }
 
 fn column_name(mapped: &MappedColumn, known: Option<&str>, index: usize) -> String {

@@ -68,7 +68,7 @@ impl From<Obstacle> for Trouble {
 
 impl From<DecodeError> for Trouble {
     fn from(error: DecodeError) -> Self {
-        Trouble::Judged(SourceError { fault: error.fault, message: error.message, loss: false })
+        Trouble::Judged(SourceError { fault: error.fault, message: error.message, loss: error.loss })
     }
 }
 

@@ -1,7 +1,9 @@
 //! A narrowed batch against one that was written with the narrow list at once, and the updates that leave nothing.
 
 use super::*;
-use crate::change::{Cell, Column, Database, Gtid, Lsn, Position, RowMark};
+use crate::change::{
+    Cell, Column, Database, Gtid, LogicalMessage, Lsn, Notice, NoticeKind, Position, RowMark, TransactionId,
+};
 use proptest::prelude::*;
 use std::time::Instant;
 
@@ -100,6 +102,7 @@ fn decoded(rows: &[Row], lists: &Lists, secret: &Lists, skip_unchanged: bool) ->
         schemas: Vec::new(),
         events: Vec::new(),
         previous_ends: Vec::new(),
+        notices: Vec::new(),
         confirms: Some(Position::Postgres(Lsn(9))),
         received_at: Instant::now(),
     };
@@ -304,4 +307,49 @@ fn batch_without_a_row_left_still_confirms() {
     assert!(narrowed.is_empty() && narrowed.schemas.is_empty() && narrowed.events.is_empty());
     assert!(narrowed.frame.heap.is_empty() && narrowed.frame.cells.is_empty());
     assert_eq!(narrowed.confirms, Some(Position::Postgres(Lsn(9))));
+}
+
+/// A batch of three rows, one of each table, with a transaction's bounds around it and a message before the last row.
+fn with_notices() -> Arc<Batch> {
+    let one = |table| Row { table, ..update(&[const { Value::Int(1) }; COLUMNS], &[]) };
+    let batch = captured(&[one(0), one(1), one(2)], &Lists::all());
+    let id = || TransactionId::Binlog("1".into());
+    let said =
+        LogicalMessage { prefix: "audit".into(), content: "x".into(), transactional: true, lsn: 0, previous_end: None };
+    let kinds = [
+        (0, NoticeKind::Begin { id: id() }),
+        (2, NoticeKind::Message(Arc::new(said))),
+        (3, NoticeKind::Commit { id: id() }),
+    ];
+    let notice = |(before_row, kind)| Notice {
+        before_row,
+        mark: RowMark { commit: 1, change: 0, sub: 0, transaction: 0 },
+        committed_at: 0,
+        schema: Arc::default(),
+        kind,
+    };
+    Arc::new(Batch { notices: kinds.map(notice).into(), ..Batch::clone(&batch) })
+}
+
+fn seen_before(batch: &Batch) -> Vec<(u32, bool)> {
+    let is_bound = |notice: &Notice| !matches!(notice.kind, NoticeKind::Message(_));
+    batch.notices.iter().map(|notice| (notice.before_row, is_bound(notice))).collect()
+}
+
+#[test]
+fn notices_go_to_those_who_ask_and_stand_before_the_rows_that_are_left() {
+    let whole = with_notices();
+    let all = NoticeRule { transactions: true, messages: Some(Arc::new(|_| true)), schema_changes: None };
+    let bounds = NoticeRule { messages: None, ..all.clone() };
+    let asks = |rule: &NoticeRule, tables: &[bool]| {
+        let lists = Lists { tables: tables.to_vec(), ..Lists::all() };
+        lists.narrow(false).with_notices(rule.clone()).batch(&whole)
+    };
+    assert!(Arc::ptr_eq(&asks(&all, &[true; 3]), &whole), "nothing is taken away");
+    assert_eq!(seen_before(&asks(&bounds, &[true; 3])), [(0, true), (3, true)]);
+    assert_eq!(seen_before(&asks(&all, &[false, false, true])), [(0, true), (0, false), (1, true)]);
+    let without = asks(&NoticeRule::default(), &[true; 3]);
+    assert!(without.notices.is_empty() && without.len() == 3);
+    let only = asks(&bounds, &[false; 3]);
+    assert!(only.marks.is_empty() && !only.is_empty(), "a batch without rows that says something is no sign of life");
 }

@@ -6,13 +6,14 @@ use crate::change::Lsn;
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// START_REPLICATION from `start`, with protocol version 1 and text values.
-pub(super) fn start_command(slot: &str, start: Lsn, publications: &[String]) -> String {
+/// START_REPLICATION from `start`, with protocol version 1, text values and further options.
+pub(super) fn start_command(slot: &str, start: Lsn, publications: &[String], options: &[&str]) -> String {
     let names = publications.iter().map(|p| escape_identifier(p)).collect::<Vec<_>>().join(",");
     format!(
-        "START_REPLICATION SLOT {} LOGICAL {start} (proto_version '1', publication_names {})",
+        "START_REPLICATION SLOT {} LOGICAL {start} (proto_version '1', publication_names {}{})",
         escape_identifier(slot),
-        escape_literal(&names).trim_start()
+        escape_literal(&names).trim_start(),
+        options.iter().map(|option| format!(", {option}")).collect::<String>()
     )
 }
 
@@ -55,7 +56,7 @@ pub(super) fn standby_status(written: Lsn, confirmed: Lsn) -> [u8; 34] {
 }
 
 /// Microseconds since 2000-01-01 UTC.
-fn now_us() -> i64 {
+pub(super) fn now_us() -> i64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_1970.as_micros() as i64 - sluicegate_frame::UNIX_EPOCH_TO_2000_US
 }
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn names_are_quoted_twice() {
-        let command = start_command("erp", Lsn(0x16_0000_0001), &["a\"b".into(), "c'd".into()]);
+        let command = start_command("erp", Lsn(0x16_0000_0001), &["a\"b".into(), "c'd".into()], &[]);
         assert_eq!(
             command,
             "START_REPLICATION SLOT \"erp\" LOGICAL 16/1 (proto_version '1', publication_names '\"a\"\"b\",\"c''d\"')"

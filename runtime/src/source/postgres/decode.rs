@@ -4,13 +4,19 @@
 //!   XLogData ─▶ Message ─▶ Begin/Commit: where we are
 //!                        ─▶ Relation:     tables
 //!                        ─▶ Insert ...:   frame, mark
+//!                        ─▶ Logical:      notices, as Begin and Commit if somebody asks for them
 //! ```
 
-use super::pgoutput::{Begin, Datum, Message, MessageError, Old, Tuple};
+use super::copy_both::now_us;
+use super::pgoutput::{Begin, Commit, Datum, Logical, Message, MessageError, Old, Tuple};
 use super::relation::{Catalog, Rules, Table, Tables};
 use super::trouble::{Trouble, fatal};
 use super::value::{self, Scratch};
-use crate::change::{Batch, FrameBuf, Lsn, Op, Position, RawCell, RowHead, RowMark, Schema};
+use crate::change::{
+    Batch, FrameBuf, LogicalMessage, Lsn, NoticeKind, Op, Position, RawCell, RowHead, RowMark, Schema, TransactionId,
+};
+use crate::source::notices::Notices;
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,9 +34,12 @@ pub(super) struct Decoder {
     frame: FrameBuf,
     marks: Vec<RowMark>,
     schemas: Vec<Arc<Schema>>,
+    notices: Notices,
     confirms: Option<Lsn>,
     /// Where the last transaction ended, over all connections; and from which row of the batch on that was so.
     last_end: Option<Lsn>,
+    /// When it was committed.
+    last_committed_at: Option<i64>,
     previous_ends: Vec<(u32, Lsn)>,
     /// The last row that was written; says how `sub` counts.
     last: Option<RowMark>,
@@ -55,6 +64,7 @@ pub(super) enum Step {
 impl Decoder {
     pub(super) fn new(rules: Rules) -> Self {
         Self {
+            notices: Notices::new(rules.notices.clone(), &rules.source, rules.database.clone()),
             source: rules.source.as_str().into(),
             tables: Tables::new(rules),
             scratch: Scratch::default(),
@@ -64,6 +74,7 @@ impl Decoder {
             schemas: Vec::new(),
             confirms: None,
             last_end: None,
+            last_committed_at: None,
             previous_ends: Vec::new(),
             last: None,
             handed_over: None,
@@ -88,6 +99,7 @@ impl Decoder {
         self.marks.clear();
         self.schemas.clear();
         self.previous_ends.clear();
+        self.notices.truncate(0);
         self.confirms = None;
     }
 
@@ -108,22 +120,82 @@ impl Decoder {
                     self.row(lsn, relation, Op::Truncate, (None, None), catalog)?;
                 }
             }
-            Message::Begin(begin) => {
-                self.transaction = Some(begin);
-                self.repeats = self.repeats.filter(|mark| mark.commit == begin.final_lsn);
-            }
+            Message::Begin(begin) => self.begin(lsn, begin),
             Message::Commit(commit) => {
-                self.transaction = None;
-                self.repeats = None;
-                self.confirms = Some(Lsn(commit.end_lsn));
-                self.last_end = self.confirms;
-                self.transactions_total += 1;
+                self.commit(commit);
                 return Ok(Step::Committed { committed_at: commit.committed_at });
             }
             Message::Relation(relation) => self.tables.announce(&relation, catalog)?,
-            Message::Type | Message::Origin | Message::Logical => {}
+            Message::Logical(message) => self.message(message)?,
+            Message::Type | Message::Origin => {}
         }
         Ok(Step::Inside)
+    }
+
+    fn begin(&mut self, lsn: u64, begin: Begin) {
+        self.transaction = Some(begin);
+        self.repeats = self.repeats.filter(|mark| mark.commit == begin.final_lsn);
+        if self.notices.rule().transactions && self.repeats.is_none() {
+            let mark = RowMark { commit: begin.final_lsn, change: 0, sub: 0, transaction: begin.xid };
+            let kind = NoticeKind::Begin { id: TransactionId::Postgres { xid: begin.xid, lsn } };
+            self.notices.push(self.marks.len(), mark, begin.committed_at, kind);
+        }
+    }
+
+    fn commit(&mut self, commit: Commit) {
+        if let Some(Begin { final_lsn, xid, .. }) = self.transaction.take()
+            && self.notices.rule().transactions
+        {
+            // No change stands where the commit does.
+            let mark = RowMark { commit: final_lsn, change: final_lsn, sub: 0, transaction: xid };
+            let id = TransactionId::Postgres { xid, lsn: commit.end_lsn };
+            self.notices.end(self.marks.len(), mark, commit.committed_at, id);
+        }
+        self.repeats = None;
+        self.confirms = Some(Lsn(commit.end_lsn));
+        self.last_end = self.confirms;
+        self.last_committed_at = Some(commit.committed_at);
+        self.transactions_total += 1;
+    }
+
+    /// The server says where a message ends; where the next change may begin. What it is marked with lies inside of it, so that no
+    /// row has the same mark, whether messages are asked for or not.
+    fn message(&mut self, message: Logical<'_>) -> Result<(), Trouble> {
+        let prefix = String::from_utf8_lossy(message.prefix);
+        if !self.notices.rule().messages.as_ref().is_some_and(|rule| rule(&prefix)) {
+            return Ok(());
+        }
+        let change = message.lsn.saturating_sub(1);
+        let (mark, committed_at) = match (message.is_transactional, self.transaction) {
+            (true, Some(begin)) => {
+                let mark = RowMark { commit: begin.final_lsn, change, sub: 0, transaction: begin.xid };
+                (mark, begin.committed_at)
+            }
+            (true, None) => return Err(Trouble::Protocol("a message outside its transaction".into())),
+            // Nothing says when it was written; the commit before it is the best that is known.
+            (false, _) => {
+                let mark = RowMark { commit: change, change, sub: 0, transaction: 0 };
+                (mark, self.last_committed_at.unwrap_or_else(now_us))
+            }
+        };
+        if self.repeats.is_some_and(|known| mark.commit == known.commit && mark.change <= known.change) {
+            return Ok(());
+        }
+        if !message.is_transactional {
+            self.last_end = Some(Lsn(message.lsn));
+        }
+        let content = LogicalMessage {
+            prefix: prefix.into_owned(),
+            content: Bytes::copy_from_slice(message.content),
+            transactional: message.is_transactional,
+            lsn: message.lsn,
+            previous_end: self.last_end,
+        };
+        self.notices.push(self.marks.len(), mark, committed_at, NoticeKind::Message(Arc::new(content)));
+        if self.transaction.is_none() {
+            self.confirms = Some(Lsn(message.lsn));
+        }
+        Ok(())
     }
 
     #[inline]
@@ -195,13 +267,17 @@ impl Decoder {
     #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.marks.len() >= BATCH_ROWS_MAX
-            || self.frame.heap.len() + self.frame.cells.len() * RawCell::SIZE >= BATCH_BYTES_MAX
+            || self.frame.heap.len() + self.frame.cells.len() * RawCell::SIZE + self.notices.bytes() >= BATCH_BYTES_MAX
     }
 
-    /// Whether there are rows whose transaction is complete.
+    /// Whether there is something whose transaction is complete.
     #[inline]
     pub(super) fn is_ready(&self) -> bool {
-        self.confirms.is_some() && !self.marks.is_empty()
+        self.confirms.is_some() && !self.is_empty()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.marks.is_empty() && self.notices.is_empty(0)
     }
 
     /// Whether the messages stand between two transactions.
@@ -209,9 +285,9 @@ impl Decoder {
         self.transaction.is_none()
     }
 
-    /// The end of transactions that had no rows for us: nothing is owed for them. None while rows wait.
+    /// The end of transactions that had nothing for us: nothing is owed for them. None while something waits.
     pub(super) fn take_empty_end(&mut self) -> Option<Lsn> {
-        if self.marks.is_empty() { self.confirms.take() } else { None }
+        if self.is_empty() { self.confirms.take() } else { None }
     }
 
     /// The rows so far. The next batch gets as much memory as this one took.
@@ -229,6 +305,7 @@ impl Decoder {
             schemas: std::mem::take(&mut self.schemas),
             events: Vec::new(),
             previous_ends: std::mem::take(&mut self.previous_ends),
+            notices: self.notices.take(rows),
             confirms: self.confirms.take().map(Position::Postgres),
             received_at,
         }
@@ -255,10 +332,17 @@ impl Decoder {
             schemas: Vec::new(),
             events: Vec::new(),
             previous_ends: Vec::new(),
+            notices: Vec::new(),
             confirms: Some(Position::Postgres(confirms)),
             received_at: Instant::now(),
         }
     }
+}
+
+/// Where the last row or notice of a batch stands.
+pub(super) fn last_mark(batch: &Batch) -> Option<RowMark> {
+    let behind = batch.notices.last().filter(|notice| notice.before_row as usize == batch.len());
+    behind.map(|notice| notice.mark).or(batch.marks.last().copied())
 }
 
 #[inline]
@@ -313,3 +397,7 @@ fn unusable(error: MessageError) -> Trouble {
 #[cfg(test)]
 #[path = "decode_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "notice_tests.rs"]
+mod notice_tests;

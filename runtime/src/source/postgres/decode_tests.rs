@@ -6,6 +6,7 @@ use super::super::relation::{Described, DescribedColumn};
 use super::super::value::{Kind, Scalar};
 use super::*;
 use crate::change::{Cell, ColumnDetail, Database};
+use crate::source::NoticeRule;
 use proptest::prelude::*;
 
 /// Knows the types that every server has, and one key.
@@ -33,10 +34,10 @@ impl Catalog for Builtins {
     }
 }
 
-struct Bench {
-    decoder: Decoder,
+pub(super) struct Bench {
+    pub(super) decoder: Decoder,
     catalog: Builtins,
-    lsn: u64,
+    pub(super) lsn: u64,
 }
 
 const INT: u32 = 23;
@@ -45,11 +46,16 @@ const TEXT: u32 = 25;
 const MOOD: u32 = 99_999;
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
+        Self::asking(NoticeRule::default())
+    }
+
+    pub(super) fn asking(notices: NoticeRule) -> Self {
         let rules = Rules {
             source: "erp".into(),
             tables: Arc::new(|name| name != "public.unasked"),
             columns: Arc::new(|_, _, column| column != "secret"),
+            notices,
             database: Arc::new(Database { name: "shop".into(), ..Database::default() }),
         };
         Self {
@@ -64,18 +70,18 @@ impl Bench {
         self.decoder.take(self.lsn, bytes, &mut self.catalog)
     }
 
-    fn all(&mut self, messages: &[Vec<u8>]) {
+    pub(super) fn all(&mut self, messages: &[Vec<u8>]) {
         for message in messages {
             self.take(message).expect("a message");
         }
     }
 
-    fn batch(&mut self) -> Batch {
+    pub(super) fn batch(&mut self) -> Batch {
         self.decoder.take_batch(Instant::now())
     }
 }
 
-fn table() -> Vec<u8> {
+pub(super) fn table() -> Vec<u8> {
     relation(5, "t", b'd', &[(true, "id", INT), (false, "secret", TEXT), (false, "v", TEXT)])
 }
 

@@ -42,7 +42,7 @@ pub use sample::sample;
 pub use url::check_url;
 
 use crate::change::Lsn;
-use crate::source::{ColumnRule, Intake, Source, SourceError, SslMode, TableRule};
+use crate::source::{ColumnRule, Intake, NoticeRule, Source, SourceError, SslMode, TableRule};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -61,6 +61,7 @@ pub struct PostgresSettings {
     pub publication: String,
     pub tables: TableRule,
     pub columns: ColumnRule,
+    pub notices: NoticeRule,
     /// The stored checkpoint: everything before it was delivered.
     pub known: Option<Lsn>,
     /// See [`crate::change::Database::epoch`].

@@ -54,8 +54,17 @@ pub(super) enum Message<'a> {
     },
     /// Where the transaction came from, when it was replicated here. Nothing depends on it.
     Origin,
-    /// Somebody's `pg_logical_emit_message`; not asked for, and not ours.
-    Logical,
+    /// Somebody's `pg_logical_emit_message`.
+    Logical(Logical<'a>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Logical<'a> {
+    pub(super) is_transactional: bool,
+    /// Where it ends in the log.
+    pub(super) lsn: u64,
+    pub(super) prefix: &'a [u8],
+    pub(super) content: &'a [u8],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,10 +248,20 @@ impl<'a> Message<'a> {
             }
             b'T' => truncate(c),
             b'O' => Ok(Message::Origin),
-            b'M' => Ok(Message::Logical),
+            b'M' => logical(c),
             tag => Err(MessageError::Unknown { what: "message", tag }),
         }
     }
+}
+
+fn logical(mut c: Cursor<'_>) -> Result<Message<'_>, MessageError> {
+    let part = "a logical message";
+    let is_transactional = c.u8(part)? & 1 == 1;
+    let (lsn, prefix) = (c.u64(part)?, c.text(part)?);
+    let len = c.u32(part)? as usize;
+    let content = c.take(len, part)?;
+    c.end(part)?;
+    Ok(Message::Logical(Logical { is_transactional, lsn, prefix, content }))
 }
 
 fn update(mut c: Cursor<'_>) -> Result<Message<'_>, MessageError> {
@@ -369,6 +388,11 @@ pub(super) mod tests {
         out
     }
 
+    pub(in super::super) fn message(is_transactional: bool, lsn: u64, prefix: &str, content: &[u8]) -> Vec<u8> {
+        let (len, flags) = (content.len() as u32, u8::from(is_transactional));
+        [&b"M"[..], &[flags], &lsn.to_be_bytes(), prefix.as_bytes(), &[0], &len.to_be_bytes(), content].concat()
+    }
+
     fn examples() -> Vec<Vec<u8>> {
         let key: &[Option<&str>] = &[Some("1"), None];
         vec![
@@ -381,6 +405,7 @@ pub(super) mod tests {
             update(5, Some((b'K', key)), &[Some("2"), Some("b")]),
             delete(5, b'O', &[Some("2"), Some("b")]),
             truncate(&[5, 6]),
+            message(true, 9, "audit", b"\xffwho"),
         ]
     }
 
@@ -441,7 +466,7 @@ pub(super) mod tests {
         }
 
         #[test]
-        fn damaged_messages_never_panic(index in 0usize..9, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        fn damaged_messages_never_panic(index in 0usize..10, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
             let mut bytes = examples().swap_remove(index);
             let at = at.index(bytes.len());
             bytes[at] = byte;

@@ -72,7 +72,7 @@ fn drain(settings: &PostgresSettings, plan: DrainPlan) -> Result<Rate, Trouble> 
     let stop = Arc::new(AtomicBool::new(false));
     let mut link = Link::open(settings, Purpose::Replication, &stop)?;
     let names = [settings.publication.clone()];
-    link.start_copy(&start_command(&settings.slot, Lsn(0), &names))?;
+    link.start_copy(&start_command(&settings.slot, Lsn(0), &names, &[]))?;
     let mut rhythm = Rhythm::new(plan.rhythm, link.is_unix);
     let mut counter = Counter::new(settings, plan, &stop);
     let (mut began, mut fed_at, mut heard_at) = (None, Instant::now(), Instant::now());

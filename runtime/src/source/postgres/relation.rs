@@ -81,6 +81,7 @@ pub(super) struct Rules {
     pub(super) source: String,
     pub(super) tables: super::TableRule,
     pub(super) columns: super::ColumnRule,
+    pub(super) notices: super::NoticeRule,
     pub(super) database: Arc<Database>,
 }
 
@@ -92,6 +93,7 @@ impl Rules {
             source: settings.name.clone(),
             tables: settings.tables.clone(),
             columns: settings.columns.clone(),
+            notices: settings.notices.clone(),
             database: Arc::new(Database { kind: DatabaseKind::Postgres, name, epoch: settings.epoch }),
         }
     }

@@ -144,7 +144,8 @@ impl<'r> Session<'r> {
         let start = run.handed_over.unwrap_or(confirmed).max(confirmed);
         let mut link = Link::open(&settings, Purpose::Replication, &run.intake.stop)?;
         let patience_ms = wal_sender_timeout_ms(&mut link)?;
-        link.start_copy(&start_command(&settings.slot, start, &ready.publications))?;
+        let options: &[&str] = if settings.notices.messages.is_some() { &["messages 'true'"] } else { &[] };
+        link.start_copy(&start_command(&settings.slot, start, &ready.publications, options))?;
         // Only now: until the slot is ours, another reader may move it.
         run.floor = Some(confirmed);
         run.decoder.reconnected();
@@ -293,7 +294,7 @@ impl<'r> Session<'r> {
 
     fn hand_over_rows(&mut self) -> Result<(), Trouble> {
         let batch = self.run.decoder.take_batch(self.received_at);
-        let (rows, last) = (batch.len() as u64, batch.marks.last().copied());
+        let (rows, last) = (batch.len() as u64, super::decode::last_mark(&batch));
         self.hand_over(batch)?;
         self.run.decoder.was_handed_over(last);
         let stats = &self.run.intake.stats;

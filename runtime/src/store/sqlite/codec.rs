@@ -17,6 +17,9 @@ use std::sync::Arc;
 /// Texts and tables that are shared by what is loaded; more than so many are forgotten together.
 const SHARED_MAX: usize = 4_096;
 
+/// Where others say what happened to the row: a message that was made of none.
+const NOTICE: u8 = u8::MAX;
+
 /// What a message says beside id, key and body.
 #[derive(Serialize, Deserialize)]
 struct MessageText<'a> {
@@ -138,7 +141,7 @@ pub(super) fn write_message(message: &Content) -> String {
             namespace: Cow::Borrowed(&schema.namespace),
             name: Cow::Borrowed(&schema.table),
         },
-        op: message.origin.op as u8,
+        op: message.origin.op.map_or(NOTICE, |op| op as u8),
         mark: message.origin.mark.into(),
         index: message.origin.index,
         nth: message.origin.nth,
@@ -230,7 +233,7 @@ pub(super) fn read_message(
         place: text.place.into_owned(),
         origin: Origin {
             schema: shared.table(&text.table),
-            op: Op::from_byte(text.op).map_err(|e| e.to_string())?,
+            op: (text.op != NOTICE).then(|| Op::from_byte(text.op)).transpose().map_err(|e| e.to_string())?,
             mark: text.mark.into(),
             index: text.index,
             nth: text.nth,
@@ -241,9 +244,12 @@ pub(super) fn read_message(
     }))
 }
 
-/// Which table a message came from, as globs see it.
+/// Which table a message came from, as globs see it; empty if it came from none.
 pub(super) fn table_of(message_text: &str) -> Option<String> {
     let text: MessageText<'_> = serde_json::from_str(message_text).ok()?;
+    if text.table.name.is_empty() {
+        return Some(String::new());
+    }
     Some(format!("{}.{}", text.table.namespace, text.table.name))
 }
 

@@ -29,7 +29,7 @@ pub(super) fn schema(table: &str) -> Arc<Schema> {
 
 pub(super) fn origin(commit: u64) -> Origin {
     let mark = RowMark { commit, change: u64::MAX - commit, sub: 5, transaction: 99 };
-    Origin { schema: schema("item"), op: Op::Update, mark, index: 2, nth: 4, again: false }
+    Origin { schema: schema("item"), op: Some(Op::Update), mark, index: 2, nth: 4, again: false }
 }
 
 pub(super) fn message(id: &str, key: &str, commit: u64) -> Message {
@@ -132,7 +132,12 @@ async fn parked_messages_come_back_whole_and_in_order() {
                 act,
                 committed_at_us: -5,
                 form: forms[n % 3].clone(),
-                ..Content::new(MessageId(format!("m{n}").into()), Bytes::from_static(b"k\xff"), origin(u64::MAX - 1))
+                ..Content::new(
+                    MessageId(format!("m{n}").into()),
+                    Bytes::from_static(b"k\xff"),
+                    // Some were made of no row.
+                    Origin { op: (n % 2 == 0).then_some(Op::Delete), ..origin(u64::MAX - 1) },
+                )
             };
             content.into()
         })

@@ -53,6 +53,7 @@ fn empty(source: &str) -> Batch {
         schemas: Vec::new(),
         events: Vec::new(),
         previous_ends: Vec::new(),
+        notices: Vec::new(),
         confirms: None,
         received_at: Instant::now(),
     }

@@ -31,7 +31,7 @@ const MODES_BINLOG: [&[(&str, &str)]; 2] = [
 ];
 
 /// Settings that the `debezium` body has under the same name.
-const OF_THE_BODY: [&str; 13] = [
+const OF_THE_BODY: [&str; 15] = [
     "decimal.handling.mode",
     "binary.handling.mode",
     "time.precision.mode",
@@ -45,6 +45,8 @@ const OF_THE_BODY: [&str; 13] = [
     "replace.null.with.default",
     "enable.time.adjuster",
     "extended.headers.enabled",
+    "provide.transaction.metadata",
+    "topic.transaction",
 ];
 /// Settings that say how it is recorded, not what.
 const OF_THE_WORKER: [&str; 9] = [
@@ -59,9 +61,8 @@ const OF_THE_WORKER: [&str; 9] = [
     "errors.max.retries",
 ];
 /// Settings that have their place in a pipeline.
-const OF_THE_PIPELINE: [&str; 10] = [
+const OF_THE_PIPELINE: [&str; 9] = [
     "topic.prefix",
-    "provide.transaction.metadata",
     "database.include.list",
     "schema.include.list",
     "table.include.list",
@@ -162,10 +163,6 @@ fn modes(flavour: Flavour, variant: &str) -> Option<&'static [(&'static str, &'s
 
 /// The first thing that is asked for and does not exist. Whoever adds one of these takes its line out.
 fn missing(settings: &BTreeMap<String, String>) -> Option<String> {
-    let is = |name: &str, value: &str| settings.get(name).is_some_and(|found| found == value);
-    if is("provide.transaction.metadata", "true") {
-        return Some("transaction metadata".into());
-    }
     for (name, value) in settings {
         let feature = match name.as_str() {
             name if Body::of(name, value).is_some() => continue,
@@ -207,12 +204,20 @@ fn configuration(
     // Debezium leaves truncates out unless it is told to leave nothing out.
     let skipped = get("skipped.operations").unwrap_or("t");
     let is_skipped = |letter: &str| skipped.split(',').any(|op| op.trim() == letter);
-    let ops = [("c", "insert"), ("u", "update"), ("d", "delete"), ("t", "truncate"), ("r", "read")];
+    let mut ops = vec![("c", "insert"), ("u", "update"), ("d", "delete"), ("t", "truncate"), ("r", "read")];
     let mut options = vec![("schemas.enable".to_owned(), schemas.to_string())];
+    if flavour != Flavour::Postgres {
+        // Debezium's default, which is not ours.
+        let is_told = get("include.schema.changes").unwrap_or("true");
+        options.push(("include.schema.changes".to_owned(), is_told.to_owned()));
+    }
     options.extend(
         settings.iter().filter(|(n, _)| OF_THE_BODY.contains(&n.as_str())).map(|(n, v)| (n.clone(), v.clone())),
     );
     let body = settings.iter().find_map(|(name, value)| Body::of(name, value)).unwrap_or(Body::Debezium);
+    if flavour == Flavour::Postgres && matches!(body, Body::Debezium | Body::Unwrap) {
+        ops.push(("m", "message"));
+    }
     // `transforms.NAME.OPTION`, and `value.converter.OPTION`.
     let own = settings.iter().filter_map(|(name, value)| {
         let of_transform = name.strip_prefix("transforms.").and_then(|rest| rest.split_once('.')).map(|(_, own)| own);
@@ -308,6 +313,7 @@ mod tests {
             r#"prefix = "clients.cdc""#,
             r#"debezium."bigint.unsigned.handling.mode" = "precise""#,
             r#"debezium."enable.time.adjuster" = false"#,
+            r#"debezium."include.schema.changes" = true"#,
             "skip_unchanged = false",
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line}\n{text}");
@@ -317,10 +323,16 @@ mod tests {
             "-- @set schema.include.list=a,b\n-- @set column.exclude.list=a.t.secret\n-- @set skipped.operations=u,t\n";
         let Need::Ready(configuration) = found(Flavour::Postgres, sql, "") else { panic!("all of it is there") };
         let text = configuration.pipeline("conform.the_end", "127.0.0.1:9");
+        let Need::Ready(configuration) = found(Flavour::Postgres, sql, "tx") else { panic!("all of it is there") };
+        let with_transactions = configuration.pipeline("conform.the_end", "127.0.0.1:9");
+        assert!(
+            with_transactions.contains("debezium.\"provide.transaction.metadata\" = true\n"),
+            "{with_transactions}"
+        );
         for line in [
             r#"tables = ["/(?i)a\\..*/", "/(?i)b\\..*/", "conform.the_end"]"#,
             r#"columns.exclude = ["/(?i)a.t.secret/"]"#,
-            r#"ops = ["insert", "delete", "read"]"#,
+            r#"ops = ["insert", "delete", "read", "message"]"#,
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line}\n{text}");
         }
@@ -353,7 +365,6 @@ mod tests {
             Need::Missing(feature) => feature,
             other => panic!("{other:?}"),
         };
-        assert_eq!(feature("", "tx"), "transaction metadata");
         assert_eq!(feature("", "modes9"), "recordings called modes9");
         assert_eq!(
             feature("-- @set transforms.x.type=io.debezium.transforms.ByLogicalTableRouter", ""),

@@ -99,13 +99,77 @@ fn what_follows_debeziums_stop_is_explained_and_what_comes_before_is_not() {
     assert_eq!(counts(&judged_on(Flavour::Mariadb, sql, topics(ours))), [4, 0, 1, 1]);
 }
 
+/// A record of a statement on `shop.NAME`, which has `columns`.
+fn statement(ddl: &str, name: &str, columns: &str, snapshot: &str) -> Record {
+    let value = format!(
+        r#"{{"source":{{"connector":"mysql","snapshot":"{snapshot}","table":"{name}"}},"ts_ms":1,"databaseName":"shop","ddl":"{ddl}","tableChanges":[{{"type":"ALTER","id":"\"shop\".\"{name}\"","table":{{"columns":[{columns}]}}}}]}}"#
+    );
+    Record { key: Some(br#"{"databaseName":"shop"}"#.to_vec()), value: Some(value.into()), ..record(1, "v", 1) }
+}
+
+fn judged_statements(recorded: Vec<Record>, ours: Vec<Record>) -> Verdict {
+    let topics = |records| [("app".to_owned(), records)].into();
+    judged_beside(Flavour::Mysql, "", &topics(recorded), topics(ours))
+}
+
 #[test]
-fn records_of_a_feature_that_is_not_there_are_never_equal() {
-    let message = Record { value: Some(br#"{"op":"m","message":{"prefix":"p"}}"#.to_vec()), ..record(1, "v", 1) };
-    let recorded = [("app.message".to_owned(), vec![message])].into();
-    let script = Script::read("", Flavour::Postgres).expect("a script");
-    let scenario = Scenario { flavour: Flavour::Postgres, name: "x/y".into(), script, recordings: Vec::new() };
-    let run = Run { topics: Topics::new(), columns: Columns::default(), last_words: None };
-    let verdict = judge(&scenario, &recorded, &run);
-    assert_eq!((verdict.equal, verdict.unsupported), (0, [("logical messages".to_owned(), 1)].into()));
+fn records_of_a_snapshot_are_left_out_and_never_equal() {
+    let recorded = vec![statement("CREATE TABLE t", "t", "1", "true"), statement("ALTER TABLE t", "t", "2", "false")];
+    let verdict = judged_statements(recorded, vec![statement("ALTER TABLE t", "t", "2", "false")]);
+    assert_eq!((verdict.records, counts(&verdict)), (2, [1, 0, 0, 0]));
+    assert_eq!(verdict.unsupported, [("initial snapshot".to_owned(), 1)].into());
+}
+
+#[test]
+fn a_later_state_of_a_table_is_explained_and_an_earlier_or_another_one_is_not() {
+    let of = |columns: [&str; 2]| {
+        let told = |ddl: &str, columns| statement(ddl, "t", columns, "false");
+        vec![told("ALTER TABLE t ADD a", columns[0]), told("ALTER TABLE t ADD b", columns[1])]
+    };
+    let judged = |ours| judged_statements(of(["1", "1,2"]), of(ours));
+    assert_eq!(counts(&judged(["1", "1,2"])), [2, 0, 0, 0]);
+    let later = judged(["1,2", "1,2"]);
+    assert_eq!((counts(&later), later.rules), ([1, 0, 0, 0], [("my-ddl-later", 1)].into()));
+    assert_eq!(counts(&judged(["1", "1"])), [1, 0, 0, 1]);
+    assert_eq!(counts(&judged(["3", "1,2"])), [1, 0, 0, 1]);
+    let mut ours = of(["1", "1,2"]);
+    ours.pop();
+    assert_eq!(counts(&judged_statements(of(["1", "1,2"]), ours)), [1, 1, 0, 1]);
+}
+
+fn judged_beside(flavour: Flavour, sql: &str, recorded: &Topics, ours: Topics) -> Verdict {
+    let script = Script::read(sql, flavour).expect("a script");
+    let scenario = Scenario { flavour, name: "x/y".into(), script, recordings: Vec::new() };
+    judge(&scenario, recorded, &Run { topics: ours, columns: Columns::default(), last_words: None })
+}
+
+fn bounds(all: &[(u64, &str)]) -> Topics {
+    let bound = |(id, status): &(u64, &str)| {
+        let value =
+            format!(r#"{{"status":"{status}","id":"0-1-{id}","event_count":null,"data_collections":null,"ts_ms":1}}"#);
+        Record { value: Some(value.into()), headers: Vec::new(), ..record(*id, "", 1) }
+    };
+    [("app.transaction".to_owned(), all.iter().map(bound).collect())].into()
+}
+
+#[test]
+fn ends_of_transactions_are_paired_by_which_end_they_are() {
+    let theirs = bounds(&[(1, "BEGIN"), (2, "BEGIN"), (2, "END")]);
+    let ours = || bounds(&[(2, "BEGIN"), (2, "END")]);
+    let verdict = judged_beside(Flavour::Mariadb, "", &theirs, ours());
+    assert_eq!((verdict.equal, verdict.explained, verdict.different), (2, 1, 0));
+    assert_eq!(verdict.rules, [("my-begin-alone", 1)].into());
+    let verdict = judged_beside(Flavour::Mysql, "", &theirs, ours());
+    assert_eq!((verdict.equal, verdict.missing), (2, 1), "MySQL's connector begins nothing that it does not end");
+    // What is told of a transaction in two phases is ours alone, and only there.
+    let two_phases = "-- @stream\nXA START 'x'; XA COMMIT 'x';";
+    for (sql, extra) in [(two_phases, 0), ("", 2)] {
+        let verdict = judged_beside(
+            Flavour::Mysql,
+            sql,
+            &bounds(&[(1, "BEGIN")]),
+            bounds(&[(1, "BEGIN"), (2, "BEGIN"), (2, "END")]),
+        );
+        assert_eq!((verdict.equal, verdict.extra), (1, extra), "{sql}");
+    }
 }

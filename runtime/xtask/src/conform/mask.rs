@@ -58,6 +58,15 @@ impl Masked {
     }
 }
 
+impl Masked {
+    /// Whether it says that it came before the stream, with the connector's initial snapshot.
+    pub fn is_of_snapshot(&self) -> bool {
+        let Some(Part::Json(document)) = &self.value else { return false };
+        let snapshot = payload(&document.root).get("source").and_then(|source| source.get("snapshot"));
+        snapshot.is_some_and(|node| document.raw(node) != "\"false\"")
+    }
+}
+
 impl Part {
     pub fn bytes(&self) -> &[u8] {
         match self {
@@ -74,7 +83,7 @@ fn part(bytes: &[u8], topic: &str, flavour: Flavour, is_key: bool) -> Part {
     if topic.ends_with(".transaction") {
         masks.fields(payload, &["id"]);
         masks.fields(payload, if is_key { &[] } else { &["ts_ms"] });
-        masks.counts(payload, flavour);
+        masks.counts(payload);
     } else if !is_key {
         masks.value(payload, flavour);
     }
@@ -108,6 +117,9 @@ impl Masks<'_> {
         self.fields(payload, &ENVELOPE);
         self.fields(source, &ENVELOPE);
         self.fields(source, if flavour == Flavour::Postgres { &SOURCE_POSTGRES } else { &SOURCE_BINLOG });
+        if payload.get("ddl").is_some() {
+            self.names(source.get("table"));
+        }
         if let Some(transaction) = payload.get("transaction") {
             self.fields(transaction, &["id"]);
         }
@@ -125,14 +137,26 @@ impl Masks<'_> {
         }
     }
 
-    /// What happened to each table: the connectors of binary logs say it in the order of a hash.
-    fn counts(&mut self, payload: &Node, flavour: Flavour) {
-        let Some(counts) = payload.get("data_collections").filter(|node| !node.items().is_empty()) else { return };
-        if flavour != Flavour::Postgres {
-            let mut items: Vec<&str> = counts.items().iter().map(|item| self.document.raw(item)).collect();
-            items.sort_unstable();
-            self.all.push((counts.span.clone(), format!("[{}]", items.join(","))));
+    /// The tables of a statement, between commas: Debezium has them in the order of a hash.
+    fn names(&mut self, tables: Option<&Node>) {
+        let Some((span, text)) = tables.and_then(|node| Some((node.span.clone(), unquoted(self.document.raw(node))?)))
+        else {
+            return;
+        };
+        let mut names: Vec<&str> = text.split(',').collect();
+        if names.len() > 1 {
+            names.sort_unstable();
+            self.all.push((span, serde_json::Value::from(names.join(",")).to_string()));
         }
+    }
+
+    /// What happened to each table: said in the order of a hash.
+    fn counts(&mut self, payload: &Node) {
+        let Some(counts) = payload.get("data_collections").filter(|node| !node.items().is_empty()) else { return };
+        let mut items: Vec<String> =
+            counts.items().iter().map(|item| masked_address(self.document.raw(item))).collect();
+        items.sort_unstable();
+        self.all.push((counts.span.clone(), format!("[{}]", items.join(","))));
     }
 
     fn addresses(&mut self, node: &Node) {
@@ -147,12 +171,21 @@ impl Masks<'_> {
         if is_masked || !raw.starts_with('"') {
             return;
         }
-        if let Some(at) = ADDRESSES.iter().find_map(|name| raw.find(name).map(|at| at + name.len())) {
-            let digits = raw[at..].bytes().take_while(u8::is_ascii_hexdigit).count();
-            let begin = node.span.start + at;
-            self.all.push((begin..begin + digits, "*".to_owned()));
+        if let Some(address) = address(raw) {
+            let begin = node.span.start;
+            self.all.push((begin + address.start..begin + address.end, "*".to_owned()));
         }
     }
+}
+
+/// Where the digits of a Java object's address stand.
+fn address(raw: &str) -> Option<Range<usize>> {
+    let at = ADDRESSES.iter().find_map(|name| raw.find(name).map(|at| at + name.len()))?;
+    Some(at..at + raw[at..].bytes().take_while(u8::is_ascii_hexdigit).count())
+}
+
+fn masked_address(raw: &str) -> String {
+    address(raw).map_or_else(|| raw.to_owned(), |at| format!("{}*{}", &raw[..at.start], &raw[at.end..]))
 }
 
 /// A text keeps its shape where it has one: `["1","2"]` of a sequence, `uuid:1` and `uuid:tag:1` of a GTID.
@@ -198,10 +231,18 @@ mod tests {
     }
 
     #[test]
-    fn the_transaction_topic_is_masked_and_counts_of_a_binary_log_are_in_order() {
+    fn the_transaction_topic_is_masked_and_counts_are_in_order() {
         let value = r#"{"status":"END","id":"0-1-7","event_count":3,"data_collections":[{"data_collection":"b"},{"data_collection":"a"}],"ts_ms":5}"#;
         let expected = r#"{"status":"END","id":"*","event_count":3,"data_collections":[{"data_collection":"a"},{"data_collection":"b"}],"ts_ms":0}"#;
         assert_eq!(masked(value, "app.transaction", Flavour::Mariadb), expected);
+    }
+
+    #[test]
+    fn tables_of_a_statement_are_in_order_and_a_column_of_that_name_is_not() {
+        let value = r#"{"source":{"connector":"mysql","table":"sw2,sw3,sw1"},"ddl":"RENAME TABLE sw1 TO sw3"}"#;
+        assert!(masked(value, "app", Flavour::Mysql).contains(r#""table":"sw1,sw2,sw3""#));
+        let value = r#"{"source":{"connector":"mysql","table":"b,a"},"op":"c"}"#;
+        assert!(masked(value, "app", Flavour::Mysql).contains(r#""table":"b,a""#));
     }
 
     #[test]

@@ -4,12 +4,13 @@
 //! fits is a mistake of ours.
 
 mod binlog;
+mod definition;
 mod postgres;
 mod whole;
 
 use super::compare::{Difference, Place};
 use super::folder::{Flavour, Scenario};
-use super::mask::payload;
+use super::mask::{Masked, payload};
 use super::order::Position;
 use super::recording::{Record, Topics, document};
 use super::server::Declared;
@@ -42,12 +43,16 @@ pub struct Case<'a> {
     stop: Option<&'static Rule>,
     /// The statements of the stream in small letters, blanks made one.
     stream: String,
+    /// What Debezium told of definitions while it streamed, in order.
+    told: Vec<definition::Told>,
 }
 
 /// A difference and what is around it.
 pub struct Seen<'a> {
     pub case: &'a Case<'a>,
     pub topic: &'a str,
+    /// The number of Debezium's record within its topic, without those of a snapshot.
+    pub record: usize,
     pub difference: &'a Difference,
     /// All of the record.
     pub all: &'a [Difference],
@@ -56,6 +61,9 @@ pub struct Seen<'a> {
 /// A record that one side has alone.
 pub struct Alone<'a> {
     pub topic: &'a str,
+    pub masked: &'a Masked,
+    /// What it says that happened, or which end of a transaction it is, as JSON.
+    pub op: &'a str,
     /// Where ours stands in the log.
     pub at: Position,
     /// Up to where both sides have records.
@@ -74,7 +82,8 @@ impl<'a> Case<'a> {
         }
         let flat = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
         let stream = flat(&scenario.script.stream.iter().map(|s| s.sql()).collect::<Vec<_>>().join(" ; "));
-        let mut case = Self { scenario, run, tables, stop: None, stream };
+        let told = definition::told(recorded);
+        let mut case = Self { scenario, run, tables, stop: None, stream, told };
         case.stop = whole::stop(&case, &flat(&scenario.script.text));
         case
     }
@@ -91,6 +100,10 @@ impl<'a> Case<'a> {
 
     fn flavour(&self) -> Flavour {
         self.scenario.flavour
+    }
+
+    fn is_of_binlog(&self) -> bool {
+        self.flavour() != Flavour::Postgres
     }
 
     fn declared(&self, topic: &str, column: &str) -> &[Declared] {
@@ -191,7 +204,7 @@ pub fn explain(seen: &Seen<'_>) -> Option<&'static Rule> {
 }
 
 fn rules() -> impl Iterator<Item = &'static Rule> {
-    postgres::RULES.iter().chain(binlog::RULES)
+    postgres::RULES.iter().chain(binlog::RULES).chain(definition::RULES)
 }
 
 /// A value that its column's schema can not say has one of its own in its record.

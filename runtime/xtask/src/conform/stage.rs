@@ -2,10 +2,10 @@
 //! came to the broker.
 
 use super::configuration::Configuration;
-use super::folder::Scenario;
+use super::folder::{Flavour, Scenario};
 use super::harvest::Harvest;
 use super::order;
-use super::recording::Topics;
+use super::recording::{Record, Topics};
 use super::script::Statement;
 use super::server::{Columns, SENTINEL, Server};
 use crate::host::Host;
@@ -19,8 +19,8 @@ use tempfile::TempDir;
 const ARRIVE_LIMIT: Duration = Duration::from_secs(60);
 /// What it says when it ends rather than leave something out, as it should.
 const REFUSES: &str = "begin anew with a snapshot";
-/// Before a statement that is logged as one: Sluicegate goes at once when it reads that, and what came before is to arrive first.
-const PAUSE: &str = "DO SLEEP(4)";
+/// Behind a statement that defines a table anew: what it is then, only the catalog says, and only until the next one.
+const GLANCE: &str = "DO SLEEP(0.05)";
 const LOOK: Duration = Duration::from_millis(25);
 
 /// The broker and the program, for all recordings.
@@ -68,7 +68,9 @@ impl Stage {
         let folder = tempfile::Builder::new().prefix("run-").tempdir_in(self.place.path()).context("make a folder")?;
         let mut host = self.start(folder.path(), &server.source(database), configuration).await?;
         let ran = async {
-            server.run(database, &with_pause(&scenario.script.stream)).await?;
+            let glances = scenario.flavour != Flavour::Postgres;
+            let stream = if glances { with_glances(&scenario.script.stream) } else { scenario.script.stream.clone() };
+            server.run(database, &stream).await?;
             server.end(database).await?;
             server.look(database, &mut columns).await?;
             self.until_the_end(&mut host, configuration).await
@@ -77,12 +79,18 @@ impl Stage {
         let refused = host.check_alive().err().map(|_| host.last_log_lines()).filter(|words| words.contains(REFUSES));
         host.stop().await;
         // Also after a failure: what came belongs to no other recording.
-        let mut topics = self.harvest.collect().await?;
+        let topics = self.harvest.collect().await?;
         if refused.is_none() {
             outcome.with_context(|| format!("the log of sluicegate ends:\n{}", host.last_log_lines()))?;
         }
-        topics.retain(|topic, _| *topic != sentinel);
-        Ok(Run { topics: order::as_in_the_log(topics)?, columns, last_words: refused })
+        let mut topics = order::as_in_the_log(topics)?;
+        let ends = topics.remove(&sentinel).unwrap_or_default();
+        // What is told of its transaction belongs to it.
+        let is_of_the_end = |record: &Record| ends.iter().any(|end| end.at[0] == record.at[0]);
+        for (_, records) in topics.iter_mut().filter(|(topic, _)| topic.ends_with(".transaction")) {
+            records.retain(|record| !is_of_the_end(record));
+        }
+        Ok(Run { topics, columns, last_words: refused })
     }
 
     async fn start(&self, folder: &Path, source: &str, configuration: &Configuration) -> Result<Host> {
@@ -132,14 +140,13 @@ impl Stage {
     }
 }
 
-fn with_pause(stream: &[Statement]) -> Vec<Statement> {
-    let logs_statements = |statement: &Statement| {
-        let text = statement.sql().to_ascii_lowercase();
-        text.contains("binlog_format") && (text.contains("statement") || text.contains("mixed"))
+fn with_glances(stream: &[Statement]) -> Vec<Statement> {
+    let defines = |statement: &Statement| {
+        let text = statement.sql().trim_start().to_ascii_lowercase();
+        ["alter ", "create ", "drop ", "rename ", "/*"].iter().any(|word| text.starts_with(word))
     };
-    let at = stream.iter().position(logs_statements).unwrap_or(stream.len());
-    let pause = (at < stream.len()).then(|| Statement::Sql(PAUSE.to_owned()));
-    stream[..at].iter().cloned().chain(pause).chain(stream[at..].iter().cloned()).collect()
+    let glance = |statement: &Statement| defines(statement).then(|| Statement::Sql(GLANCE.to_owned()));
+    stream.iter().flat_map(|statement| [Some(statement.clone()), glance(statement)].into_iter().flatten()).collect()
 }
 
 fn sentinel_topic(configuration: &Configuration) -> String {
@@ -151,11 +158,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pause_stands_before_the_first_statement_that_is_logged_as_one_and_nowhere_else() {
-        let stream = |texts: &[&str]| texts.iter().map(|text| Statement::Sql((*text).to_owned())).collect::<Vec<_>>();
-        let found = with_pause(&stream(&["INSERT 1", "SET binlog_format = 'STATEMENT'", "INSERT 2"]));
+    fn definitions_are_looked_at_before_the_next_one() {
+        let stream = ["INSERT 1", "ALTER TABLE t ADD c int"].map(|text| Statement::Sql(text.to_owned()));
+        let found = with_glances(&stream);
         let found: Vec<&str> = found.iter().map(Statement::sql).collect();
-        assert_eq!(found, ["INSERT 1", PAUSE, "SET binlog_format = 'STATEMENT'", "INSERT 2"]);
-        assert_eq!(with_pause(&stream(&["SET binlog_format = ROW"])).len(), 1);
+        assert_eq!(found, ["INSERT 1", "ALTER TABLE t ADD c int", GLANCE]);
     }
 }

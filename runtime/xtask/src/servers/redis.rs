@@ -6,13 +6,15 @@ use super::program::Program;
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use redis::aio::MultiplexedConnection;
-use redis::{Client, InfoDict};
+use redis::{AsyncConnectionConfig, Client, InfoDict};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 /// A member of a cluster talks to the others on a port this far above its own.
 const BUS_DISTANCE: u16 = 10_000;
+
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// What kind of server is wanted.
 #[derive(Clone, Debug, Default)]
@@ -137,7 +139,9 @@ impl RedisKind {
     async fn connect(&self, place: &Place) -> Result<MultiplexedConnection> {
         let password = self.options.password.as_ref().map_or(String::new(), |password| format!("?pass={password}"));
         let client = Client::open(format!("redis+unix://{}{password}", place.socket().display()));
-        client?.get_multiplexed_async_connection().await.context("connect to Redis")
+        // On a machine that is busy with what is measured or killed an answer may take longer than the half second of the client.
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_LIMIT));
+        client?.get_multiplexed_async_connection_with_config(&config).await.context("connect to Redis")
     }
 }
 

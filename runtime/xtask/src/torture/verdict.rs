@@ -11,6 +11,9 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::fmt;
 
+/// Entries of a stream that are read at once.
+const SLICE: u32 = 5_000;
+
 /// One road's line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
@@ -84,17 +87,22 @@ pub async fn of_all(yard: &Yard, written: &[(Address, Burst)], kills: u32) -> Re
     Ok(verdicts)
 }
 
-/// The events of a source's stream, in its order.
+/// The events of a source's stream, in its order. After hours there are hundreds of thousands, so they are read in slices.
 async fn streamed(redis: &mut redis::aio::MultiplexedConnection, source: &str) -> Result<Vec<Event>> {
-    let range = redis::cmd("XRANGE").arg(format!("{STREAM}.{source}")).arg("-").arg("+").take();
-    let entries: Vec<(String, HashMap<String, Vec<u8>>)> = range.query_async(redis).await.context("read a stream")?;
-    let mut events = Vec::new();
-    for (_, fields) in entries {
-        let change = Change::of(fields.get("body").context("an entry without a body")?)?;
-        let row = if change.after.is_null() { &change.before } else { &change.after };
-        events.push(Event { key: json!({ "id": row["id"] }), change: Some(change) });
+    let (mut events, mut from) = (Vec::new(), "-".to_owned());
+    loop {
+        let range =
+            redis::cmd("XRANGE").arg(format!("{STREAM}.{source}")).arg(&from).arg("+").arg("COUNT").arg(SLICE).take();
+        let entries: Vec<(String, HashMap<String, Vec<u8>>)> =
+            range.query_async(redis).await.context("read a stream")?;
+        let Some((last, _)) = entries.last() else { return Ok(events) };
+        from = format!("({last}");
+        for (_, fields) in entries {
+            let change = Change::of(fields.get("body").context("an entry without a body")?)?;
+            let row = if change.after.is_null() { &change.before } else { &change.after };
+            events.push(Event { key: json!({ "id": row["id"] }), change: Some(change) });
+        }
     }
-    Ok(events)
 }
 
 #[cfg(test)]

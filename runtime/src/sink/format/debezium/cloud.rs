@@ -162,8 +162,11 @@ fn attributes(events: &CloudEvents, table: &Table, (block, change): (&str, &Chan
             let value = if value == "null" { value.to_owned() } else { text(&self::bare(value)) };
             all.push((format!("{EXTENSION}{}", name.replace('_', "")), value));
         }
-        for name in ["txid", "txtotalorder", "txdatacollectionorder"] {
-            all.push((format!("{EXTENSION}{name}"), "null".into()));
+        for (name, field) in
+            [("txid", "id"), ("txtotalorder", "total_order"), ("txdatacollectionorder", "data_collection_order")]
+        {
+            let value = change.transaction.map_or("null".into(), |place| text(&self::bare(&place.field(field))));
+            all.push((format!("{EXTENSION}{name}"), value));
         }
     }
     all

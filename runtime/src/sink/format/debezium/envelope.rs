@@ -5,6 +5,7 @@ use super::options::Encoding;
 use super::part::Written;
 use super::table::{Odd, Table};
 use super::text::{put_finer, put_int};
+use super::transaction::put_block;
 use super::{Change, Debezium, EncodeError, Told};
 use crate::sink::format::scratch::Scratch;
 
@@ -16,7 +17,13 @@ impl Debezium {
         let (mut odd_before, mut odd_after) = self.put_images(&mut out, table, change, told);
         out.extend_from_slice(b",\"source\":");
         table.source.put(&mut out, change);
-        out.extend_from_slice(b",\"transaction\":null,\"op\":\"");
+        if change.transaction.is_none() {
+            out.extend_from_slice(b",\"transaction\":null,\"op\":\"");
+        } else {
+            out.extend_from_slice(b",\"transaction\":");
+            put_block(&mut out, change.transaction);
+            out.extend_from_slice(b",\"op\":\"");
+        }
         out.extend_from_slice(told.op.as_bytes());
         out.extend_from_slice(b"\",\"ts_ms\":");
         let begin = out.len();

@@ -19,35 +19,42 @@ mod expand;
 mod float;
 mod form;
 mod geometry;
+mod heartbeat;
 mod image;
 mod key;
 mod list;
 mod literal;
+mod message;
 mod mysql;
 mod names;
 mod options;
 mod outbox;
+mod own;
 mod part;
 mod postgres;
+mod schema_change;
 mod shape;
 mod source;
 mod table;
 mod text;
 mod time;
+mod transaction;
 mod unwrap;
 mod value;
 
 pub use cloud::{CONTENT_TYPE as CLOUD_CONTENT_TYPE, CloudEvents};
 pub use form::Form;
+pub use message::MESSAGE_COLLECTION;
 pub use options::{DebeziumOptions, Encoding};
 pub use outbox::Outbox;
 pub(super) use text::put_string;
+pub use transaction::{TransactionCounts, TransactionPlace};
 pub use unwrap::Unwrap;
 
 use super::ShownRow;
 use super::avro::{self, AvroError};
 use super::flat::op_code;
-use crate::change::{BinlogEvent, Cell, Header, Headers, Lsn, Op, RecordForm, RowMark, Schema};
+use crate::change::{BinlogEvent, Cell, DatabaseKind, Header, Headers, Lsn, Op, RecordForm, RowMark, Schema};
 use bytes::Bytes;
 use image::Image;
 use key::Key;
@@ -71,6 +78,8 @@ pub struct Change<'a> {
     pub event: Option<&'a BinlogEvent>,
     /// The row's index in its batch.
     pub index: usize,
+    /// If transactions are told of.
+    pub transaction: Option<&'a TransactionPlace>,
     /// When the row is processed: nanoseconds since the Unix epoch.
     pub now_ns: i64,
 }
@@ -172,8 +181,7 @@ impl Debezium {
     }
 
     fn new_topic(&self, schema: &Schema) -> String {
-        let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
-        format!("{}.{}.{}", self.prefix(schema), schema.namespace, schema.table).chars().map(legal).collect()
+        own::legal_topic(&format!("{}.{}.{}", self.prefix(schema), schema.namespace, schema.table))
     }
 
     /// The records of one change, in order: one, or three where the key changed.
@@ -218,6 +226,17 @@ impl Debezium {
         Ok(key.map(|key| RecordKey { bytes: key.whole, schema: key.schema }))
     }
 
+    /// How many changes this row is to Debezium: two where the key changed, which is a delete and an insert.
+    pub fn events(&self, shown: &ShownRow<'_>) -> u64 {
+        let row = shown.row;
+        if row.head.op != Op::Update || row.old_len() == 0 {
+            return 1;
+        }
+        // A key that can not be told makes no record either.
+        let moved = self.old_key(&self.table(shown.schema), shown);
+        if matches!(moved, Ok(Some(_))) { 2 } else { 1 }
+    }
+
     /// A key that a route or a guest made of text, as this encoding has it.
     pub fn text_key(&self, text: String) -> RecordKey {
         match self.options.encoding {
@@ -235,16 +254,21 @@ impl Debezium {
         }
         let prefix = self.prefix(schema);
         let mut table = Table::new(schema, &self.options, &self.form, [prefix, &self.new_topic(schema)]);
-        if self.options.context_headers {
-            let values = [prefix, "0", source::connector(schema.database.kind), &self.run_id];
-            let names = ["connectorLogicalName", "taskId", "connectorName", "runId"];
-            let header = |(name, value): (&str, &str)| (format!("__debezium.context.{name}").into(), value.to_owned());
-            table.headers = names.into_iter().zip(values).map(header).collect();
-        }
+        table.headers = self.context_headers(prefix, schema.database.kind);
         let table = Arc::new(table);
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         tables.entry(schema.id.0).or_default().push(table.clone());
         table
+    }
+
+    fn context_headers(&self, prefix: &str, database: DatabaseKind) -> Headers {
+        if !self.options.context_headers {
+            return Headers::default();
+        }
+        let values = [prefix, "0", source::connector(database), &self.run_id];
+        let names = ["connectorLogicalName", "taskId", "connectorName", "runId"];
+        let header = |(name, value): (&str, &str)| (format!("__debezium.context.{name}").into(), value.to_owned());
+        names.into_iter().zip(values).map(header).collect()
     }
 
     /// The record of a change, if its form has one.
@@ -290,7 +314,9 @@ impl Debezium {
         let comes = Told { op: "c", before: Image::None, after: Image::Shown };
         let (new_key, old_key) = (headers(NEW_KEY, new.text()), headers(OLD_KEY, old.text()));
         let gone = self.record(table, change, &goes, (Some(old), new_key))?;
-        let come = self.record(table, change, &comes, (Some(new), old_key))?;
+        let next = change.transaction.map(TransactionPlace::next);
+        let second = Change { transaction: next.as_ref(), ..*change };
+        let come = self.record(table, &second, &comes, (Some(new), old_key))?;
         Ok(gone.into_iter().chain(come).collect())
     }
 }

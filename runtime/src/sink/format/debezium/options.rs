@@ -1,6 +1,7 @@
 //! How values are written: Debezium's own options, with its names and defaults.
 
 use super::names::Adjust;
+use std::time::Duration;
 
 /// See `decimal.handling.mode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +65,13 @@ pub struct DebeziumOptions {
     pub(super) adjust_years: bool,
     pub(super) context_headers: bool,
     pub(super) placeholder: String,
+    pub(super) transactions: bool,
+    pub(super) schema_changes: bool,
+    /// The end of the topic's name.
+    pub(super) transaction_topic: String,
+    pub(super) heartbeat: Option<Duration>,
+    /// The beginning of the topic's name.
+    pub(super) heartbeat_prefix: String,
 }
 
 impl Default for DebeziumOptions {
@@ -85,6 +93,11 @@ impl Default for DebeziumOptions {
             adjust_years: true,
             context_headers: true,
             placeholder: "__debezium_unavailable_value".into(),
+            transactions: false,
+            schema_changes: false,
+            transaction_topic: "transaction".into(),
+            heartbeat: None,
+            heartbeat_prefix: "__debezium-heartbeat".into(),
         }
     }
 }
@@ -106,6 +119,11 @@ const KNOWN: &[&str] = &[
     "extended.headers.enabled",
     "schema.name.adjustment.mode",
     "field.name.adjustment.mode",
+    "provide.transaction.metadata",
+    "include.schema.changes",
+    "topic.transaction",
+    "heartbeat.interval.ms",
+    "topic.heartbeat.prefix",
 ];
 
 impl DebeziumOptions {
@@ -159,6 +177,11 @@ impl DebeziumOptions {
             "replace.null.with.default" => self.null_is_default = choose(name, value, YES_NO)?,
             "enable.time.adjuster" => self.adjust_years = choose(name, value, YES_NO)?,
             "extended.headers.enabled" => self.context_headers = choose(name, value, YES_NO)?,
+            "include.schema.changes" => self.schema_changes = choose(name, value, YES_NO)?,
+            "provide.transaction.metadata" => self.transactions = choose(name, value, YES_NO)?,
+            "heartbeat.interval.ms" => self.heartbeat = millis(name, value)?,
+            "topic.heartbeat.prefix" => value.clone_into(&mut self.heartbeat_prefix),
+            "topic.transaction" => value.clone_into(&mut self.transaction_topic),
             "schema.name.adjustment.mode" => self.schema_names = self.adjust(name, value)?,
             "field.name.adjustment.mode" => self.field_names = self.adjust(name, value)?,
             _ => return Err(format!("{name} is not an option of the debezium body; known are {}", KNOWN.join(", "))),
@@ -175,6 +198,21 @@ impl DebeziumOptions {
     /// Whether a schema stands in front of what is written, if only to be taken away again.
     pub(super) fn has_schemas(&self) -> bool {
         self.encoding != Encoding::Plain
+    }
+}
+
+/// Heartbeats are at least this far apart: each is a record.
+const HEARTBEAT_MS_MIN: u64 = 100;
+const HEARTBEAT_MS_MAX: u64 = 86_400_000;
+
+/// A number of milliseconds; 0 for never.
+fn millis(name: &str, value: &str) -> Result<Option<Duration>, String> {
+    match value.parse() {
+        Ok(0) => Ok(None),
+        Ok(millis @ HEARTBEAT_MS_MIN..=HEARTBEAT_MS_MAX) => Ok(Some(Duration::from_millis(millis))),
+        _ => {
+            Err(format!("{name} is {value:?}; it must be 0, or {HEARTBEAT_MS_MIN} to {HEARTBEAT_MS_MAX} milliseconds"))
+        }
     }
 }
 
@@ -198,12 +236,23 @@ mod tests {
 
     #[test]
     fn every_known_option_is_read_and_a_wrong_value_names_the_right_ones() {
-        for name in KNOWN.iter().filter(|name| **name != "unavailable.value.placeholder") {
+        let is_free =
+            |name: &str| name.starts_with("topic.") || name.ends_with(".placeholder") || name.ends_with(".ms");
+        for name in KNOWN.iter().filter(|name| !is_free(name)) {
             let error = parse(name, "nonsense").expect_err(name);
             let first = error.split("one of ").nth(1).and_then(|words| words.split(", ").next()).expect("choices");
             assert!(parse(name, first).is_ok(), "{name}");
         }
         assert_eq!(parse("unavailable.value.placeholder", "?").expect("known").placeholder, "?");
+    }
+
+    #[test]
+    fn interval_of_heartbeats_is_a_number_within_bounds() {
+        let every = |value| parse("heartbeat.interval.ms", value).map(|options| options.heartbeat);
+        assert_eq!((every("0"), every("5000")), (Ok(None), Ok(Some(Duration::from_secs(5)))));
+        for wrong in ["99", "86400001", "-1", "1 s", ""] {
+            assert!(every(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use super::Change;
 use super::options::DebeziumOptions;
 use super::text::{put_finer, put_int, put_string};
-use crate::change::{DatabaseKind, Gtid, Op, Schema};
+use crate::change::{BinlogEvent, Database, DatabaseKind, Gtid, Op, Schema};
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 use std::io::Write as _;
+use std::sync::Arc;
 
 /// The versions that are imitated.
 const VERSION_POSTGRES: &str = "3.7.0.Final";
@@ -59,32 +60,61 @@ impl Parts {
         Self { database, head, db: string(db), table, query: options.query }
     }
 
+    /// Those of a statement on `database`; `tables` is what stands for the table.
+    pub(super) fn of_statement(kind: DatabaseKind, prefix: &str, database: &str, tables: Option<&str>) -> Self {
+        let about = Schema {
+            namespace: database.to_owned(),
+            table: tables.unwrap_or_default().to_owned(),
+            ..Schema::default()
+        };
+        let about = Schema { database: Arc::new(Database { kind, ..Database::default() }), ..about };
+        let parts = Self::new(&about, prefix, &DebeziumOptions::default());
+        match tables {
+            Some(_) => parts,
+            None => Self { table: b",\"table\":null".to_vec(), ..parts },
+        }
+    }
+
     pub(super) fn put(&self, out: &mut Vec<u8>, change: &Change<'_>) {
         let head = change.shown.row.head;
-        let micros = head.committed_at.saturating_add(UNIX_EPOCH_TO_2000_US);
+        let snapshot = if head.op == Op::Read { "true" } else { "false" };
+        self.put_head(out, head.committed_at.saturating_add(UNIX_EPOCH_TO_2000_US), snapshot, |out| {
+            match self.database {
+                DatabaseKind::Postgres => put_sequence(out, change),
+                DatabaseKind::Mysql | DatabaseKind::Mariadb => out.extend_from_slice(b"null"),
+            }
+        });
+        match self.database {
+            DatabaseKind::Postgres => put_postgres(out, change),
+            DatabaseKind::Mysql | DatabaseKind::Mariadb => self.put_binlog(out, change),
+        }
+    }
+
+    /// The block of a statement, of which Debezium knows the time in milliseconds.
+    pub(super) fn put_statement(&self, out: &mut Vec<u8>, event: &BinlogEvent, committed_at: i64) {
+        let micros = committed_at.saturating_add(UNIX_EPOCH_TO_2000_US);
+        self.put_head(out, micros.div_euclid(1000) * 1000, "false", |out| out.extend_from_slice(b"null"));
+        self.put_event(out, event, 0);
+    }
+
+    /// Up to and with the table.
+    fn put_head(&self, out: &mut Vec<u8>, micros: i64, snapshot: &str, put_sequence: impl FnOnce(&mut Vec<u8>)) {
         out.extend_from_slice(&self.head);
         let begin = out.len();
         put_int(out, micros.div_euclid(1000));
         let millis = begin..out.len();
-        let snapshot: &[u8] = if head.op == Op::Read { b",\"snapshot\":\"true\"" } else { b",\"snapshot\":\"false\"" };
-        out.extend_from_slice(snapshot);
-        out.extend_from_slice(b",\"db\":");
+        out.extend_from_slice(b",\"snapshot\":\"");
+        out.extend_from_slice(snapshot.as_bytes());
+        out.extend_from_slice(b"\",\"db\":");
         out.extend_from_slice(&self.db);
         out.extend_from_slice(b",\"sequence\":");
-        match self.database {
-            DatabaseKind::Postgres => put_sequence(out, change),
-            DatabaseKind::Mysql | DatabaseKind::Mariadb => out.extend_from_slice(b"null"),
-        }
+        put_sequence(out);
         out.extend_from_slice(b",\"ts_us\":");
         let digits = put_finer(out, millis, micros);
         out.extend_from_slice(b",\"ts_ns\":");
         out.extend_from_within(digits);
         out.extend_from_slice(b"000");
         out.extend_from_slice(&self.table);
-        match self.database {
-            DatabaseKind::Postgres => put_postgres(out, change),
-            DatabaseKind::Mysql | DatabaseKind::Mariadb => self.put_binlog(out, change),
-        }
     }
 
     fn put_binlog(&self, out: &mut Vec<u8>, change: &Change<'_>) {
@@ -93,6 +123,10 @@ impl Parts {
                 b",\"server_id\":0,\"gtid\":null,\"file\":\"\",\"pos\":0,\"row\":0,\"thread\":null,\"query\":null}",
             );
         };
+        self.put_event(out, event, change.index as i64 - i64::from(event.first_row) + i64::from(event.skipped_rows));
+    }
+
+    fn put_event(&self, out: &mut Vec<u8>, event: &BinlogEvent, row: i64) {
         out.extend_from_slice(b",\"server_id\":");
         put_int(out, i64::from(event.server_id));
         out.extend_from_slice(b",\"gtid\":");
@@ -105,7 +139,6 @@ impl Parts {
         out.extend_from_slice(b",\"pos\":");
         put_int(out, event.offset as i64);
         out.extend_from_slice(b",\"row\":");
-        let row = change.index as i64 - i64::from(event.first_row) + i64::from(event.skipped_rows);
         put_int(out, row);
         out.extend_from_slice(b",\"thread\":");
         // MariaDB's connector does not read it.

@@ -6,7 +6,7 @@ use super::options::DebeziumOptions;
 use super::part::Part;
 use super::shape::{Shape, escaped};
 use super::text::put_string;
-use super::{default, mysql, postgres, source};
+use super::{default, mysql, postgres, source, transaction};
 use crate::change::{DatabaseKind, Headers, Schema, SchemaId};
 
 /// A column that records have.
@@ -156,9 +156,9 @@ impl Table {
     pub(super) fn value_schema(&self, before: &Odd, after: &Odd) -> Vec<u8> {
         let topic = &self.schema_name;
         let (before, after) = (self.image_schema(before, "before"), self.image_schema(after, "after"));
-        let source = source::schema(self.database);
+        let (source, block) = (source::schema(self.database), transaction::BLOCK);
         format!(
-            "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{before},{after},{source},{TRANSACTION},{TAIL}],\
+            "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{before},{after},{source},{block},{TAIL}],\
              \"optional\":false,\"name\":\"{topic}.Envelope\",\"version\":2}},\"payload\":"
         )
         .into_bytes()
@@ -178,9 +178,6 @@ impl Table {
     }
 }
 
-const TRANSACTION: &str = "{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"id\"},\
-    {\"type\":\"int64\",\"optional\":false,\"field\":\"total_order\"},{\"type\":\"int64\",\"optional\":false,\"field\":\"data_collection_order\"}],\
-    \"optional\":true,\"name\":\"event.block\",\"version\":1,\"field\":\"transaction\"}";
 const TAIL: &str = "{\"type\":\"string\",\"optional\":false,\"field\":\"op\"},{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_ms\"},\
     {\"type\":\"int64\",\"optional\":true,\"field\":\"ts_us\"},{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_ns\"}";
 

@@ -2,6 +2,7 @@
 
 mod avro;
 mod forms;
+mod own;
 
 use super::*;
 use crate::change::{
@@ -85,7 +86,15 @@ fn try_records(debezium: &Debezium, schema: &Schema, row: &Row<'_>) -> Result<Ve
     let frame = frame(row.op, row.new, row.old);
     let shown = ShownRow { schema, row: frame.row(0).expect("one row"), edits: row.edits };
     let mark = RowMark { commit: 87_539_232, change: 87_538_560, sub: 0, transaction: 1185 };
-    let change = Change { shown: &shown, mark: &mark, previous_end: None, event: row.event, index: 0, now_ns: NOW_NS };
+    let change = Change {
+        shown: &shown,
+        mark: &mark,
+        previous_end: None,
+        event: row.event,
+        index: 0,
+        transaction: None,
+        now_ns: NOW_NS,
+    };
     debezium.records(&change)
 }
 
@@ -641,7 +650,15 @@ fn record_of_seven_columns_takes_so_many_nanoseconds() {
             for _ in 0..ROUNDS {
                 let shown = ShownRow { schema: &table, row: frame.row(0).expect("one row"), edits: None };
                 let previous_end = Some(Lsn(87_538_000));
-                let change = Change { shown: &shown, mark: &mark, previous_end, event: None, index: 0, now_ns: NOW_NS };
+                let change = Change {
+                    shown: &shown,
+                    mark: &mark,
+                    previous_end,
+                    event: None,
+                    index: 0,
+                    transaction: None,
+                    now_ns: NOW_NS,
+                };
                 bytes += debezium.records(&change).expect("records")[0].value.len();
             }
             println!(

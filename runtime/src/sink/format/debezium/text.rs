@@ -18,9 +18,13 @@ pub(super) fn put_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut from = 0;
     let mut at = 0;
+    // Most texts have nothing to escape, and all of one can be looked at many bytes at a time.
+    if !bytes.iter().fold(false, |odd, byte| odd | is_escaped(*byte)) {
+        return out.extend_from_slice(bytes);
+    }
     while at < bytes.len() {
         let byte = bytes[at];
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' && byte < 0xf0 {
+        if !is_escaped(byte) {
             at += 1;
             continue;
         }
@@ -29,6 +33,12 @@ pub(super) fn put_escaped(out: &mut Vec<u8>, text: &str) {
         from = at;
     }
     out.extend_from_slice(&bytes[from..]);
+}
+
+/// Whether a character that begins so is escaped; beyond 0xf0 begin those of two units.
+#[inline]
+fn is_escaped(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte >= 0xf0)
 }
 
 /// Escapes the first character, and says how many bytes it has.

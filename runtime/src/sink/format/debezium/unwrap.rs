@@ -153,8 +153,10 @@ impl Added {
         match (self.place, self.field.as_str()) {
             (Place::Envelope, "op") => put_string(out, told.op),
             (Place::Envelope, _) => put_int(out, change.now_ns.div_euclid(1_000_000)),
-            // Transactions are not told of, as without `provide.transaction.metadata`.
-            (Place::Transaction, _) => out.extend_from_slice(b"null"),
+            (Place::Transaction, field) => match change.transaction {
+                Some(place) => out.extend_from_slice(place.field(field).as_bytes()),
+                None => out.extend_from_slice(b"null"),
+            },
             (Place::Source, field) => {
                 let value = field_of(block, field);
                 out.extend_from_slice(value.ok_or_else(|| EncodeError::NoField(field.to_owned()))?.as_bytes());

@@ -101,7 +101,7 @@ fn fits(is_written: bool) -> Written {
     if is_written { Ok(()) } else { Err(Misfit::Foreign) }
 }
 
-fn put_bytes(out: &mut Vec<u8>, mode: BinaryMode, len: usize, bytes: &[u8]) {
+pub(super) fn put_bytes(out: &mut Vec<u8>, mode: BinaryMode, len: usize, bytes: &[u8]) {
     let padded;
     let bytes = if bytes.len() < len {
         padded = [bytes, &vec![0; len - bytes.len()]].concat();

@@ -53,9 +53,14 @@ pub(super) const RULES: &[Rule] = &[
         is_default && seen.is_of(|t| t == "uuid")
     }),
     rule("my-add-if-not-exists", MARIADB, |seen| {
-        let Some(column) = seen.column().map(str::to_lowercase) else { return false };
+        let Some(column) = seen.column().or_else(|| seen.defined_column()).map(str::to_lowercase) else { return false };
         seen.case.stream.contains(&format!("add column if not exists {column} "))
             || seen.case.stream.contains(&format!("add column if not exists `{column}` "))
+    }),
+    rule("my-xa", MYSQL, |seen| {
+        let path: Vec<&str> = seen.difference.path.iter().map(String::as_str).collect();
+        let is_of_the_transaction = matches!(path[..], ["source", "thread"] | ["transaction", ..]);
+        is_of_the_transaction && seen.theirs() == "null" && seen.case.stream.contains("xa commit")
     }),
     rule("my-catalog-later", BINLOG, |seen| {
         (seen.is_attribute("default") || seen.is_attribute("doc")) && seen.case.changes_while_streaming(seen.topic)

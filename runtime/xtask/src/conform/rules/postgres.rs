@@ -15,6 +15,10 @@ const fn rule(name: &'static str, reshapes: bool, holds: fn(&Seen<'_>) -> bool) 
 }
 
 pub(super) const RULES: &[Rule] = &[
+    rule("pg-message-collection", false, |seen| {
+        let is_name = seen.difference.path.last().is_some_and(|last| last == "data_collection");
+        is_name && seen.theirs().contains("LogicalDecodingMessageId@") && seen.ours() == "\"message\""
+    }),
     rule("pg-name", false, |seen| seen.is_lost() && seen.is_of(|t| t == "name")),
     rule("pg-dimensions", true, |seen| {
         let is_unreadable = seen.theirs() == "null" || seen.theirs().contains("[Ljava.lang.");

@@ -1,5 +1,6 @@
 //! Records that one side has alone: beyond where Debezium stopped, and what one of the two never sees.
 
+use super::definition::is_elsewhere;
 use super::{Alone, BINLOG, Case, Flavour, MARIADB, MYSQL, Position, Record, Rule, document, payload};
 
 /// The placeholder of a large value that was not touched, as the bytes of a number.
@@ -11,6 +12,8 @@ const fn rule(name: &'static str, flavours: &'static [Flavour]) -> Rule {
 
 const PARTIAL_JSON: &Rule = &rule("my-partial-json", MYSQL);
 const STATEMENT: &Rule = &rule("my-statement", BINLOG);
+const XA: &Rule = &rule("my-xa", BINLOG);
+const BEGIN_ALONE: &Rule = &rule("my-begin-alone", MARIADB);
 const NOT_NULL: &Rule = &rule("stop-not-null", super::POSTGRES);
 
 const ROW_IMAGE: &Rule = &rule("stop-row-image", BINLOG);
@@ -32,9 +35,22 @@ const STOPS: [(&str, &Rule); 8] = [
     ("relational duality view", DUALITY_VIEW),
 ];
 
+const ELSEWHERE: &Rule = &rule("my-ddl-elsewhere", BINLOG);
+
 #[cfg(test)]
-pub(super) const RULES: [&Rule; 9] =
-    [PARTIAL_JSON, STATEMENT, NOT_NULL, ROW_IMAGE, REPLACE_TABLE, INET, COMPRESSED, INVALID_DATE, DUALITY_VIEW];
+pub(super) const RULES: [&Rule; 11] = [
+    ELSEWHERE,
+    PARTIAL_JSON,
+    STATEMENT,
+    BEGIN_ALONE,
+    NOT_NULL,
+    ROW_IMAGE,
+    REPLACE_TABLE,
+    INET,
+    COMPRESSED,
+    INVALID_DATE,
+    DUALITY_VIEW,
+];
 
 /// What in the scenario stops Debezium.
 pub(super) fn stop(case: &Case<'_>, text: &str) -> Option<&'static Rule> {
@@ -52,12 +68,29 @@ pub(super) fn extra(case: &Case<'_>, alone: &Alone<'_>) -> Option<&'static Rule>
     if is_behind && case.flavour() == Flavour::Postgres && loses_what_may_not_be_null(case, alone.both_until) {
         return Some(NOT_NULL);
     }
+    if is_of_transactions(alone) && case.is_of_binlog() && case.stream.contains("xa commit") {
+        return Some(XA);
+    }
     let is_partial = case.flavour() == Flavour::Mysql && case.stream.contains("partial_json");
     (is_partial && has_json_column(case, alone.topic)).then_some(PARTIAL_JSON)
 }
 
-/// Ours has stopped where a change was logged as a statement, and said so.
+fn is_of_transactions(alone: &Alone<'_>) -> bool {
+    alone.topic.ends_with(".transaction")
+}
+
+/// Ours has stopped where a change was logged as a statement, and said so; it tells nothing of what never was; or nobody asked for the
+/// table of a definition.
 pub(super) fn missing(case: &Case<'_>, alone: &Alone<'_>) -> Option<&'static Rule> {
+    if is_elsewhere(case, alone.masked) {
+        return Some(ELSEWHERE);
+    }
+    if case.flavour() == Flavour::Mariadb && is_of_transactions(alone) && alone.op == "\"BEGIN\"" {
+        return Some(BEGIN_ALONE);
+    }
+    if case.is_of_binlog() && !is_of_transactions(alone) && case.stream.contains("xa rollback") {
+        return Some(XA);
+    }
     let text = case.stream.replace('\'', "").replace("binlog_format=", "binlog_format = ");
     let is_statement = ["statement", "mixed"].iter().any(|format| text.contains(&format!("binlog_format = {format}")));
     let has_stopped = case.run.last_words.as_deref().is_some_and(|words| words.contains("as a statement, not as rows"));
