@@ -458,13 +458,13 @@ async fn file_that_is_copied_slowly_is_taken_when_it_is_whole() {
 }
 
 #[tokio::test]
-async fn file_that_is_taken_away_is_held_and_comes_back() {
+async fn code_whose_file_is_taken_away_is_kept_and_comes_back() {
     let bench = Bench::new();
     bench.drop_in("parcels.wasm", &guests::module("parcels"));
     let mut bench = bench.start();
     bench.until_state("parcels.wasm", "running").await;
     fs::remove_file(bench.path("parcels.wasm")).expect("removed");
-    bench.until_state("parcels.wasm", "held").await;
+    bench.until_state("parcels.wasm", "kept").await;
     assert_eq!(letters(&bench.judge(&[false]).await), ["emit"], "the code goes on");
     bench.drop_in("parcels.wasm", &guests::module("parcels"));
     bench.until_state("parcels.wasm", "running").await;

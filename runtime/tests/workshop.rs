@@ -17,3 +17,5 @@ mod guide;
 mod mistakes;
 #[path = "workshop/tables.rs"]
 mod tables;
+#[path = "workshop/types.rs"]
+mod types;

@@ -2,7 +2,12 @@
 
 use sluicegate_guest::prelude::*;
 
-#[transform(table = "public.tickets", columns = ["priority", "author"], routes = ["pager", "mail"])]
+#[transform(
+    table = "public.tickets",
+    columns = ["priority", "author"],
+    operations = ["insert", "update"],
+    routes = ["pager", "mail"]
+)]
 pub fn by_value(row: &mut Row, _: &Ctx) -> Result<Verdict> {
     if row.text("author")?.ends_with("[bot]") {
         return Ok(drop_row());

@@ -19,7 +19,13 @@ fn nothing_yet(_: &Config) -> std::result::Result<Last, String> {
     Ok(Last::default())
 }
 
-#[transform(table = "public.readings", columns = ["sensor"], stateful = true, init = nothing_yet)]
+#[transform(
+    table = "public.readings",
+    columns = ["sensor"],
+    operations = ["insert"],
+    stateful = true,
+    init = nothing_yet
+)]
 pub fn debounce(row: &mut Row, cx: &Ctx<Last>) -> Result<Verdict> {
     let (sensor, now) = (row.int("sensor")?, row.committed_at().unix_micros().unwrap_or(0));
     let mut last = cx.state().0.borrow_mut();

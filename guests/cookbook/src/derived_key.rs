@@ -2,7 +2,12 @@
 
 use sluicegate_guest::prelude::*;
 
-#[transform(table = "public.stock_moves", columns = ["warehouse", "article"], routes = ["stock"])]
+#[transform(
+    table = "public.stock_moves",
+    columns = ["warehouse", "article"],
+    operations = ["insert"],
+    routes = ["stock"]
+)]
 pub fn derived_key(row: &mut Row, _: &Ctx) -> Result<Verdict> {
     let key = format!("{}/{}", row.text("warehouse")?, row.int("article")?);
     Ok(route("stock").key(key).into())

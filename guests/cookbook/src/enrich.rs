@@ -16,6 +16,10 @@ fn carriers(config: &Config) -> std::result::Result<Carriers, String> {
 
 #[transform(table = "public.parcels", columns = ["carrier"], init = carriers)]
 pub fn enrich(row: &mut Row, cx: &Ctx<Carriers>) -> Result<Verdict> {
+    // A delete with its key alone, or a truncate.
+    if row.is_absent("carrier")? {
+        return Ok(pass());
+    }
     let name = cx.state().0.get(row.text("carrier")?).map_or("unknown", String::as_str);
     row.add("carrier_name", name)?;
     Ok(pass())

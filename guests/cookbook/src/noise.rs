@@ -5,7 +5,7 @@ use sluicegate_guest::prelude::*;
 /// What counts as news; `seen_at` does not.
 const NEWS: [&str; 2] = ["state", "firmware"];
 
-#[transform(table = "public.devices", columns = ["state", "firmware"], old = true)]
+#[transform(table = "public.devices", columns = ["state", "firmware"], operations = ["update"], old = true)]
 pub fn noise(row: &mut Row, _: &Ctx) -> Result<Verdict> {
     let Some(old) = row.old() else { return Ok(pass()) };
     for column in NEWS {

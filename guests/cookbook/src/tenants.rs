@@ -4,6 +4,10 @@ use sluicegate_guest::prelude::*;
 
 #[transform(table = "public.*", columns = ["tenant"], routes = ["tenant"])]
 pub fn tenants(row: &mut Row, _: &Ctx) -> Result<Verdict> {
+    // Whose row was deleted, only a table with REPLICA IDENTITY FULL says, or one that has the tenant in its key.
+    if row.is_absent("tenant")? {
+        return Ok(drop_row());
+    }
     Ok(route("tenant").member(row.text("tenant")?).into())
 }
 

@@ -4,7 +4,7 @@
 
 use sluicegate_guest::prelude::*;
 
-#[transform(table = "*")]
+#[transform(table = "*", operations = ["insert", "update", "read"])]
 pub fn filter(row: &mut Row, cx: &Ctx) -> Result<Verdict> {
     Ok(if row.text("status")? == cx.config_or("keep", "In Transit") { pass() } else { drop_row() })
 }

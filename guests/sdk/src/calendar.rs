@@ -68,6 +68,14 @@ impl fmt::Display for Time {
     }
 }
 
+/// A stretch of time as PostgreSQL keeps it: a month is no number of days, nor a day one of hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Interval {
+    pub months: i32,
+    pub days: i32,
+    pub micros: i64,
+}
+
 /// A moment in UTC, or a date and time of an unknown zone, or one of the two infinities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timestamp {

@@ -3,7 +3,7 @@
 //! A question is answered with the value or with a rejection that says which column, what it is and what was asked. Null is
 //! never zero, and a large value that the log does not hold is never null.
 
-use crate::calendar::{Date, Time, Timestamp, Uuid};
+use crate::calendar::{Date, Interval, Time, Timestamp, Uuid};
 use crate::decimal;
 use crate::rejection::{Rejection, Result};
 use crate::schema::{Column, Schema};
@@ -90,6 +90,9 @@ impl<'f> Image<'f> {
         /// A timestamp, with or without a zone.
         timestamp, opt_timestamp, "a timestamp", Timestamp,
             Cell::TimestampTz(v) => Timestamp::utc(v), Cell::Timestamp(v) => Timestamp::local(v);
+        /// PostgreSQL's `interval`.
+        interval, opt_interval, "an interval", Interval,
+            Cell::Interval { months, days, micros } => Interval { months, days, micros };
         uuid, opt_uuid, "a uuid", Uuid,
             Cell::Uuid(v) => Uuid(v);
         /// JSON text, for the parser of your choice.

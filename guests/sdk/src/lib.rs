@@ -3,7 +3,13 @@
 //! ```
 //! use sluicegate_guest::prelude::*;
 //!
-//! #[transform(table = "public.package_status", columns = ["package_id", "customer_id", "status"], routes = ["customer"])]
+//! // A delete has its key alone unless the table says otherwise, so this guest leaves deletes out.
+//! #[transform(
+//!     table = "public.package_status",
+//!     columns = ["package_id", "customer_id", "status"],
+//!     operations = ["insert", "update"],
+//!     routes = ["customer"]
+//! )]
 //! fn to_customer(row: &mut Row, cx: &Ctx) -> Result<Verdict> {
 //!     if row.text("status")? == cx.config_or("skip", "Package Posted") {
 //!         return Ok(drop_row());
@@ -53,7 +59,7 @@ mod component;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
-pub use calendar::{Date, Time, Timestamp, Uuid};
+pub use calendar::{Date, Interval, Time, Timestamp, Uuid};
 pub use context::{Config, Ctx};
 pub use host::Level;
 pub use image::Image;

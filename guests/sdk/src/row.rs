@@ -15,7 +15,7 @@ use std::ops::Deref;
 /// ```
 /// use sluicegate_guest::prelude::*;
 ///
-/// #[transform(table = "public.parcels", columns = ["id", "note", "weight_g"])]
+/// #[transform(table = "public.parcels", columns = ["id", "note", "weight_g"], operations = ["insert"])]
 /// fn tidy(row: &mut Row, _: &Ctx) -> Result<Verdict> {
 ///     let kilograms = row.int("weight_g")? as f64 / 1000.0;
 ///     row.set("note", row.text("note")?.trim())?;

@@ -1,6 +1,6 @@
 //! Rust values as cells: what `set` and `add` take, and what tests build rows of.
 
-use crate::calendar::{Date, Time, Timestamp, Uuid};
+use crate::calendar::{Date, Interval, Time, Timestamp, Uuid};
 use sluicegate_frame::Cell;
 
 /// A value that a column can be given. `None` is null.
@@ -43,6 +43,7 @@ as_cell! {
     [u8] => |v| Cell::Bytes(v);
     Vec<u8> => |v| Cell::Bytes(v);
     Date => |v| Cell::Date(v.days_since_2000());
+    Interval => |v| Cell::Interval { months: v.months, days: v.days, micros: v.micros };
     Uuid => |v| Cell::Uuid(v.0);
     Time => |v| match v.offset_seconds {
         None => Cell::Time(v.micros),

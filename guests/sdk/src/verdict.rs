@@ -38,7 +38,7 @@ pub fn pass() -> Verdict {
 /// ```
 /// # use sluicegate_guest::prelude::*;
 /// # use sluicegate_guest::testing::{TestRow, run};
-/// #[transform(table = "public.parcels", columns = ["test"])]
+/// #[transform(table = "public.parcels", columns = ["test"], operations = ["insert"])]
 /// fn no_tests(row: &mut Row, _: &Ctx) -> Result<Verdict> {
 ///     Ok(if row.bool("test")? { drop_row() } else { pass() })
 /// }
@@ -55,7 +55,7 @@ pub fn drop_row() -> Verdict {
 /// ```
 /// # use sluicegate_guest::prelude::*;
 /// # use sluicegate_guest::testing::{TestRow, run};
-/// #[transform(table = "public.parcels", columns = ["id", "customer"], routes = ["customer"])]
+/// #[transform(table = "public.parcels", columns = ["id", "customer"], operations = ["insert"], routes = ["customer"])]
 /// fn to_customer(row: &mut Row, _: &Ctx) -> Result<Verdict> {
 ///     Ok(route("customer").member(row.int("customer")?).header("x-parcel", row.int("id")?).into())
 /// }
@@ -73,7 +73,7 @@ pub fn route(name: impl Into<Cow<'static, str>>) -> Message {
 /// ```
 /// # use sluicegate_guest::prelude::*;
 /// # use sluicegate_guest::testing::{TestRow, run};
-/// #[transform(table = "public.parcels", columns = ["sender", "receiver"], routes = ["person"])]
+/// #[transform(table = "public.parcels", columns = ["sender", "receiver"], operations = ["insert"], routes = ["person"])]
 /// fn to_both(row: &mut Row, _: &Ctx) -> Result<Verdict> {
 ///     let people = [row.int("sender")?, row.int("receiver")?];
 ///     Ok(emit(people.map(|person| route("person").member(person).body_json(format!(r#"{{"person":{person}}}"#)))))
@@ -91,7 +91,7 @@ pub fn emit(messages: impl IntoIterator<Item = Message>) -> Verdict {
 /// ```
 /// # use sluicegate_guest::prelude::*;
 /// # use sluicegate_guest::testing::{TestRow, run};
-/// #[transform(table = "public.parcels", columns = ["weight_g"])]
+/// #[transform(table = "public.parcels", columns = ["weight_g"], operations = ["insert"])]
 /// fn weighed(row: &mut Row, _: &Ctx) -> Result<Verdict> {
 ///     Ok(if row.int("weight_g")? > 0 { pass() } else { reject("weightless", "a parcel must weigh something") })
 /// }

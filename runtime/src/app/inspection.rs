@@ -31,6 +31,7 @@ impl Inspection {
         for pipeline in &plan.pipelines {
             guests.push(inspection.guests(plan, pipeline));
         }
+        inspection.stray_guests(plan);
         if connect {
             inspection.sources(plan, &guests).await;
             inspection.targets(plan).await;
@@ -40,6 +41,20 @@ impl Inspection {
 
     fn say(&mut self, ok: bool, text: String) {
         self.findings.push(Finding { ok, text });
+    }
+
+    /// Folders with guests that no pipeline runs.
+    fn stray_guests(&mut self, plan: &Plan) {
+        let entries = std::fs::read_dir(&plan.dir).into_iter().flatten().flatten();
+        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        folders.sort();
+        for folder in folders.iter().filter(|folder| !folder.join("pipeline.toml").exists()) {
+            let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+            if let Some(file) = files.filter(|path| path.extension().is_some_and(|end| end == "wasm")).min() {
+                let (file, folder) = (file.display(), folder.display());
+                self.say(false, format!("{file} never runs: {folder} has no pipeline.toml, so it is no pipeline"));
+            }
+        }
     }
 
     fn guests(&mut self, plan: &Plan, pipeline: &PipelinePlan) -> Vec<guest::Description> {
@@ -64,6 +79,18 @@ impl Inspection {
             if !place.exists() {
                 let dir = plan.dir.display();
                 self.say(false, format!("{} is not there; make it: sluicegate build {dir}", place.display()));
+            }
+        }
+        for guest in &pipeline.guests {
+            if let Some(folder) = guest.crate_folder.as_ref().filter(|folder| !folder.join("Cargo.toml").is_file()) {
+                // Sources need not travel with a pipeline, as long as what was made of them does.
+                let is_built = pipeline.folder.join(format!("{}.wasm", guest.stem)).exists();
+                let text = format!(
+                    "guest {}: there is no crate in {}, so it can not be built here",
+                    guest.stem,
+                    folder.display()
+                );
+                self.say(is_built, text);
             }
         }
         for file in files {

@@ -23,6 +23,7 @@ pub use survey::{slots, survey};
 pub use terminal::{Screen, picture};
 
 use crate::admin::dead::{Desk, Sent};
+use crate::admin::status::Status;
 use crate::admin::{self, Registry};
 use crate::config::{self, Experts, Mistakes, Plan};
 use crate::guest::{Engine, GuestHost, HostSettings, this_program};
@@ -284,6 +285,15 @@ impl App {
         ground.revival.close();
         self.hand_on(deadline).await;
         self.stop(deadline).await;
+        if !matches!(ending, Ending::Edited(_)) {
+            let lanes = Status::read(&ground.registry.borrow()).lanes;
+            let parked: u64 = lanes.iter().map(|lane| lane.parked).sum();
+            let lanes = lanes.iter().filter(|lane| lane.parked > 0).count();
+            match parked {
+                0 => info!("stopped"),
+                _ => info!(parked, lanes, "stopped; what is parked is on disk, and goes on at the next start"),
+            }
+        }
         ending
     }
 

@@ -37,7 +37,12 @@ pub async fn edited(dir: &Path, current: &Plan, complaint: &Note, read: &Mutex<S
                  program, not while it runs"
                     .to_owned(),
             ),
-            Ok(plan) if plan == *current => complaint.clear(),
+            Ok(plan) if plan == *current => {
+                if complaint.get().is_some() {
+                    info!("the configuration is mended, and as it was before: taken");
+                }
+                complaint.clear();
+            }
             Ok(plan) => {
                 complaint.clear();
                 info!("the configuration was edited; taking it");

@@ -10,6 +10,11 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Lines kept free for the prompt and the head.
 const LINES_RESERVED: usize = 4;
 
+/// A terminal that says it has fewer columns is not believed.
+const NARROWEST: usize = 20;
+/// What belongs to the line above begins here.
+const INDENT: &str = "        ";
+
 /// The terminal, shared by the picture and the log: whoever writes first takes the picture away.
 #[derive(Clone, Default)]
 pub struct Screen(Arc<Mutex<Drawn>>);
@@ -34,10 +39,11 @@ impl Screen {
     pub fn draw(&self, status: &Status, title: &str) -> io::Result<()> {
         let (width, height) = terminal::size().unwrap_or((100, 30));
         let room = usize::from(height).saturating_sub(LINES_RESERVED).max(8);
-        let picture: Vec<String> = picture(status, title, room)
-            .into_iter()
-            .map(|l| l.chars().take(usize::from(width) - 1).collect())
-            .collect();
+        let width = usize::from(width).saturating_sub(1).max(NARROWEST);
+        let mut picture: Vec<String> =
+            picture(status, title, room).iter().flat_map(|line| wrapped(line, width)).collect();
+        // What scrolled away can not be drawn over.
+        picture.truncate(usize::from(height).saturating_sub(1).max(8));
         let mut drawn = self.drawn();
         let mut out = io::stderr().lock();
         drawn.erase(&mut out)?;
@@ -98,7 +104,8 @@ pub fn picture(status: &Status, title: &str, room: usize) -> Vec<String> {
         lines.push(format!(
             "source  {:<20} {server:<18} {:<11} {:>12} rows   lag {}, {} ms",
             s.name,
-            s.state,
+            // Why it is so stands on a line of its own.
+            s.state.split(':').next().unwrap_or_default(),
             thousands(s.rows_total),
             bytes(s.lag_bytes),
             s.lag_ms
@@ -129,21 +136,63 @@ pub fn picture(status: &Status, title: &str, room: usize) -> Vec<String> {
         lines.push(format!("dead    {} letters: `sluicegate dead list`", thousands(status.dead_letters)));
     }
     let mut lanes: Vec<&LaneStatus> = status.lanes.iter().collect();
-    let fit = room.saturating_sub(lines.len()).max(1);
-    if lanes.len() > fit {
+    let mut fit = room.saturating_sub(lines.len()).max(1);
+    if lanes.iter().map(|l| 1 + usize::from(reason(l).is_some())).sum::<usize>() > fit {
         // Nobody takes care of those that were removed.
         lanes.sort_by_key(|l| std::cmp::Reverse((l.state == "removed", l.oldest_ms, l.parked, l.waiting)));
     }
-    lines.extend(lanes.iter().take(fit).map(|l| lane_line(l)));
-    if lanes.len() > fit {
-        lines.push(format!("        and {} lanes that are better off", lanes.len() - fit));
+    let width = lanes.iter().map(|l| lane_name(l).chars().count()).max().unwrap_or(0).clamp(20, 40);
+    let mut shown = 0;
+    for lane in &lanes {
+        let own = lane_lines(lane, width);
+        if own.len() > fit {
+            break;
+        }
+        fit -= own.len();
+        lines.extend(own);
+        shown += 1;
+    }
+    if lanes.len() > shown {
+        lines.push(format!("        and {} lanes that are better off", lanes.len() - shown));
     }
     lines
 }
 
-fn lane_line(l: &LaneStatus) -> String {
-    let name = if l.member.is_empty() { l.target.clone() } else { format!("{}/{}", l.target, l.member) };
-    let mut line = format!("lane    {name:<20} {:<8} {:>12} delivered   ", l.state, thousands(l.delivered_total));
+/// A line that is too long for the screen goes on below, rather than without its end.
+fn wrapped(line: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in line.split_inclusive(' ') {
+        let last = lines.last_mut().expect("it has one from the beginning");
+        if last.chars().count() + word.trim_end().chars().count() <= width {
+            last.push_str(word);
+            continue;
+        }
+        let room = width - INDENT.len();
+        let letters: Vec<char> = word.chars().collect();
+        lines.extend(letters.chunks(room).map(|part| format!("{INDENT}{}", part.iter().collect::<String>())));
+    }
+    lines
+}
+
+/// `orders/customers/2`: several pipelines may have targets of one name.
+fn lane_name(l: &LaneStatus) -> String {
+    let parts = [&l.pipeline, &l.target, &l.member].into_iter().filter(|part| !part.is_empty());
+    parts.map(String::as_str).collect::<Vec<_>>().join("/")
+}
+
+fn reason(l: &LaneStatus) -> Option<&String> {
+    l.last_error.as_ref().filter(|_| l.oldest_ms >= 1000 || l.state == "removed")
+}
+
+fn lane_lines(l: &LaneStatus, width: usize) -> Vec<String> {
+    let mut lines = vec![lane_line(l, width)];
+    lines.extend(reason(l).map(|reason| format!("{INDENT}{reason}")));
+    lines
+}
+
+fn lane_line(l: &LaneStatus, width: usize) -> String {
+    let name = lane_name(l);
+    let mut line = format!("lane    {name:<width$} {:<8} {:>12} delivered   ", l.state, thousands(l.delivered_total));
     line += &match l.p50_ms {
         Some(ms) if ms >= 1000.0 => format!("p50 {:>6.1} s ", ms / 1000.0),
         Some(ms) => format!("p50 {ms:>6.0} ms"),
@@ -158,9 +207,6 @@ fn lane_line(l: &LaneStatus) -> String {
     }
     if l.dead_total > 0 {
         line += &format!("   {} refused for good", l.dead_total);
-    }
-    if let Some(error) = l.last_error.as_ref().filter(|_| l.oldest_ms >= 1000 || l.state == "removed") {
-        line += &format!("   {error}");
     }
     line
 }
@@ -197,13 +243,14 @@ mod tests {
         lanes.push(lane("worst", 99_000));
         let lines = picture(&Status { lanes, ..Default::default() }, "", 10);
         assert_eq!(lines.len(), 11);
-        assert!(lines[1].contains("/worst"), "{}", lines[1]);
+        assert!(lines[1].contains("worst"), "{}", lines[1]);
         assert!(lines[10].contains("and 42 lanes"), "{}", lines[10]);
     }
 
     #[test]
     fn lane_says_what_waits_on_disk_and_that_its_member_is_gone() {
         let parked = LaneStatus {
+            pipeline: "parcels".into(),
             target: "customers".into(),
             member: "2".into(),
             state: "parked".into(),
@@ -212,15 +259,42 @@ mod tests {
             oldest_ms: 41_000,
             ..Default::default()
         };
-        let line = lane_line(&parked);
-        assert!(line.contains("parked") && line.ends_with("61 waiting   1 204 on disk   oldest 41 s"), "{line}");
-        let last_error = Some("its member is not in the configuration".into());
-        let removed = LaneStatus { state: "removed".into(), parked: 3, last_error, ..Default::default() };
-        let line = lane_line(&removed);
+        let line = lane_line(&parked, 20);
         assert!(
-            line.contains("removed") && line.ends_with("3 on disk   its member is not in the configuration"),
+            line.contains("parcels/customers/2")
+                && line.contains("parked")
+                && line.ends_with("61 waiting   1 204 on disk   oldest 41 s"),
             "{line}"
         );
+        let last_error = Some("its member is not in the configuration".into());
+        let removed = LaneStatus { state: "removed".into(), parked: 3, last_error, ..Default::default() };
+        let lines = lane_lines(&removed, 20);
+        assert!(lines[0].contains("removed") && lines[0].ends_with("3 on disk"), "{lines:?}");
+        assert_eq!(lines[1], "        its member is not in the configuration");
+    }
+
+    #[test]
+    fn narrow_screen_shows_every_word() {
+        let line = "lane    orders/receiver      parked   12 delivered   p50  304 ms   61 waiting   answered 503";
+        let lines = wrapped(line, 40);
+        assert!(lines.len() > 2 && lines.iter().all(|line| line.chars().count() <= 41), "{lines:?}");
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(&lines.join(" ")), words(line));
+        assert_eq!(wrapped("short", 40), ["short"]);
+    }
+
+    #[test]
+    fn why_a_source_is_not_there_is_said_once_and_below() {
+        let reason = "nothing listens at 127.0.0.1:5432";
+        let source = crate::admin::status::SourceStatus {
+            name: "erp".into(),
+            state: format!("connecting: {reason}"),
+            last_error: Some(reason.into()),
+            ..Default::default()
+        };
+        let lines = picture(&Status { sources: vec![source], ..Default::default() }, "", 10);
+        assert!(lines[1].contains("connecting ") && !lines[1].contains(reason), "{lines:?}");
+        assert_eq!(lines[2].trim(), reason);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The hidden verb `__bench`: what `cargo xtask bench` measures inside this program. One JSON object per line.
 
 use crate::change::{Batch, BinlogPosition, Message};
+use crate::cli::out::{errln, outln};
 use crate::guest::{Engine, GuestHost, GuestSettings, HostSettings, bench::measure, this_program};
 use crate::lane::{self, Ground, Lane, LaneSettings, RetrySettings};
 use crate::ledger::Ledger;
@@ -117,7 +118,7 @@ pub(super) fn run(bench: Bench) -> super::Exit {
     match outcome {
         Ok(()) => super::Exit::Done,
         Err(reason) => {
-            eprintln!("{reason}");
+            errln!("{reason}");
             super::Exit::Failed
         }
     }
@@ -128,16 +129,16 @@ fn guest(wasm: &Path) -> Outcome {
     let host = host(&state.0)?;
     for batch in [64, 1] {
         let ns_per_row = measure(wasm, &host, batch, GUEST_ROWS / (64 / batch).clamp(1, 8))?;
-        println!("{}", json!({ "batch": batch, "ns_per_row": ns_per_row }));
+        outln!("{}", json!({ "batch": batch, "ns_per_row": ns_per_row }));
     }
     Ok(())
 }
 
 fn encoding(rows: usize) -> Outcome {
     let encoded = encode(rows)?;
-    println!("{}", json!({ "case": "debezium", "ns_per_row": encoded.ours, "serde_json": encoded.serde_json }));
+    outln!("{}", json!({ "case": "debezium", "ns_per_row": encoded.ours, "serde_json": encoded.serde_json }));
     for (case, way) in [("cache", Way::Cache), ("flat", Way::FlatRecord), ("record", Way::DebeziumRecord)] {
-        println!("{}", json!({ "case": case, "ns_per_row": walk(way, rows, || open_lane(FLIGHTS, FLIGHT_LEN_MAX))? }));
+        outln!("{}", json!({ "case": case, "ns_per_row": walk(way, rows, || open_lane(FLIGHTS, FLIGHT_LEN_MAX))? }));
     }
     Ok(())
 }
@@ -145,14 +146,14 @@ fn encoding(rows: usize) -> Outcome {
 fn bare(capture: &Capture, rhythm: RhythmMode) -> Outcome {
     let plan = DrainPlan { rhythm, work: DrainWork::Discard, until: DrainUntil::Rows(capture.rows) };
     let rate = drain_bare(&settings(capture), plan)?;
-    println!("{}", json!({ "rows": rate.rows, "seconds": rate.elapsed.as_secs_f64() }));
+    outln!("{}", json!({ "rows": rate.rows, "seconds": rate.elapsed.as_secs_f64() }));
     Ok(())
 }
 
 async fn bare_binlog(binlog: Binlog) -> Outcome {
     let until = mysql::DrainUntil::Transactions(binlog.transactions);
     let rate = mysql::drain_bare(&settings_of_binlog(&binlog), &binlog.from, until).await?;
-    println!("{}", json!({ "rows": rate.rows, "seconds": rate.elapsed.as_secs_f64() }));
+    outln!("{}", json!({ "rows": rate.rows, "seconds": rate.elapsed.as_secs_f64() }));
     Ok(())
 }
 
@@ -225,7 +226,7 @@ async fn ours(source: Box<dyn Source>, wanted: u64, wasm: Option<&Path>) -> Outc
     };
     tokio::time::timeout(SILENCE_MAX, paid).await?;
     let seconds = begun.ok_or("no row came")?.elapsed().as_secs_f64();
-    println!("{}", json!({ "rows": rows, "seconds": seconds }));
+    outln!("{}", json!({ "rows": rows, "seconds": seconds }));
     stop.store(true, Relaxed);
     drop(read);
     // It was told to stop; how it ended is no figure.

@@ -3,6 +3,7 @@
 
 use super::{Exit, block_on, load};
 use crate::app::Inspection;
+use crate::cli::out::outln;
 use std::path::Path;
 
 pub(super) fn check(dir: &Path, connect: bool) -> Exit {
@@ -12,13 +13,13 @@ pub(super) fn check(dir: &Path, connect: bool) -> Exit {
     };
     let inspection = block_on(Inspection::of(&plan, connect));
     for finding in &inspection.findings {
-        println!("{} {}", if finding.ok { "ok   " } else { "WRONG" }, finding.text);
+        outln!("{} {}", if finding.ok { "ok   " } else { "WRONG" }, finding.text);
     }
     let wrong = inspection.findings.iter().filter(|f| !f.ok).count();
     if wrong == 0 {
-        println!("{}: nothing wrong was found", dir.display());
+        outln!("{}: nothing wrong was found", dir.display());
         return Exit::Done;
     }
-    println!("{}: {wrong} of {} checks failed", dir.display(), inspection.findings.len());
+    outln!("{}: {wrong} of {} checks failed", dir.display(), inspection.findings.len());
     Exit::Usage
 }

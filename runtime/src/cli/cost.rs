@@ -2,6 +2,7 @@
 
 use super::Exit;
 use super::inspect::shown_bytes;
+use crate::cli::out::{errln, outln};
 use crate::workshop::bench::{Weighed, bench};
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,7 @@ pub(super) fn run(arguments: &Cost) -> Exit {
     let scratch = match super::Scratch::new("cost") {
         Ok(scratch) => scratch,
         Err(error) => {
-            eprintln!("a folder for compiled code can not be made: {error}");
+            errln!("a folder for compiled code can not be made: {error}");
             return Exit::Failed;
         }
     };
@@ -28,7 +29,7 @@ pub(super) fn run(arguments: &Cost) -> Exit {
             Exit::Done
         }
         Err(reason) => {
-            eprintln!("{reason}");
+            errln!("{reason}");
             Exit::Failed
         }
     }
@@ -36,14 +37,14 @@ pub(super) fn run(arguments: &Cost) -> Exit {
 
 fn print(wasm: &Path, weighed: &Weighed) {
     let (name, folder) = (wasm.display(), weighed.pipeline.join("cases"));
-    println!("{name} on {} different changes of {}", weighed.changes, folder.display());
+    outln!("{name} on {} different changes of {}", weighed.changes, folder.display());
     if cfg!(debug_assertions) {
-        println!("this sluicegate is a debug build: the border's part is several times what it is in a release");
+        outln!("this sluicegate is a debug build: the border's part is several times what it is in a release");
     }
-    println!("\n  rows in a batch    ns per row    border     guest      goes in    comes out       memory");
+    outln!("\n  rows in a batch    ns per row    border     guest      goes in    comes out       memory");
     for weight in &weighed.weights {
         let calls = if weight.calls > 1 { format!(" in {} calls", weight.calls) } else { String::new() };
-        println!(
+        outln!(
             "  {:<15} {:>13.0} {:>9.0} {:>9.0} {:>12} {:>12} {:>12}",
             format!("{}{calls}", weight.rows),
             weight.all_ns,
@@ -54,10 +55,10 @@ fn print(wasm: &Path, weighed: &Weighed) {
             shown_bytes(weight.memory_bytes)
         );
         if weight.rejected > 0 {
-            println!("  {:<15} {} of them are rejected, which costs more than passing", "", weight.rejected);
+            outln!("  {:<15} {} of them are rejected, which costs more than passing", "", weight.rejected);
         }
     }
-    println!(
+    outln!(
         "\nBorder: encoding the rows, a call without any, reading the verdicts. Guest: the rest. Time of one processor."
     );
 }

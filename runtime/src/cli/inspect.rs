@@ -1,6 +1,7 @@
 //! `sluicegate inspect`: what a file is, what it asks for, whether it is taken, and if not, what to do.
 
 use super::Exit;
+use crate::cli::out::{errln, outln};
 use crate::guest::{Engine, Examination, HostSettings, Subscribed, Taken, World, examine, this_program};
 use crate::workshop::Paint;
 use std::path::Path;
@@ -10,7 +11,7 @@ pub(super) fn run(wasm: &Path) -> Exit {
     let engine = match Engine::new() {
         Ok(engine) => engine,
         Err(reason) => {
-            eprintln!("{reason}");
+            errln!("{reason}");
             return Exit::Failed;
         }
     };
@@ -19,13 +20,13 @@ pub(super) fn run(wasm: &Path) -> Exit {
     let examination = match examine(wasm, &host) {
         Ok(examination) => examination,
         Err(reason) => {
-            eprintln!("{reason}");
+            errln!("{reason}");
             return Exit::Failed;
         }
     };
     let paint = Paint::of_stdout();
     for line in told(wasm, &examination, paint) {
-        println!("{line}");
+        outln!("{line}");
     }
     if examination.taken.is_ok() { Exit::Done } else { Exit::Failed }
 }

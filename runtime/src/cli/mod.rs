@@ -11,6 +11,7 @@ mod forget;
 mod inspect;
 mod listen;
 mod new;
+mod out;
 mod record;
 mod replay;
 mod run;
@@ -19,7 +20,8 @@ mod status;
 mod test;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use out::errln;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The exit codes that scripts rely on.
@@ -144,7 +146,7 @@ enum Verb {
     /// Example: sluicegate listen 127.0.0.1:8099
     Listen {
         /// Where to listen.
-        #[arg(default_value = "127.0.0.1:8099")]
+        #[arg(default_value = "127.0.0.1:8099", value_parser = listen::address)]
         address: std::net::SocketAddr,
     },
     /// Look at what could not be delivered, send it again, or drop it.
@@ -210,7 +212,7 @@ pub fn main() -> ExitCode {
 
 fn load(dir: &std::path::Path) -> Result<crate::config::Plan, Exit> {
     crate::app::read(dir).map_err(|mistakes| {
-        eprintln!("{mistakes}");
+        errln!("{mistakes}");
         Exit::Usage
     })
 }
@@ -222,8 +224,23 @@ fn unknown_pipeline(plan: &crate::config::Plan, only: Option<&str>) -> Option<Ex
     if names.contains(&only) {
         return None;
     }
-    eprintln!("there is no pipeline {only:?} in {}; there are: {}", plan.dir.display(), names.join(", "));
+    errln!("there is no pipeline {only:?} in {}; there are: {}", plan.dir.display(), names.join(", "));
     Some(Exit::Usage)
+}
+
+/// Somebody in the folder of pipelines, or above it, may name one of them where a folder is asked for.
+fn meant(dir: &Path, only: Option<&str>) -> (PathBuf, Option<String>) {
+    let is_pipeline = |folder: &Path| folder.join("pipeline.toml").is_file();
+    let usual = Path::new("pipelines");
+    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned());
+    match (only, name) {
+        (None, Some(name)) if is_pipeline(dir) => {
+            let above = dir.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            (above.to_owned(), Some(name))
+        }
+        (None, Some(name)) if !dir.exists() && is_pipeline(&usual.join(dir)) => (usual.to_owned(), Some(name)),
+        (only, _) => (dir.to_owned(), only.map(str::to_owned)),
+    }
 }
 
 /// The runtime that `run` has.
@@ -273,6 +290,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn pipeline_is_understood_where_a_folder_is_asked_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipeline = folder.path().join("orders");
+        std::fs::create_dir(&pipeline).expect("a folder");
+        assert_eq!(meant(&pipeline, None), (pipeline.clone(), None));
+        std::fs::write(pipeline.join("pipeline.toml"), "").expect("written");
+        assert_eq!(meant(&pipeline, None), (folder.path().to_owned(), Some("orders".into())));
+        assert_eq!(meant(folder.path(), Some("x")), (folder.path().to_owned(), Some("x".into())));
     }
 
     #[test]

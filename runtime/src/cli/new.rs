@@ -2,7 +2,10 @@
 
 use super::Exit;
 use crate::change::DatabaseKind;
-use crate::workshop::new::{Order, PORT, ROWS, Settings, SourceAt, in_the_way, nothing_shown, write, wrong_name};
+use crate::cli::out::{errln, outln};
+use crate::workshop::new::{
+    Order, PORT, ROWS, Settings, SourceAt, in_the_way, made_up_row, nothing_shown, write, wrong_name,
+};
 use crate::workshop::{self, table};
 use std::path::{Path, PathBuf};
 
@@ -28,37 +31,49 @@ pub(super) fn run(arguments: &New) -> Exit {
     let New { name, .. } = arguments;
     let root = &arguments.root();
     if let Some(rule) = wrong_name(name) {
-        eprintln!("{name:?} can not be a guest's name: {rule}");
+        errln!("{name:?} can not be a guest's name: {rule}");
         return Exit::Usage;
     }
     if let Some(folder) = in_the_way(root, name) {
-        eprintln!("{} is there already; choose another name, or remove it", folder.display());
+        errln!("{} is there already; choose another name, or remove it", folder.display());
         return Exit::Usage;
     }
-    let (table, sample, settings) = match found(arguments) {
+    let (table, mut sample, settings) = match found(arguments) {
         Ok(found) => found,
         Err(reason) => {
-            eprintln!("{reason}");
+            errln!("{reason}");
             return Exit::Failed;
         }
     };
     if let Some(column) = arguments.mask.iter().find(|name| !sample.columns.iter().any(|c| c.name == **name)) {
         let has: Vec<&str> = sample.columns.iter().map(|column| column.name.as_str()).collect();
-        eprintln!("{table} has no column {column:?} to mask; it has: {}", has.join(", "));
+        errln!("{table} has no column {column:?} to mask; it has: {}", has.join(", "));
         return Exit::Usage;
     }
-    let kind = settings.kind;
-    let order =
-        Order { name, root, table: &table, kind, sample: &sample, masked: &arguments.mask, settings: settings.clone() };
+    let (kind, is_empty) = (settings.kind, sample.rows.is_empty());
+    if is_empty {
+        sample.rows.push(made_up_row(&sample, kind));
+    }
+    let order = Order {
+        name,
+        root,
+        table: &table,
+        kind,
+        sample: &sample,
+        is_made_up: is_empty || arguments.source.is_none(),
+        masked: &arguments.mask,
+        settings: settings.clone(),
+    };
     match write(&order) {
         Ok(written) => {
-            written.files.iter().for_each(|file| println!("wrote {}", file.display()));
+            written.files.iter().for_each(|file| outln!("wrote {}", file.display()));
             if !written.left_out.is_empty() {
-                let columns = written.left_out.join(", ");
-                println!("left out of the first case, because a case can not hold them: {columns}");
+                outln!("left out of the first case, because a case can not hold them: {}", written.left_out);
             }
-            if arguments.source.is_some() && !sample.rows.is_empty() {
-                println!("the first case holds rows of your table: look at it before you share the folder");
+            if is_empty {
+                outln!("{table} has no rows, so that of the first case is made up");
+            } else if arguments.source.is_some() {
+                outln!("the first case holds rows of your table: look at it before you share the folder");
             }
             if !sample.unsent.is_empty() {
                 println!("left out, because PostgreSQL does not send generated columns: {}", sample.unsent.join(", "));
@@ -74,7 +89,7 @@ pub(super) fn run(arguments: &New) -> Exit {
             Exit::Done
         }
         Err(error) => {
-            eprintln!("{}: {error}", root.join("guests").display());
+            errln!("{}: {error}", root.join("guests").display());
             Exit::Failed
         }
     }
@@ -135,12 +150,12 @@ fn next(arguments: &New, settings: &Settings) {
     let pipelines = below("pipelines");
     // The usual folder needs no saying.
     let dir = if pipelines == Path::new("pipelines") { String::new() } else { format!(" {}", pipelines.display()) };
-    println!("\nnext:");
-    println!("  cargo test --manifest-path {}      the guest by itself", guest.display());
-    println!("  sluicegate build{dir} && sluicegate test{dir}");
-    println!("  sluicegate listen 127.0.0.1:{PORT}               in a terminal of its own: shows what is delivered");
+    outln!("\nnext:");
+    outln!("  cargo test --manifest-path {}      the guest by itself", guest.display());
+    outln!("  sluicegate build{dir} && sluicegate test{dir}");
+    outln!("  sluicegate listen 127.0.0.1:{PORT}               in a terminal of its own: shows what is delivered");
     let variable = settings.variable().map(|name| format!("{name}=... ")).unwrap_or_default();
-    println!("  {variable}sluicegate run{dir}");
+    outln!("  {variable}sluicegate run{dir}");
 }
 
 #[cfg(test)]

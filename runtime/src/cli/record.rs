@@ -4,25 +4,29 @@ use super::Exit;
 use super::caller::Caller;
 use crate::admin::{RECORD_SECONDS_MAX, RecordAsked};
 use crate::change::DatabaseKind;
-use crate::config::Plan;
+use crate::cli::out::{errln, outln};
+use crate::config::{PipelinePlan, Plan};
 use crate::telemetry::RecordedRow;
 use crate::workshop::build::put;
-use crate::workshop::case::{Recording, RunningRecord};
-use crate::workshop::table;
-use std::collections::BTreeSet;
+use crate::workshop::case::{LeftOut, Recording, RunningRecord};
+use crate::workshop::{self, slips, table};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml_edit::DocumentMut;
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct Record {
     /// The pipeline that gets the case.
     pipeline: String,
     /// The database: an address, or the name of a source in sluicegate.toml.
-    #[arg(long, value_name = "URL", required_unless_present = "running", conflicts_with = "running")]
+    ///
+    /// The pipeline's own, if it has only one.
+    #[arg(long, value_name = "URL", conflicts_with = "running")]
     source: Option<String>,
     /// The table: schema.table, of MySQL database.table. With --running, only its rows.
-    #[arg(long, required_unless_present = "running")]
+    ///
+    /// The pipeline's own, if it names only one.
+    #[arg(long)]
     table: Option<String>,
     /// The next rows that the running sluicegate gives to the pipeline, whatever happened to them, as they were captured.
     #[arg(long)]
@@ -48,42 +52,90 @@ pub struct Record {
 struct Made {
     document: DocumentMut,
     rows: usize,
-    left_out: BTreeSet<String>,
+    left_out: LeftOut,
 }
 
 /// Why nothing was made.
 type Refused = (Exit, String);
 
 pub(super) fn run(arguments: &Record) -> Exit {
+    let mut arguments = arguments.clone();
     let folder = arguments.dir.join(&arguments.pipeline);
     if !folder.join("pipeline.toml").is_file() {
-        eprintln!("{} is no pipeline: it has no pipeline.toml", folder.display());
+        errln!("{} is no pipeline: it has no pipeline.toml", folder.display());
+        return Exit::Usage;
+    }
+    let pipeline = workshop::plan(&arguments.dir).ok().and_then(|plan| {
+        let mut pipelines = plan.pipelines.into_iter();
+        pipelines.find(|pipeline| pipeline.name == arguments.pipeline)
+    });
+    if !arguments.running
+        && let Err(reason) = fill_in(&mut arguments, pipeline.as_ref())
+    {
+        errln!("{reason}");
         return Exit::Usage;
     }
     let usual = arguments.table.as_ref().map_or_else(|| "running".to_owned(), |table| table.replace(['.', '/'], "-"));
     let name = arguments.case.clone().unwrap_or(usual);
     if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
-        eprintln!("{name:?} can not be the name of a case");
+        errln!("{name:?} can not be the name of a case");
         return Exit::Usage;
     }
     let place = folder.join("cases").join(format!("{name}.toml"));
     if place.exists() {
-        eprintln!("{} is there already; name another case: --case NAME", place.display());
+        errln!("{} is there already; name another case: --case NAME", place.display());
         return Exit::Usage;
     }
-    let made = if arguments.running { running(arguments) } else { sampled(arguments) };
+    let made = if arguments.running { running(&arguments) } else { sampled(&arguments) };
     match made.and_then(|made| write(&made, &place)) {
-        Ok(()) => Exit::Done,
+        Ok(()) => {
+            pipeline.iter().for_each(|pipeline| tell_if_not_taken(&arguments, pipeline));
+            Exit::Done
+        }
         Err((exit, reason)) => {
-            eprintln!("{reason}");
+            errln!("{reason}");
             exit
         }
     }
 }
 
+/// What needs no saying, because the pipeline has one of it.
+fn fill_in(arguments: &mut Record, pipeline: Option<&PipelinePlan>) -> Result<(), String> {
+    let sources = pipeline.map(|pipeline| pipeline.sources.as_slice()).unwrap_or_default();
+    let tables = pipeline.map(slips::tables).unwrap_or_default();
+    let are_names =
+        pipeline.is_some_and(|p| sources.iter().filter_map(|s| p.tables.of(s)).all(|t| t.literals().is_some()));
+    arguments.source = arguments.source.take().or_else(|| match sources {
+        [only] => Some(only.clone()),
+        _ => None,
+    });
+    arguments.table = arguments.table.take().or_else(|| match tables.as_slice() {
+        [only] if are_names => Some(only.clone()),
+        _ => None,
+    });
+    let lacks = |what: &str, has: &[String]| {
+        let has = if has.is_empty() { "none that can be read".to_owned() } else { has.join(", ") };
+        Err(format!("which {what}? say --{what}; the pipeline has: {has}"))
+    };
+    match (&arguments.source, &arguments.table) {
+        (None, _) => lacks("source", sources),
+        (_, None) => lacks("table", &tables),
+        _ => Ok(()),
+    }
+}
+
+/// A case of such a table is good for nothing but `unseen`.
+fn tell_if_not_taken(arguments: &Record, pipeline: &PipelinePlan) {
+    let Some(table) = &arguments.table else { return };
+    if !pipeline.sources.iter().any(|source| pipeline.tables.matches(source, table)) {
+        let tables = slips::tables(pipeline).join(", ");
+        outln!("but {} does not take {table}, so all of them are unseen; it takes: {tables}", pipeline.name);
+    }
+}
+
 /// Rows that lie in a table.
 fn sampled(arguments: &Record) -> Result<Made, Refused> {
-    // The command line does not let one be missing.
+    // Both were filled in.
     let (source, table) =
         (arguments.source.as_deref().unwrap_or_default(), arguments.table.as_deref().unwrap_or_default());
     let looked = table::look(&arguments.dir, source, table, arguments.rows);
@@ -137,7 +189,7 @@ fn running(arguments: &Record) -> Result<Made, Refused> {
     };
     let (document, left_out) = recording.document();
     if rows.len() < arguments.rows as usize {
-        println!("{} of {} rows came within {} s", rows.len(), arguments.rows, arguments.wait);
+        outln!("{} of {} rows came within {} s", rows.len(), arguments.rows, arguments.wait);
     }
     Ok(Made { document, rows: rows.len(), left_out })
 }
@@ -156,7 +208,7 @@ async fn asked(plan: &Plan, arguments: &Record) -> Result<Vec<RecordedRow>, Refu
         mask: arguments.mask.clone(),
     };
     let body = serde_json::to_string(&asked).map_err(|e| failed(e.to_string()))?;
-    eprintln!("waiting for rows of {}, {} s at the most ...", arguments.pipeline, arguments.wait);
+    errln!("waiting for rows of {}, {} s at the most ...", arguments.pipeline, arguments.wait);
     let answer = caller.post("/record", body).await.map_err(|silence| {
         let url = caller.url("");
         let dir = arguments.dir.display();
@@ -175,11 +227,10 @@ fn write(made: &Made, place: &Path) -> Result<(), Refused> {
     let written = std::fs::create_dir_all(place.parent().unwrap_or(place));
     let written = written.and_then(|()| put(place, made.document.to_string().as_bytes()));
     written.map_err(|error| (Exit::Failed, format!("{} can not be written: {error}", place.display())))?;
-    println!("{}: {} row{}", place.display(), made.rows, if made.rows == 1 { "" } else { "s" });
+    outln!("{}: {} row{}", place.display(), made.rows, if made.rows == 1 { "" } else { "s" });
     if !made.left_out.is_empty() {
-        let names: Vec<&str> = made.left_out.iter().map(String::as_str).collect();
-        println!("left out, because a case can not hold them: {}", names.join(", "));
+        outln!("left out, because a case can not hold them, and null in it: {}", made.left_out);
     }
-    println!("nothing is expected of them yet; `sluicegate test --bless` writes down what comes");
+    outln!("nothing is expected of them yet; `sluicegate test --bless` writes down what comes");
     Ok(())
 }

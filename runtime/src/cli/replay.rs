@@ -1,6 +1,7 @@
 //! `sluicegate replay`: what another guest would make of a case.
 
 use super::Exit;
+use crate::cli::out::{errln, outln};
 use crate::guest::{Engine, HostSettings, this_program};
 use crate::workshop::Paint;
 use crate::workshop::replay::{Replayed, lines, replay};
@@ -19,7 +20,7 @@ pub(super) fn run(case: &Path, wasm: &Path) -> Exit {
             Exit::Done
         }
         Err(reason) => {
-            eprintln!("{reason}");
+            errln!("{reason}");
             Exit::Failed
         }
     }
@@ -27,8 +28,8 @@ pub(super) fn run(case: &Path, wasm: &Path) -> Exit {
 
 fn print(replayed: &Replayed, wasm: &Path, paint: Paint) {
     let Replayed { case, now, then, replaced } = replayed;
-    println!("{}", paint.bad(&format!("- {}", replaced.display())));
-    println!("{}", paint.good(&format!("+ {}", wasm.display())));
+    outln!("{}", paint.bad(&format!("- {}", replaced.display())));
+    outln!("{}", paint.good(&format!("+ {}", wasm.display())));
     let mut changed = 0;
     for (nth, ((change, now), then)) in case.changes.iter().zip(now).zip(then).enumerate() {
         let (now, then) = (lines(now), lines(then));
@@ -37,16 +38,16 @@ fn print(replayed: &Replayed, wasm: &Path, paint: Paint) {
         }
         changed += 1;
         let place = format!("{}:{}", case.path.display(), change.place.line);
-        println!("{}  change {}: {} {}", paint.strong(&place), nth + 1, change.op.name(), change.table);
+        outln!("{}  change {}: {} {}", paint.strong(&place), nth + 1, change.op.name(), change.table);
         now.iter()
             .filter(|line| !then.contains(line))
-            .for_each(|l| println!("  {}", paint.bad(&format!("- {}", cut(l)))));
+            .for_each(|l| outln!("  {}", paint.bad(&format!("- {}", cut(l)))));
         then.iter()
             .filter(|line| !now.contains(line))
-            .for_each(|l| println!("  {}", paint.good(&format!("+ {}", cut(l)))));
+            .for_each(|l| outln!("  {}", paint.good(&format!("+ {}", cut(l)))));
     }
     match changed {
-        0 => println!("{}, and nothing comes out otherwise", counted(case.changes.len(), "change")),
-        _ => println!("{changed} of {} come out otherwise", counted(case.changes.len(), "change")),
+        0 => outln!("{}, and nothing comes out otherwise", counted(case.changes.len(), "change")),
+        _ => outln!("{changed} of {} come out otherwise", counted(case.changes.len(), "change")),
     }
 }

@@ -4,6 +4,7 @@ use super::{Exit, LogForm, load};
 use crate::admin::Registry;
 use crate::admin::status::Status;
 use crate::app::{App, Ending, Ground, Screen};
+use crate::cli::out::errln;
 use crate::config::Plan;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +37,7 @@ pub(super) fn run(dir: &Path, log: LogForm, rows: Rows) -> Exit {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("threads can not be started: {error}");
+            errln!("threads can not be started: {error}");
             return Exit::Failed;
         }
     };

@@ -1,6 +1,7 @@
 //! `sluicegate salvage`: everything that is whole of a damaged state.
 
 use super::{Exit, load};
+use crate::cli::out::{errln, outln};
 use crate::store::SqliteStore;
 use std::path::Path;
 
@@ -11,16 +12,16 @@ pub(super) fn salvage(dir: &Path) -> Exit {
     };
     let state = &plan.host.state;
     if !state.is_dir() {
-        eprintln!("there is no state folder {}; is host.state right?", state.display());
+        errln!("there is no state folder {}; is host.state right?", state.display());
         return Exit::Failed;
     }
     match SqliteStore::salvage(state) {
         Ok(report) => {
-            println!("{report}");
+            outln!("{report}");
             Exit::Done
         }
         Err(reason) => {
-            eprintln!("{reason}");
+            errln!("{reason}");
             Exit::Failed
         }
     }

@@ -1,8 +1,10 @@
 //! `sluicegate status`: what a running process says of itself.
 
-use super::{Exit, block_on, load};
+use super::{Exit, block_on};
 use crate::admin::status::Status;
 use crate::app::picture;
+use crate::cli::out::{errln, outln};
+use crate::config::{self, Mistakes};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,28 +15,38 @@ const AGAIN: Duration = Duration::from_millis(500);
 const LINES_MAX: usize = 2_000;
 
 pub(super) fn status(dir: &Path, json: bool, watch: bool) -> Exit {
-    let plan = match load(dir) {
-        Ok(plan) => plan,
-        Err(exit) => return exit,
+    let (host, mut mistakes) = match crate::app::read(dir) {
+        Ok(plan) => (plan.host, None),
+        // What runs goes on with what it read before, and answers as far as its address can be read.
+        Err(mistakes) => (config::host_of(dir, &|name| std::env::var(name).ok()), Some(mistakes)),
     };
-    let url = format!("http://{}/status", plan.host.admin);
-    let token = plan.host.token.as_ref().map(|t| t.expose().to_owned());
+    let url = format!("http://{}/status", host.admin);
+    let token = host.token.as_ref().map(|t| t.expose().to_owned());
     block_on(async {
         loop {
             let text = match ask(&url, token.as_deref()).await {
                 Ok(text) => text,
                 Err(reason) => {
-                    eprintln!("{url} does not answer: {reason}; is `sluicegate run {}` running?", dir.display());
-                    return Exit::Failed;
+                    if let Some(mistakes) = &mistakes {
+                        errln!("{mistakes}");
+                    }
+                    errln!("{url} does not answer: {reason}; is `sluicegate run {}` running?", dir.display());
+                    return if mistakes.is_some() { Exit::Usage } else { Exit::Failed };
                 }
             };
             if json {
-                println!("{text}");
+                mistakes.take().iter().for_each(|mistakes| not_taken(dir, Some(mistakes)));
+                outln!("{text}");
             } else {
                 match serde_json::from_str::<Status>(&text) {
-                    Ok(status) => println!("{}", picture(&status, &url, LINES_MAX).join("\n")),
+                    Ok(status) => {
+                        outln!("{}", picture(&status, &url, LINES_MAX).join("\n"));
+                        // What the process says of it itself stands in the picture.
+                        let is_said = status.config_error.is_some();
+                        mistakes.take().iter().for_each(|m| not_taken(dir, (!is_said).then_some(m)));
+                    }
                     Err(error) => {
-                        eprintln!("{url} answers something else than a status: {error}; is it another program?");
+                        errln!("{url} answers something else than a status: {error}; is it another program?");
                         return Exit::Failed;
                     }
                 }
@@ -45,6 +57,13 @@ pub(super) fn status(dir: &Path, json: bool, watch: bool) -> Exit {
             tokio::time::sleep(AGAIN).await;
         }
     })
+}
+
+fn not_taken(dir: &Path, mistakes: Option<&Mistakes>) {
+    if let Some(mistakes) = mistakes {
+        errln!("{mistakes}");
+    }
+    errln!("what stands in {} now is not taken; what runs goes on with what it read before", dir.display());
 }
 
 pub(super) async fn ask(url: &str, token: Option<&str>) -> Result<String, String> {

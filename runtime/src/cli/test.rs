@@ -1,6 +1,7 @@
 //! `sluicegate test`: the cases of all pipelines, through the real engine, with the real limits.
 
 use super::Exit;
+use crate::cli::out::{errln, outln};
 use crate::config::Plan;
 use crate::guest::{Engine, HostSettings, this_program};
 use crate::workshop::trial::{Mend, Tally, Trial, counted};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Test {
-    /// The pipelines folder.
+    /// The pipelines folder, or one of its pipelines.
     #[arg(default_value = "pipelines")]
     dir: PathBuf,
     /// Play the cases of this pipeline alone.
@@ -25,6 +26,8 @@ pub struct Test {
 
 pub(super) fn run(arguments: &Test) -> Exit {
     let mut host = None;
+    let (dir, only) = super::meant(&arguments.dir, arguments.only.as_deref());
+    let arguments = &Test { dir, only, ..*arguments };
     loop {
         let before = Snapshot::of([arguments.dir.as_path()]);
         let exit = once(arguments, &mut host);
@@ -33,7 +36,7 @@ pub(super) fn run(arguments: &Test) -> Exit {
         }
         // Blessing writes files itself.
         let mut seen = if arguments.bless { Snapshot::of([arguments.dir.as_path()]) } else { before };
-        println!("\nwaiting for a change in {} (Ctrl-C ends it)", arguments.dir.display());
+        outln!("\nwaiting for a change in {} (Ctrl-C ends it)", arguments.dir.display());
         loop {
             std::thread::sleep(LOOK_EVERY);
             let now = Snapshot::of([arguments.dir.as_path()]);
@@ -42,7 +45,7 @@ pub(super) fn run(arguments: &Test) -> Exit {
             }
             seen = now;
         }
-        println!();
+        outln!();
     }
 }
 
@@ -50,7 +53,7 @@ fn once(arguments: &Test, host: &mut Option<HostSettings>) -> Exit {
     let plan = match workshop::plan(&arguments.dir) {
         Ok(plan) => plan,
         Err(mistakes) => {
-            eprintln!("{mistakes}");
+            errln!("{mistakes}");
             return Exit::Usage;
         }
     };
@@ -60,14 +63,14 @@ fn once(arguments: &Test, host: &mut Option<HostSettings>) -> Exit {
     let host = match host_of(&plan, host) {
         Ok(host) => host,
         Err(reason) => {
-            eprintln!("{reason}");
+            errln!("{reason}");
             return Exit::Failed;
         }
     };
     let mend = if arguments.bless { Mend::Bless } else { Mend::Tell };
-    let trial = Trial { plan: &plan, host: &host, mend, paint: Paint::of_stdout() };
-    let tally = super::block_on_all(trial.run(arguments.only.as_deref(), &mut |text| println!("{text}")));
-    println!("{}", summary(&tally, &arguments.dir));
+    let trial = Trial { plan: &plan, host: &host, mend, paint: Paint::of_stdout(), staged: None };
+    let tally = super::block_on_all(trial.run(arguments.only.as_deref(), &mut |text| outln!("{text}")));
+    outln!("{}", summary(&tally, &arguments.dir));
     if tally.failed == 0 { Exit::Done } else { Exit::Failed }
 }
 

@@ -50,7 +50,7 @@ impl Globs {
     }
 
     /// The names themselves, if no pattern in the list could mean another one.
-    fn literals(&self) -> Option<&[String]> {
+    pub fn literals(&self) -> Option<&[String]> {
         let open = |pattern: &String| pattern.contains(['*', '?', '[', '{', '\\', '/']);
         (!self.patterns.iter().any(open)).then_some(&self.patterns)
     }

@@ -42,6 +42,11 @@ pub(super) fn read_host_file(page: &Page<'_>) -> HostFile {
     }
 }
 
+/// The process's own settings, as far as a folder says them.
+pub(super) fn host_of(page: Option<&Page<'_>>, folder: &Path) -> Host {
+    read_host(page.and_then(|page| page.root("").section("host")), folder)
+}
+
 fn read_host(section: Option<Section<'_>>, folder: &Path) -> Host {
     let mut host = Host {
         state: folder.join(".sluicegate"),

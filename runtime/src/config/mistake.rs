@@ -127,7 +127,8 @@ pub(super) fn suggestion<'n>(given: &str, names: impl IntoIterator<Item = &'n st
 }
 
 /// The name that a slip of the fingers away from `given`, if there is one.
-pub(super) fn nearest<'n>(given: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+/// The name that was most likely meant, if one is near.
+pub fn nearest<'n>(given: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     /// A longer text is not a misspelt name, and the comparison is quadratic.
     const COMPARED_LEN_MAX: usize = 64;
     if given.len() > COMPARED_LEN_MAX {

@@ -52,7 +52,7 @@ pub use case::{
 };
 pub use excerpt::Excerpt;
 pub use globs::{ColumnRule, Globs, TableRule};
-pub use mistake::{Mistake, Mistakes};
+pub use mistake::{Mistake, Mistakes, nearest};
 pub use plan::{
     BodyPlan, CacheForm, DebeziumPlan, Door, Encoding, FormPlan, GuestPlan, Host, HttpPlan, KafkaPlan, LimitsPlan,
     MemberPlan, MysqlPlan, OnError, PipelinePlan, Plan, PostgresPlan, RedisPlan, RegistryPlan, RetryPlan, RoutePlan,
@@ -88,6 +88,14 @@ pub fn load_with(dir: &Path, env: &dyn Fn(&str) -> Option<String>, experts: Expe
 /// As [`load`], but for those.
 pub fn load_made_up(dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Mistakes> {
     finished(Reading::new(env, Experts::TRUSTING).filling(Filling::MadeUp), dir)
+}
+
+/// Where a process that runs a folder answers, whatever mistakes the folder has by now: as far as it can be read, or else as nobody
+/// set it.
+pub fn host_of(dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Host {
+    let reading = Reading::new(env, Experts::TRUSTING);
+    let page = reading.open(&dir.join(HOST_FILE), TOML_LEN_MAX);
+    host::host_of(page.as_ref(), dir)
 }
 
 fn finished(reading: Reading<'_>, dir: &Path) -> Result<Plan, Mistakes> {

@@ -16,7 +16,7 @@ pub enum GuestError {
     #[error("it is empty; copy it under another name and rename it, so that it appears in one piece")]
     Empty,
     #[error(
-        "it is machine code compiled ahead of time (.cwasm), which is never accepted; drop in the .wasm that it was made of"
+        "it is machine code: a program, or a guest compiled ahead of time (.cwasm), and neither is ever accepted; drop in the .wasm"
     )]
     Precompiled,
     #[error("it is not WebAssembly (a module begins with \\0asm); {remedy}")]

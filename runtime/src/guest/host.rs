@@ -252,7 +252,7 @@ impl Keeper {
         }
         known.hash = Some(file.hash);
         let slot = known.slot.clone();
-        if slot.stats.state.get().as_deref() == Some("held") && known.loaded && slot.runs(&file.generation()) {
+        if slot.stats.state.get().as_deref() == Some("kept") && known.loaded && slot.runs(&file.generation()) {
             // Taken away and put back: it never stopped.
             slot.stats.state.set("running");
             slot.stats.last_error.clear();
@@ -314,14 +314,17 @@ impl Keeper {
         }
         let stats = &known.slot.stats;
         let text = if known.loaded {
-            stats.state.set("held");
+            stats.state.set("kept");
             "its file is gone; the code goes on until another file comes, or a restart".to_owned()
         } else {
             stats.state.set("waiting");
             format!("{error}; its pipeline waits for it")
         };
-        tracing::warn!(pipeline = %self.pipeline, guest = name, "{name}: {text}");
-        stats.last_error.set(text);
+        // One removal is heard of several times.
+        if stats.last_error.get().as_ref() != Some(&text) {
+            tracing::warn!(pipeline = %self.pipeline, guest = name, "{name}: {text}");
+            stats.last_error.set(text);
+        }
     }
 }
 

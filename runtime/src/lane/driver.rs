@@ -5,6 +5,7 @@ use super::core::{Core, Finish, Flight, Leaver};
 use super::disk::{Disk, Event};
 use super::gate::Shut;
 use super::inbox::{Inbox, Orders, Renewal, Returned, Standing, Visit};
+use super::parking::ToldOfDisk;
 use super::revival::Revivals;
 use super::table::{Arrival, Owed};
 use super::{Death, Ground, Held, LaneSettings, Parcel};
@@ -46,6 +47,7 @@ pub(super) struct Driver {
     /// There is no room on disk, and the oldest that would give way are not in memory.
     pub(super) wants_to_drop: bool,
     pub(super) revivals: Revivals,
+    pub(super) told_of_disk: ToldOfDisk,
 }
 
 /// Runs a lane until it is closed.
@@ -75,6 +77,7 @@ pub(super) async fn run(
         complains: false,
         wants_to_drop: false,
         revivals: Revivals::default(),
+        told_of_disk: ToldOfDisk::default(),
     };
     while let Some(wake_at) = driver.turn() {
         // What a turn itself gives back is given at the next visit, and somebody may wait for it.

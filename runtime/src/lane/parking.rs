@@ -22,6 +22,23 @@ const WINDOW_BYTES: usize = 256 << 10;
 /// How often room on disk is looked for while there is none.
 const ROOM_RETRY: Duration = Duration::from_secs(1);
 
+/// A receiver that is always a little late is not told of each time.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
+/// What was said of messages that wait on disk.
+#[derive(Default)]
+pub(super) struct ToldOfDisk {
+    /// While they wait: how many had been delivered when it began.
+    delivered_before: Option<u64>,
+    told_at: Option<Instant>,
+}
+
+impl ToldOfDisk {
+    fn may_tell(&self, now: Instant) -> bool {
+        self.told_at.is_none_or(|at| now >= at + TELL_AGAIN)
+    }
+}
+
 impl Driver {
     /// Begins whatever the disk is needed for, and says when to look again.
     pub(super) fn keep_house(&mut self, now: Instant, is_closing: bool) -> Option<Instant> {
@@ -32,11 +49,38 @@ impl Driver {
         self.disk.settle(now);
         let revival_at = self.look_after_revivals(now);
         let hold_at = self.write_what_is_due(now);
+        self.tell_of_disk(now);
         self.let_go();
         if !is_closing {
             self.load_what_is_wanted(now);
         }
         [hold_at, revival_at, self.disk.retry_at()].into_iter().flatten().min()
+    }
+
+    /// One line when messages begin to wait on disk, unless the gate said why, and one when all of them are through.
+    fn tell_of_disk(&mut self, now: Instant) {
+        let (parked, delivered) = (self.disk.parked(), self.stats.delivered_total.load(Relaxed));
+        let Names { pipeline, target, member } = self.names();
+        if let Some(before) = self.told_of_disk.delivered_before {
+            if parked == 0 {
+                let delivered = delivered - before;
+                info!(pipeline, target, member, delivered, "nothing waits on disk any more");
+                self.told_of_disk.delivered_before = None;
+            }
+        } else if parked > 0 && self.core.shut().is_none() && self.told_of_disk.may_tell(now) {
+            let (hold_ms, reason) = (self.settings.hold.as_millis() as u64, self.stats.last_error.get());
+            let reason = reason.unwrap_or_else(|| "no answer yet".to_owned());
+            warn!(
+                pipeline,
+                target,
+                member,
+                parked,
+                hold_ms,
+                reason,
+                "messages wait on disk: the receiver did not take them within hold"
+            );
+            self.told_of_disk = ToldOfDisk { delivered_before: Some(delivered), told_at: Some(now) };
+        }
     }
 
     fn undivert(&mut self, now: Instant) {

@@ -24,6 +24,9 @@ pub struct Weighed {
 /// # Errors
 /// A sentence that says what is missing or wrong.
 pub fn bench(wasm: &Path, case: Option<&Path>, scratch: &Path) -> Result<Weighed, String> {
+    if !wasm.is_file() {
+        return Err(format!("{} does not exist", wasm.display()));
+    }
     let folder = pipeline_folder(wasm).or_else(|| pipeline_folder(case?));
     let folder = folder.ok_or_else(|| {
         format!("{} lies in no pipeline; name rows for it: --case PIPELINE/cases/NAME.toml", wasm.display())

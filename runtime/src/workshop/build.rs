@@ -76,6 +76,42 @@ pub fn orders(plan: &Plan) -> Vec<Order> {
 /// # Errors
 /// If there is no compiler for WebAssembly, or it refuses, or the file can not be written.
 pub fn build(order: &Order, words: Words, say: impl Fn(&str)) -> Result<Built, BuildError> {
+    let compiled = compile(order, words, say)?;
+    let is_new = compiled.is_new_at(&order.place);
+    compiled.put_at(&order.place)?;
+    let Compiled { bytes, took } = compiled;
+    Ok(Built { bytes: bytes.len(), is_new, has_names: guest::has_names(&bytes), took })
+}
+
+/// A guest that was compiled, and is in no pipeline's folder yet.
+pub struct Compiled {
+    bytes: Vec<u8>,
+    pub took: Duration,
+}
+
+impl Compiled {
+    /// Whether another file lies there, or none.
+    pub fn is_new_at(&self, place: &Path) -> bool {
+        fs::read(place).ok().as_deref() != Some(&self.bytes[..])
+    }
+
+    /// Puts it there, if it is not there already.
+    ///
+    /// # Errors
+    /// If the file can not be written.
+    pub fn put_at(&self, place: &Path) -> Result<(), BuildError> {
+        if !self.is_new_at(place) {
+            return Ok(());
+        }
+        put(place, &self.bytes).map_err(|reason| BuildError::Place { path: place.to_owned(), reason })
+    }
+}
+
+/// Builds one guest, and leaves its place as it is.
+///
+/// # Errors
+/// If there is no compiler for WebAssembly, or it refuses.
+pub fn compile(order: &Order, words: Words, say: impl Fn(&str)) -> Result<Compiled, BuildError> {
     let began = Instant::now();
     let guest_crate = GuestCrate::look(&order.crate_folder, None).map_err(BuildError::Crate)?;
     let toolchain = Toolchain::find(&order.crate_folder, TARGET, say)?;
@@ -94,11 +130,7 @@ pub fn build(order: &Order, words: Words, say: impl Fn(&str)) -> Result<Built, B
     let module = guest_crate.module(TARGET);
     let bytes = fs::read(&module)
         .map_err(|e| BuildError::Crate(format!("cargo succeeded, but {} can not be read: {e}", module.display())))?;
-    let is_new = fs::read(&order.place).ok().as_deref() != Some(&bytes[..]);
-    if is_new {
-        put(&order.place, &bytes).map_err(|reason| BuildError::Place { path: order.place.clone(), reason })?;
-    }
-    Ok(Built { bytes: bytes.len(), is_new, has_names: guest::has_names(&bytes), took: began.elapsed() })
+    Ok(Compiled { bytes, took: began.elapsed() })
 }
 
 /// Writes a file that nobody ever sees half of: under a hidden name first, then renamed.

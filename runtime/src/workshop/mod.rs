@@ -15,6 +15,7 @@ mod paint;
 pub mod place;
 pub mod replay;
 mod sdk;
+pub mod slips;
 pub mod table;
 pub mod toolchain;
 pub mod trial;

@@ -6,7 +6,7 @@ mod settings;
 pub use settings::{Settings, SourceAt};
 
 use super::case::{Found, FoundMessage};
-use super::case::{Recording, write_expectation};
+use super::case::{LeftOut, Recording, made_up, tag_of, write_expectation};
 use super::sdk;
 use crate::change::DatabaseKind;
 use crate::config::Judged;
@@ -31,6 +31,8 @@ pub struct Order<'a> {
     pub table: &'a str,
     pub kind: DatabaseKind,
     pub sample: &'a TableSample,
+    /// Whether nobody's table has these rows.
+    pub is_made_up: bool,
     pub masked: &'a [String],
     pub settings: Settings,
 }
@@ -40,7 +42,7 @@ pub struct Order<'a> {
 pub struct Written {
     pub files: Vec<PathBuf>,
     /// Columns that the first case could not hold.
-    pub left_out: Vec<String>,
+    pub left_out: LeftOut,
 }
 
 /// Why a name can not be that of a guest, if it can not.
@@ -49,8 +51,9 @@ pub fn wrong_name(name: &str) -> Option<&'static str> {
     match name {
         "" => Some("a name is not empty"),
         _ if name.len() > 60 => Some("a name has at most 60 letters"),
-        _ if !name.starts_with(|c: char| c.is_ascii_lowercase()) => Some("a name begins with a small letter"),
-        _ if !name.chars().all(fits) => Some("a name has small letters, digits, - and _"),
+        _ if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(fits) => Some(
+            "a name begins with a small letter, and has small letters, digits, - and _ after it: no capital, no space",
+        ),
         "test" | "core" | "std" | "alloc" | "sluicegate-guest" | "sluicegate-sdk" => {
             Some("another crate has this name")
         }
@@ -66,6 +69,11 @@ pub fn in_the_way(root: &Path, name: &str) -> Option<PathBuf> {
 /// The table and the rows of those who show none.
 pub fn nothing_shown(kind: DatabaseKind) -> (&'static str, TableSample) {
     made::nothing_shown(kind)
+}
+
+/// A row for a table that has none: something of each column's kind.
+pub fn made_up_row(sample: &TableSample, kind: DatabaseKind) -> Vec<Option<String>> {
+    sample.columns.iter().map(|column| made_up(tag_of(column, kind)).map(str::to_owned)).collect()
 }
 
 /// Writes everything. What is there already stays as it is.
@@ -109,13 +117,16 @@ pub fn write(order: &Order<'_>) -> io::Result<Written> {
 }
 
 /// The table's rows, each expected to pass to the one route, as the guest that was written does it.
-fn first_case(order: &Order<'_>) -> (String, Vec<String>) {
+fn first_case(order: &Order<'_>) -> (String, LeftOut) {
     let recording = Recording {
         table: order.table,
         kind: order.kind,
         sample: order.sample,
         masked: order.masked,
-        about: "what the pipeline makes of a few rows",
+        about: match order.is_made_up {
+            true => "what the pipeline makes of a row that is made up: the table was not shown, or empty",
+            false => "what the pipeline makes of a few rows",
+        },
         operation: "insert",
     };
     let (mut document, left_out) = recording.document();
@@ -131,7 +142,7 @@ fn first_case(order: &Order<'_>) -> (String, Vec<String>) {
     if let Some(changes) = document.get_mut("change").and_then(Item::as_array_of_tables_mut) {
         changes.iter_mut().for_each(|change| write_expectation(change, &found));
     }
-    (document.to_string(), left_out.into_iter().collect())
+    (document.to_string(), left_out)
 }
 
 #[cfg(test)]

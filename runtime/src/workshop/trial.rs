@@ -3,8 +3,9 @@
 use super::build::put;
 use super::case::{self, Difference, Found, Unplayed, blessed, differences};
 use super::paint::Paint;
+use super::slips;
 use crate::app::Unready;
-use crate::config::{CasePlan, PipelinePlan, Plan, load_case};
+use crate::config::{CasePlan, Judged, PipelinePlan, Plan, load_case};
 use crate::guest::HostSettings;
 use std::fmt::Write;
 use std::fs;
@@ -39,6 +40,8 @@ pub struct Trial<'a> {
     pub host: &'a HostSettings,
     pub mend: Mend,
     pub paint: Paint,
+    /// A folder with a folder of `.wasm` files for each pipeline that is not to be played with its own.
+    pub staged: Option<&'a Path>,
 }
 
 /// What became of one case.
@@ -102,17 +105,29 @@ impl Trial<'_> {
     }
 
     async fn case(&self, pipeline: &PipelinePlan, case: &CasePlan) -> Outcome {
-        if let Some(missing) = missing_guest(pipeline) {
+        let staged = self.staged.map(|folder| folder.join(&pipeline.name)).filter(|folder| folder.is_dir());
+        if let Some(missing) = missing_guest(pipeline).filter(|_| staged.is_none()) {
             return Outcome::Failed(missing);
         }
-        let found = match case::play(case, (self.plan, pipeline), self.host, None).await {
+        let found = match case::play(case, (self.plan, pipeline), self.host, staged.as_deref()).await {
             Ok(found) => found,
-            Err(unplayed) => return Outcome::Failed(why(&unplayed)),
+            Err(unplayed) => {
+                let said = why(&unplayed);
+                return Outcome::Failed(format!("{said}{}", slips::of_columns(case, &said)));
+            }
         };
         if self.mend == Mend::Bless {
             return bless(case, &found);
         }
-        let told = tell_differences(case, &found, self.paint);
+        let mut told = tell_differences(case, &found, self.paint);
+        if !told.is_empty() {
+            let slips = case.changes.iter().zip(&found).filter_map(|(change, found)| {
+                let slip = slips::of_table(change, found, pipeline)
+                    .filter(|_| change.expected.verdict != Some(Judged::Unseen))?;
+                Some(format!("  {}:{}  {slip}\n", case.path.display(), change.place.line))
+            });
+            told.extend(slips.take(CHANGES_TOLD_MAX));
+        }
         if told.is_empty() { Outcome::Held } else { Outcome::Failed(told) }
     }
 }

@@ -84,7 +84,8 @@ fn status_metrics_and_verbs_say_what_the_running_program_does() {
 
     let (code, out, err) = house.verb(&["status"]);
     assert_eq!(code, 0, "{err}");
-    for words in ["source  erp", "PostgreSQL 1", "streaming", "guest   parcels.wasm", "lane    customers/1", "flowing"]
+    for words in
+        ["source  erp", "PostgreSQL 1", "streaming", "guest   parcels.wasm", "lane    parcels/customers/1", "flowing"]
     {
         assert!(out.contains(words), "{words}: {out}");
     }

@@ -85,7 +85,7 @@ fn member_that_is_taken_out_keeps_its_messages_until_somebody_decides_and_others
     back.set(Manner::Says(204));
     house.run();
     house.ready();
-    assert!(done(&house, &["replay", "--all"]).contains("2 sent again"));
+    assert!(done(&house, &["replay", "--all"]).contains("2 queued for another delivery"));
     assert_eq!(numbers(&back.wait_for_accepted(5)), ["1", "2", "3", "4", "5"]);
     house.until("all of them are over", || house.status()["dead_letters"] == 0);
     assert_eq!(house.log().matches("started").count(), before + 1, "members came and went without a new start");

@@ -17,13 +17,13 @@ const DELIVERY_MAX: Duration = Duration::from_secs(60);
 /// From a saved change to its code at work, without what cargo takes: well under three seconds on a machine that does nothing else.
 const SWAP_MAX: Duration = Duration::from_secs(30);
 
-struct Stranger {
-    folder: TempDir,
-    database_url: String,
+pub struct Stranger {
+    pub folder: TempDir,
+    pub database_url: String,
 }
 
 /// A program in a terminal of its own, closed with it.
-struct Terminal(Child);
+pub struct Terminal(Child);
 
 impl Drop for Terminal {
     fn drop(&mut self) {
@@ -33,7 +33,7 @@ impl Drop for Terminal {
 }
 
 impl Stranger {
-    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+    pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.folder.path()).args(arguments).env("DB_URL", &self.database_url).env("NO_COLOR", "1");
         // The stranger has no workspace around, and nothing compiled before.
@@ -41,26 +41,26 @@ impl Stranger {
         command
     }
 
-    fn sluicegate(&self, arguments: &[&str]) -> (bool, String) {
+    pub fn sluicegate(&self, arguments: &[&str]) -> (bool, String) {
         let output = self.command(env!("CARGO_BIN_EXE_sluicegate"), arguments).output().expect("the program starts");
         let out = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         (output.status.success(), out)
     }
 
-    fn done(&self, arguments: &[&str]) -> String {
+    pub fn done(&self, arguments: &[&str]) -> String {
         let (good, out) = self.sluicegate(arguments);
         assert!(good, "sluicegate {}: {out}", arguments.join(" "));
         out
     }
 
-    fn edit(&self, file: &str, edit: impl FnOnce(String) -> String) {
+    pub fn edit(&self, file: &str, edit: impl FnOnce(String) -> String) {
         let path = self.folder.path().join(file);
         let text = edit(fs::read_to_string(&path).expect("it was written"));
         fs::write(path, text).expect("it can be written");
     }
 
     /// Starts a program and gives the lines that it writes.
-    fn terminal(&self, arguments: &[&str]) -> (Terminal, Receiver<String>) {
+    pub fn terminal(&self, arguments: &[&str]) -> (Terminal, Receiver<String>) {
         let mut command = self.command(env!("CARGO_BIN_EXE_sluicegate"), arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the program starts");
         let out = child.stdout.take().expect("it is piped");
@@ -87,7 +87,7 @@ fn pasted() -> (String, String) {
     (block("```rust\n"), block("```rs\n"))
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
@@ -198,6 +198,7 @@ fn all_in_one(stranger: &Stranger, sql: &Sql, admin: u16) {
     stranger.edit(source, |text| text.replace("fn slip() -> u8 {\n    \"text\"\n}\n", ""));
     until("built  orders/orders.wasm");
     until("waiting for rows and changes");
+    slips(stranger, sql, admin, &heard);
 
     // A small change, from the moment that it is saved to the moment that its code judges rows.
     let before = generation(admin);
@@ -213,6 +214,39 @@ fn all_in_one(stranger: &Stranger, sql: &Sql, admin: u16) {
     let rest = all.saturating_sub(compiler);
     println!("a small change, saved to swapped: {all:?}, of which cargo {compiler:?} and the rest {rest:?}");
     assert!(rest < SWAP_MAX, "it took {all:?}, cargo {compiler:?} of it");
+}
+
+/// What `dev` keeps away from the host, and leaves on the screen: code that a case fails with, and a mistake in the configuration.
+fn slips(stranger: &Stranger, sql: &Sql, admin: u16, heard: &Receiver<String>) {
+    let until = |words: &str| {
+        let mut seen = Vec::new();
+        while let Ok(line) = heard.recv_timeout(DELIVERY_MAX) {
+            if line.contains(words) {
+                return line;
+            }
+            seen.push(line);
+        }
+        panic!("{words:?} is not in {seen:#?}");
+    };
+    let (source, before) = ("guests/orders/src/lib.rs", generation(admin));
+    stranger.edit(source, |text| text.replacen("Ok(drop_row())", "Ok(pass() /* slip */)", 1));
+    until("FAILED orders/first");
+    until("kept out orders/orders.wasm: a case failed");
+    until("waiting for a change that mends it");
+    sql.run("INSERT INTO orders (customer_id, status, note) VALUES (9, 'new', NULL)");
+    assert_eq!(generation(admin), before, "code that a case fails with judges no row");
+    stranger.edit(source, |text| text.replacen("Ok(pass() /* slip */)", "Ok(drop_row())", 1));
+    until("1 row passed meanwhile");
+    until("waiting for rows and changes");
+
+    let pipeline = "pipelines/orders/pipeline.toml";
+    stranger.edit(pipeline, |text| text.replace("body = \"flat\"", "boddy = \"flat\""));
+    until("boddy");
+    until("waiting for a change that mends it");
+    let after = heard.recv_timeout(Duration::from_secs(2));
+    assert!(after.is_err(), "the mistake does not stay on the screen: {after:?}");
+    stranger.edit(pipeline, |text| text.replace("boddy", "body"));
+    until("waiting for rows and changes");
 }
 
 /// Which code of the only guest judges rows; nothing while nobody answers.

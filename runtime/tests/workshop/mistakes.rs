@@ -16,6 +16,7 @@ use crate::bench::{Bench, held, sluicegate};
 use crate::guests;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 const ROW: &str = "[[change]]\ninsert = \"public.package_status\"\n\
                    row = { id = 1, package_id = 7, customer_id = 2, status = \"In Transit\" }\n";
@@ -77,6 +78,42 @@ fn guest_that_asks_for_a_column_that_is_not_there_holds_its_pipeline() {
     let bench = Bench::new();
     let case = "[[change]]\ninsert = \"public.package_status\"\nrow = { id = 1, package = 7, customer = 2 }\n";
     held("column", &bench.guest(&first_contract()).case(case).run("test", &[]));
+}
+
+#[test]
+fn misspelt_names_in_a_case_are_guessed() {
+    let bench = Bench::new();
+    bench.guest(&first_contract());
+    held("column_slip", &bench.case(&ROW.replace("status =", "statuss =")).run("test", &[]));
+    let case = format!("{}verdict = \"emit\"\n", ROW.replace("public.package_status", "public.package_state"));
+    held("table_slip", &bench.case(&case).run("test", &[]));
+}
+
+#[test]
+fn what_nobody_would_ever_hear_of_is_said() {
+    let bench = Bench::new();
+    bench.pipeline("[guest.parcels]\ncrate = \"../nowhere\"\n").put("orders/orders.wasm", "x");
+    bench.put("sluicegate.toml", "[source.erp]\nkind = \"postgres\"\nurl = \"postgres://me@127.0.0.1:1/db\"\n");
+    held("check", &bench.run("check", &[]));
+    let said = bench.say(&["bench", "/nowhere/a.wasm"]);
+    assert_eq!((said.code, said.out.trim_end()), (1, "/nowhere/a.wasm does not exist"));
+}
+
+/// `sluicegate test | head` is no reason to fall over.
+#[test]
+fn pipe_that_is_closed_ends_every_verb_quietly() {
+    let bench = Bench::new();
+    bench.guest(&first_contract()).case(ROW);
+    for verb in ["test", "check", "build", "dev"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
+        let folder = bench.path("");
+        let child = command.arg(verb).arg(folder).env("NOT_SET_ANYWHERE", "postgres://me@127.0.0.1:1/db");
+        let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(141) && said.is_empty(), "{verb}: {:?} {said}", output.status);
+    }
 }
 
 #[test]
@@ -203,5 +240,6 @@ fn two_guests_of_one_name_are_one_too_many() {
     let root = bench.path("root").display().to_string();
     assert_eq!(sluicegate(&["new", "orders", "--root", &root]).code, 0);
     held("new_twice", &bench.say(&["new", "orders", "--root", &root]));
+    held("new_space", &bench.say(&["new", "He llo", "--root", &root]));
     held("new_name", &bench.say(&["new", "My-Orders", "--root", &root]));
 }

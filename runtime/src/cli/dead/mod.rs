@@ -7,11 +7,11 @@ mod way;
 
 use super::{Exit, block_on, load};
 use crate::admin::dead::{Choice, Cleared, Dropped, LaneAsked, Letter, Page, PageAsked, RemovedLane};
+use crate::cli::out::{errln, outln};
 pub(super) use arguments::Dead;
 use arguments::{Form, Meant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io::{ErrorKind, Write};
 use way::{Refusal, Way};
 
 pub(super) fn dead(verb: Dead) -> Exit {
@@ -30,7 +30,12 @@ pub(super) fn dead(verb: Dead) -> Exit {
     let done = block_on(async {
         let way = Way::find(&plan, &place.dir).await?;
         match verb {
-            Dead::List { filter, form, .. } => list(&way, &filter.narrow(), form).await,
+            Dead::List { filter, form, .. } => {
+                let asked = filter.narrow();
+                let listed = list(&way, &asked, form).await;
+                super::unknown_pipeline(&plan, asked.pipeline.as_deref());
+                listed
+            }
             Dead::Show { id, form, .. } => show(&way, id, form).await,
             Dead::Replay { meant, rate, superseded, form, .. } => {
                 replay::replay(&way, replay::asked(meant, rate, superseded)?, form).await
@@ -43,17 +48,9 @@ pub(super) fn dead(verb: Dead) -> Exit {
     match done {
         Ok(exit) => exit,
         Err(Refusal { exit, reason }) => {
-            eprintln!("{}", reason.trim_end());
+            errln!("{}", reason.trim_end());
             exit
         }
-    }
-}
-
-/// Whoever reads may have had enough (`| head`).
-fn say(text: &str) -> Result<(), Refusal> {
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Refusal::failed(error)),
-        _ => Ok(()),
     }
 }
 
@@ -70,22 +67,22 @@ fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
 async fn list(way: &Way, asked: &PageAsked, form: Form) -> Result<Exit, Refusal> {
     let text = way.list(asked).await?;
     if form.json {
-        say(&text)?;
+        outln!("{text}");
         return Ok(Exit::Done);
     }
     let page: Page = from_json(&text)?;
-    say(&page::table(&page, page::now_us()))?;
+    outln!("{}", page::table(&page, page::now_us()));
     Ok(Exit::Done)
 }
 
 async fn show(way: &Way, id: i64, form: Form) -> Result<Exit, Refusal> {
     let text = way.show(id).await?;
     if form.json {
-        say(&text)?;
+        outln!("{text}");
         return Ok(Exit::Done);
     }
     let letter: Letter = from_json(&text)?;
-    say(&page::whole(&letter, page::now_us()))?;
+    outln!("{}", page::whole(&letter, page::now_us()));
     Ok(Exit::Done)
 }
 
@@ -105,12 +102,12 @@ async fn drop_meant(way: &Way, meant: Meant, form: Form) -> Result<Exit, Refusal
     let text = way.drop(&choice(meant)?).await?;
     let Dropped { dropped, unknown, left } = from_json(&text)?;
     if form.json {
-        say(&text)?;
+        outln!("{text}");
     } else {
-        say(&format!("{dropped} dropped"))?;
-        unknown.iter().try_for_each(|id| say(&format!("{id}: there is no such dead letter")))?;
+        outln!("{dropped} dropped");
+        unknown.iter().for_each(|id| outln!("{id}: there is no such dead letter"));
         if left > 0 {
-            say(&format!("{left} more are meant; run it again"))?;
+            outln!("{left} more are meant; run it again");
         }
     }
     Ok(if unknown.is_empty() { Exit::Done } else { Exit::Failed })
@@ -119,11 +116,11 @@ async fn drop_meant(way: &Way, meant: Meant, form: Form) -> Result<Exit, Refusal
 async fn lanes(way: &Way, form: Form) -> Result<Exit, Refusal> {
     let text = way.lanes().await?;
     if form.json {
-        say(&text)?;
+        outln!("{text}");
         return Ok(Exit::Done);
     }
     let lanes: Vec<RemovedLane> = from_json(&text)?;
-    say(&page::lanes(&lanes))?;
+    outln!("{}", page::lanes(&lanes));
     Ok(Exit::Done)
 }
 
@@ -144,11 +141,11 @@ async fn take(way: &Way, lane: String, drop: bool, form: Form) -> Result<Exit, R
     let text = way.clear(&lane_of(&lane)?, drop).await?;
     let Cleared { messages } = from_json(&text)?;
     if form.json {
-        say(&text)?;
+        outln!("{text}");
     } else if drop {
-        say(&format!("{messages} messages of {lane} dropped"))?;
+        outln!("{messages} messages of {lane} dropped");
     } else {
-        say(&format!("{messages} messages of {lane} are dead letters now"))?;
+        outln!("{messages} messages of {lane} are dead letters now");
     }
     Ok(Exit::Done)
 }

@@ -149,9 +149,10 @@ fn packed(out: &mut String, message: &Packed) {
     let Packed { key, to, place, content_type, headers, body, committed_us } = message;
     let mut line = |name: &str, value: &str| out.push_str(&format!("{name:<11} {}\n", one_line(value)));
     line("committed", &time(*committed_us));
-    line("to", &format!("{to} {place}"));
+    line("to", &if place.is_empty() { format!("{to}, at the address of its target") } else { format!("{to} {place}") });
     let (Body::Text(shown) | Body::Base64(shown)) = key;
-    line("key", shown);
+    // A row's own key is its parts, with what no text holds between them.
+    line("key", &shown.replace('\0', "/"));
     for (name, value) in headers {
         line("header", &format!("{name}: {value}"));
     }

@@ -2,9 +2,10 @@
 
 use super::arguments::{Form, Meant};
 use super::way::{Refusal, Way};
-use super::{choice, from_json, say};
+use super::{choice, from_json};
 use crate::admin::dead::{Choice, Progress, ReplayAsked, ReplayState};
 use crate::cli::Exit;
+use crate::cli::out::{errln, outln};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,7 +23,7 @@ pub(super) async fn replay(way: &Way, asked: ReplayAsked, form: Form) -> Result<
     let mut progress: Progress = from_json(&text)?;
     let number = progress.number;
     while progress.state == ReplayState::Running {
-        eprintln!("{} of {} sent, {} failed; Ctrl-C stops it", progress.sent, progress.letters, progress.failed);
+        errln!("{} of {} queued, {} failed; Ctrl-C stops it", progress.sent, progress.letters, progress.failed);
         tokio::select! {
             biased;
             // 1. Enough.
@@ -38,32 +39,35 @@ pub(super) async fn replay(way: &Way, asked: ReplayAsked, form: Form) -> Result<
         }
     }
     if form.json {
-        say(&text)?
+        outln!("{text}");
     } else {
-        tell(&progress)?
+        tell(&progress);
     }
     Ok(if progress.failed == 0 && progress.state == ReplayState::Done { Exit::Done } else { Exit::Failed })
 }
 
-fn tell(progress: &Progress) -> Result<(), Refusal> {
+fn tell(progress: &Progress) {
     let Progress { sent, failed, superseded, left, letters, .. } = progress;
-    say(&format!("{sent} sent again"))?;
+    outln!("{sent} queued for another delivery");
+    if *sent > 0 {
+        // A receiver may take hours; nobody waits for it here.
+        outln!("what is refused again becomes a new letter: `sluicegate dead list`; what waits: `sluicegate status`");
+    }
     if *superseded > 0 {
-        say(&format!(
+        outln!(
             "{superseded} left out: something newer of their key was delivered since, or waits; --superseded sends them all the same"
-        ))?;
+        );
     }
     if *failed > 0 {
-        say(&format!("{failed} could not be sent, and stay:"))?;
+        outln!("{failed} could not be queued, and stay:");
         for failure in &progress.failures {
-            say(&format!("  {}: {}", failure.id, failure.reason))?;
+            outln!("  {}: {}", failure.id, failure.reason);
         }
     }
     if progress.state == ReplayState::Stopped {
-        say(&format!("stopped; {} were not sent", letters.saturating_sub(sent + failed)))?;
+        outln!("stopped; {} were not queued", letters.saturating_sub(sent + failed));
     }
     if *left > 0 {
-        say(&format!("{left} more are meant; run it again"))?;
+        outln!("{left} more are meant; run it again");
     }
-    Ok(())
 }

@@ -35,8 +35,7 @@ fn ask(settings: &MysqlSettings, table: &str, rows_max: u32) -> Result<Option<Ta
     for row in link.query("look at the table", &sql)? {
         let [Some(name), Some(type_name), nullable, key, Some(data_type)] = row.as_slice() else { continue };
         let quoted = quoted(name);
-        let is_bytes = data_type.ends_with("blob") || data_type.ends_with("binary");
-        values.push(if is_bytes { format!("TO_BASE64({quoted})") } else { quoted });
+        values.push(selected(&quoted, type_name, data_type));
         columns.push(SampledColumn {
             name: name.clone(),
             type_name: type_name.clone(),
@@ -53,6 +52,26 @@ fn ask(settings: &MysqlSettings, table: &str, rows_max: u32) -> Result<Option<Ta
     };
     link.close();
     Ok((!columns.is_empty()).then_some(TableSample { columns, rows, ..TableSample::default() }))
+}
+
+/// How a value is asked for, so that it comes as a text.
+fn selected(quoted: &str, type_name: &str, data_type: &str) -> String {
+    match data_type {
+        "bit" => {
+            let digits: String = type_name.chars().filter(char::is_ascii_digit).collect();
+            format!("LPAD(BIN({quoted}), {}, '0')", digits.parse::<u8>().unwrap_or(1))
+        }
+        bytes if bytes.ends_with("blob") || bytes.ends_with("binary") => format!("TO_BASE64({quoted})"),
+        // A shape is no string for every server; its digits are.
+        shape
+            if ["point", "string", "polygon", "geometry", "collection", "vector"]
+                .iter()
+                .any(|end| shape.ends_with(end)) =>
+        {
+            format!("TO_BASE64(UNHEX(HEX({quoted})))")
+        }
+        _ => quoted.to_owned(),
+    }
 }
 
 fn quoted(name: &str) -> String {

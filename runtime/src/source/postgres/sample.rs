@@ -42,13 +42,25 @@ pub async fn slots(settings: &PostgresSettings) -> Result<Vec<String>, String> {
 
 fn ask(settings: &PostgresSettings, table: &str, rows_max: u32) -> Result<Option<TableSample>, Trouble> {
     let (namespace, name) = table.split_once('.').unwrap_or(("public", table));
+    // Rows hold what a domain stands for, and arrays of one its elements.
+    let base = |of: &str, modifier: &str| {
+        format!(
+            "LATERAL (WITH RECURSIVE b (oid, modifier, depth) AS (SELECT {of}, {modifier}, 0 UNION ALL \
+             SELECT d.typbasetype, CASE WHEN b.modifier < 0 THEN d.typtypmod ELSE b.modifier END, b.depth + 1 \
+             FROM b JOIN pg_type d ON d.oid = b.oid AND d.typtype = 'd') \
+             SELECT oid, modifier FROM b ORDER BY depth DESC LIMIT 1)"
+        )
+    };
+    let (of_column, of_element) = (base("a.atttypid", "a.atttypmod"), base("t.typelem", "base.modifier"));
     let sql = format!(
-        "SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, \
+        "SELECT a.attname, CASE WHEN e.typtype = 'd' THEN format_type(element.oid, element.modifier) || '[]' \
+         ELSE format_type(base.oid, base.modifier) END, a.attnotnull OR declared.typtype = 'd' AND declared.typnotnull, \
          EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY (i.indkey)), \
-         COALESCE(t.typcategory = 'A', false), a.atttypid = 'bytea'::regtype, a.attgenerated <> '' \
+         COALESCE(t.typcategory = 'A', false), base.oid = 'bytea'::regtype, a.attgenerated <> '' \
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-         JOIN pg_type t ON t.oid = a.atttypid \
+         JOIN pg_type declared ON declared.oid = a.atttypid JOIN {of_column} base ON true JOIN pg_type t ON t.oid = base.oid \
+         LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' JOIN {of_element} element ON true \
          WHERE c.relkind IN ('r', 'p') AND n.nspname = {} AND c.relname = {} ORDER BY a.attnum",
         escape_literal(namespace),
         escape_literal(name)

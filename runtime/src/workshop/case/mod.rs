@@ -8,6 +8,7 @@ mod batch;
 mod bless;
 mod compare;
 mod found;
+mod left_out;
 mod recorded;
 mod value;
 mod written;
@@ -16,8 +17,9 @@ pub use bless::{blessed, toml_of, write_expectation};
 pub use compare::{Difference, differences};
 pub(super) use compare::{shown, way};
 pub use found::{Found, FoundBody, FoundMessage, FoundRejection};
+pub use left_out::LeftOut;
 pub use recorded::RunningRecord;
-pub use written::{Recording, tag_of};
+pub use written::{Recording, made_up, tag_of};
 
 use crate::app::{Rehearsal, Unready};
 use crate::change::Batch;

@@ -1,10 +1,10 @@
 //! Rows of a running pipeline become changes of a case.
 
+use super::left_out::LeftOut;
 use super::value::ColumnType;
 use super::written::{table_settings, written};
 use crate::change::DatabaseKind;
 use crate::pipeline::RecordedRow;
-use std::collections::BTreeSet;
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
 /// What a running pipeline gave.
@@ -20,12 +20,13 @@ pub struct RunningRecord<'a> {
 
 impl RunningRecord<'_> {
     /// The case, with nothing expected yet; and the columns that it can not hold.
-    pub fn document(&self) -> (DocumentMut, BTreeSet<String>) {
-        let mut left_out = BTreeSet::new();
+    pub fn document(&self) -> (DocumentMut, LeftOut) {
+        let mut left_out = LeftOut::default();
         let mut document = DocumentMut::new();
         document.insert("about", value(self.about));
         document.insert("table", Item::Table(self.tables()));
-        let changes = self.rows.iter().map(|row| self.change(row, &mut left_out));
+        let rows = self.rows.iter().enumerate();
+        let changes = rows.map(|(nth, row)| self.change(row, nth + 1, &mut left_out));
         document.insert("change", Item::ArrayOfTables(changes.collect::<ArrayOfTables>()));
         (document, left_out)
     }
@@ -41,8 +42,9 @@ impl RunningRecord<'_> {
         tables
     }
 
-    fn change(&self, row: &RecordedRow, left_out: &mut BTreeSet<String>) -> Table {
-        left_out.extend(row.left_out.iter().cloned());
+    fn change(&self, row: &RecordedRow, nth: usize, left_out: &mut LeftOut) -> Table {
+        row.left_out.iter().for_each(|column| left_out.add(column, nth));
+        let mut lacks = |column: &str| left_out.add(column, nth);
         let kind = (self.kind_of)(&row.source);
         let mut change = Table::new();
         change.insert(&row.op, value(&row.table));
@@ -50,30 +52,26 @@ impl RunningRecord<'_> {
             change.insert("source", value(&row.source));
         }
         if row.op != "truncate" {
-            change.insert("row", value(image(row, &row.row, kind, left_out)));
+            change.insert("row", value(image(row, &row.row, kind, &mut lacks)));
         }
         if let Some(old) = &row.old {
-            change.insert("old", value(image(row, old, kind, left_out)));
+            change.insert("old", value(image(row, old, kind, &mut lacks)));
         }
         if !row.unchanged.is_empty() {
             change.insert("unchanged", value(row.unchanged.iter().collect::<toml_edit::Array>()));
         }
+        left_out.mark(&mut change, nth);
         change
     }
 }
 
-fn image(
-    row: &RecordedRow,
-    texts: &[Option<String>],
-    kind: DatabaseKind,
-    left_out: &mut BTreeSet<String>,
-) -> InlineTable {
+fn image(row: &RecordedRow, texts: &[Option<String>], kind: DatabaseKind, lacks: &mut dyn FnMut(&str)) -> InlineTable {
     let mut table = InlineTable::new();
     for (column, text) in row.columns.iter().zip(texts) {
         let Some(text) = text else { continue };
-        match written(ColumnType::named(&column.type_name, kind).tag, text) {
+        match written(&ColumnType::named(&column.type_name, kind), text) {
             Some(written) => _ = table.insert(&column.name, written),
-            None => _ = left_out.insert(column.name.clone()),
+            None => lacks(&column.name),
         }
     }
     table

@@ -22,9 +22,23 @@ pub(super) struct ColumnType {
 impl ColumnType {
     /// By the database's name of it.
     pub(super) fn named(name: &str, kind: DatabaseKind) -> Self {
-        match name.strip_suffix("[]") {
-            Some(element) => Self { name: name.to_owned(), tag: Tag::Array, element: tag_of(element, kind) },
-            None => Self { name: name.to_owned(), tag: tag_of(name, kind), element: Tag::Other },
+        let (tag, element) = match name.strip_suffix("[]") {
+            Some(element) => (Tag::Array, tag_of(element, kind)),
+            // Of MySQL and MariaDB; PostgreSQL's is an extension's, and has no kind of its own.
+            None if tag_of(name, kind) == Tag::Array => (Tag::Array, Tag::Float32),
+            None => (tag_of(name, kind), Tag::Other),
+        };
+        Self { name: name.to_owned(), tag, element }
+    }
+
+    /// Whether a case can hold this value.
+    pub(super) fn takes(&self, value: &CaseValue) -> bool {
+        match value {
+            CaseValue::List(items) if self.tag == Tag::Array => {
+                items.iter().all(|item| with_cell(self.element, item, &mut |_| {}).is_ok())
+            }
+            CaseValue::List(_) => false,
+            value => with_cell(self.tag, value, &mut |_| {}).is_ok(),
         }
     }
 
@@ -62,36 +76,48 @@ fn shown_by(value: &CaseValue) -> String {
     }
 }
 
+/// What a source makes of a type. A test holds this against what real servers' rows are.
 fn tag_of(name: &str, kind: DatabaseKind) -> Tag {
+    let is_postgres = kind == DatabaseKind::Postgres;
     let lower = name.to_lowercase();
-    let bare = lower.split('(').next().unwrap_or_default().trim();
-    match bare {
-        _ if lower.contains("unsigned") && bare != "decimal" => Tag::UInt,
+    let word = lower.split([' ', '(']).next().unwrap_or_default();
+    let has_zone = lower.ends_with("with time zone");
+    match word {
         "boolean" | "bool" => Tag::Bool,
-        "smallint" | "integer" | "int" | "bigint" | "tinyint" | "mediumint" | "year" | "serial" | "bigserial" => {
-            Tag::Int
-        }
+        "smallint" | "integer" | "int" | "bigint" | "tinyint" | "mediumint" if lower.contains("unsigned") => Tag::UInt,
+        "smallint" | "integer" | "int" | "bigint" | "tinyint" | "mediumint" | "year" => Tag::Int,
+        "int2" | "int4" | "int8" | "serial" | "bigserial" => Tag::Int,
         "oid" => Tag::UInt,
-        "real" | "float" if bare == "real" && kind == DatabaseKind::Postgres || bare == "float" => Tag::Float32,
-        "double precision" | "double" | "real" => Tag::Float64,
+        "real" if is_postgres => Tag::Float32,
+        "float" | "float4" => Tag::Float32,
+        "double" | "real" | "float8" => Tag::Float64,
         "numeric" | "decimal" => Tag::Decimal,
-        "text" | "character varying" | "varchar" | "character" | "char" | "bpchar" | "name" | "citext" | "tinytext"
-        | "mediumtext" | "longtext" => Tag::Text,
+        "text" | "character" | "varchar" | "char" | "\"char\"" | "bpchar" | "name" | "citext" => Tag::Text,
+        "tinytext" | "mediumtext" | "longtext" | "set" | "inet4" | "inet6" if !is_postgres => Tag::Text,
         "bytea" | "binary" | "varbinary" | "blob" | "tinyblob" | "mediumblob" | "longblob" => Tag::Bytes,
+        shape if !is_postgres && is_shape(shape) => Tag::Bytes,
+        "vector" if !is_postgres => Tag::Array,
         "date" => Tag::Date,
-        "time with time zone" | "timetz" => Tag::TimeTz,
-        "time" | "time without time zone" => Tag::Time,
-        _ if lower.ends_with("with time zone") && bare.starts_with("timestamp") => Tag::TimestampTz,
+        "time" if has_zone => Tag::TimeTz,
+        "timetz" => Tag::TimeTz,
+        "time" => Tag::Time,
+        "timestamp" if has_zone || !is_postgres => Tag::TimestampTz,
         "timestamptz" => Tag::TimestampTz,
-        "timestamp" if kind != DatabaseKind::Postgres => Tag::TimestampTz,
-        "timestamp" | "timestamp without time zone" | "datetime" => Tag::Timestamp,
+        "timestamp" | "datetime" => Tag::Timestamp,
         "interval" => Tag::Interval,
         "uuid" => Tag::Uuid,
         "json" | "jsonb" => Tag::Json,
-        "bit" | "bit varying" | "varbit" => Tag::Bits,
+        "bit" | "varbit" => Tag::Bits,
         "enum" => Tag::Enum,
+        extension if extension.ends_with(".citext") => Tag::Text,
         _ => Tag::Other,
     }
+}
+
+/// MySQL's spatial types, whose bytes are its own form of them.
+fn is_shape(name: &str) -> bool {
+    let one = name.strip_prefix("multi").unwrap_or(name);
+    matches!(one, "point" | "linestring" | "polygon" | "geometry" | "geometrycollection" | "geomcollection")
 }
 
 /// Appends a value to a frame.

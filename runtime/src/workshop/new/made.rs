@@ -176,6 +176,7 @@ mod tests {{
 const BODY: &str =
     "    // Begin here. drop_row() and reject(\"code\", \"why\") end a row; row.set(\"column\", value)? changes it;
     // route(\"out\").key(1).into() sends it to one route. Texts of pipeline.toml: cx.config(\"name\").
+    // A deleted row has its key alone, unless its table says REPLICA IDENTITY FULL: ask row.op() or is_absent first.
     let _ = (row, cx);
     Ok(pass())
 ";
@@ -201,6 +202,7 @@ fn getter(tag: Tag) -> (&'static str, &'static str) {
         Tag::Date => ("date", "sluicegate_guest::Date"),
         Tag::Time | Tag::TimeTz => ("time", "sluicegate_guest::Time"),
         Tag::Timestamp | Tag::TimestampTz => ("timestamp", "sluicegate_guest::Timestamp"),
+        Tag::Interval => ("interval", "sluicegate_guest::Interval"),
         Tag::Uuid => ("uuid", "sluicegate_guest::Uuid"),
         Tag::Json => ("json", "&'r str"),
         Tag::Array => ("array", "sluicegate_guest::Array<'r>"),
@@ -216,7 +218,12 @@ fn example(tag: Tag) -> Option<&'static str> {
         Tag::UInt => "7_u64",
         Tag::Float32 | Tag::Float64 => "1.5_f64",
         Tag::Decimal | Tag::DecimalUnscaled => "sluicegate_guest::Decimal(\"12.50\")",
-        Tag::Text | Tag::Enum | Tag::Other => "\"a text\"",
+        Tag::Text | Tag::Enum | Tag::Bits | Tag::Other => "\"a text\"",
+        Tag::Bytes => "vec![1_u8, 2]",
+        Tag::Date => "sluicegate_guest::Date::from_days_since_2000(1)",
+        Tag::Timestamp => "sluicegate_guest::Timestamp::local(1_000_000)",
+        Tag::TimestampTz => "sluicegate_guest::Timestamp::utc(1_000_000)",
+        Tag::Uuid => "sluicegate_guest::Uuid([7; 16])",
         Tag::Json => "sluicegate_guest::Json(\"{}\")",
         _ => return None,
     })
@@ -232,6 +239,10 @@ fn identifier(name: &str) -> String {
     ];
     let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
     let mut made: String = name.chars().map(letter).collect();
+    // Rust warns of two in a row.
+    while made.contains("__") {
+        made = made.replace("__", "_");
+    }
     if made.is_empty() || made.starts_with(|c: char| c.is_ascii_digit()) || made.chars().all(|c| c == '_') {
         made.insert_str(0, "column_");
     }
@@ -273,6 +284,7 @@ mod tests {
         assert_eq!(identifier("type"), "type_");
         assert_eq!(identifier("2nd"), "column_2nd");
         assert_eq!(identifier("Straße"), "stra_e");
+        assert_eq!(identifier("Größe"), "gr_e");
         assert_eq!(identifier("日"), "column__");
     }
 }
