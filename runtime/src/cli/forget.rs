@@ -1,5 +1,6 @@
 //! `sluicegate forget`: a source that can not go on without loss begins anew, because somebody said so.
 
+use super::out::{errln, outln};
 use super::{Exit, load};
 use crate::app;
 use crate::store::{SqliteStore, Store, StoreError};
@@ -12,12 +13,12 @@ pub(super) fn forget(dir: &Path, source: &str) -> Exit {
     };
     let Some(found) = plan.sources.iter().find(|found| found.name == source) else {
         let names: Vec<&str> = plan.sources.iter().map(|source| source.name.as_str()).collect();
-        eprintln!("there is no source {source:?} in {}; there are: {}", dir.display(), names.join(", "));
+        errln!("there is no source {source:?} in {}; there are: {}", dir.display(), names.join(", "));
         return Exit::Usage;
     };
     let state = &plan.host.state;
     if !state.is_dir() {
-        println!(
+        outln!(
             "there is no state folder {} yet, and so no checkpoint: source {source} begins anew anyway",
             state.display()
         );
@@ -25,11 +26,11 @@ pub(super) fn forget(dir: &Path, source: &str) -> Exit {
     }
     match remove(state, source, app::stream(found)) {
         Ok(said) => {
-            println!("{said}");
+            outln!("{said}");
             Exit::Done
         }
         Err(reason) => {
-            eprintln!("{reason}");
+            errln!("{reason}");
             Exit::Failed
         }
     }

@@ -76,10 +76,10 @@ pub(super) fn run(arguments: &New) -> Exit {
                 outln!("the first case holds rows of your table: look at it before you share the folder");
             }
             if !sample.unsent.is_empty() {
-                println!("left out, because PostgreSQL does not send generated columns: {}", sample.unsent.join(", "));
+                outln!("left out, because PostgreSQL does not send generated columns: {}", sample.unsent.join(", "));
             }
             if let Some(slot) = &settings.slot {
-                println!(
+                outln!(
                     "the server has a slot sluicegate_{source} already, perhaps another folder's: this one reads {slot}. If nobody needs the old \
                      one, remove it: SELECT pg_drop_replication_slot('sluicegate_{source}');",
                     source = settings.source
