@@ -27,17 +27,16 @@ use crate::admin::status::Status;
 use crate::admin::{self, Registry};
 use crate::config::{self, Experts, Mistakes, Plan};
 use crate::guest::{Engine, GuestHost, HostSettings, this_program};
-use crate::ledger::Ledger;
 use crate::pipeline::{Corridor, INBOX_LEN_MAX, REVIVED_LEN_MAX};
 use crate::sink::kafka;
-use crate::source::{Intake, SourceError};
+use crate::source::SourceError;
 use crate::store::{SqliteStore, Store};
 use crate::telemetry::{Note, SourceStats};
 use futures_util::future::BoxFuture;
 use members::Members;
 use orphans::Orphans;
 use revival::Revival;
-use ring::{Reader, Readers, Stream};
+use ring::{Reader, Readers, Ring, RingSettings, Stream};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
@@ -49,8 +48,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
-/// Batches between a source's thread and its dispatcher.
-const INTAKE_LEN_MAX: usize = 2;
 /// How long a source is given to tell the database the last position, and to hang up.
 const SOURCE_STOP_MAX: Duration = Duration::from_secs(3);
 /// A position that was written is told to the database within this time by its source.
@@ -184,18 +181,6 @@ pub struct App {
     gave_up: Option<String>,
 }
 
-/// One source with its two tasks.
-struct Ring {
-    name: String,
-    ledger: Ledger,
-    unsaved: Arc<Note>,
-    stop: Arc<AtomicBool>,
-    safe: watch::Receiver<Option<crate::change::Position>>,
-    /// Returns the intake, so that the source finds it full rather than gone while the house drains.
-    dispatcher: JoinHandle<mpsc::Receiver<crate::change::Batch>>,
-    checkpoint: JoinHandle<()>,
-}
-
 impl App {
     /// Starts everything that the plan names.
     ///
@@ -240,7 +225,12 @@ impl App {
                 continue;
             };
             let stats = source_stats[&source.name].clone();
-            let ring = start_ring(&plan, source, readers, stats.clone(), &ground.store, closes.clone(), ended.clone())?;
+            let stream = Stream { source: source.name.clone(), stream: mapping::stream(source).to_owned() };
+            let known = stream.known(&*ground.store).map_err(Ending::failed)?;
+            let adapter = mapping::source(&plan, source, known).map_err(usage)?;
+            let (store, closes, ended) = (ground.store.clone(), closes.clone(), ended.clone());
+            let settings = RingSettings { stream, store, readers, stats: stats.clone(), closes, ended };
+            let ring = Ring::start(adapter, settings).map_err(Ending::failed)?;
             registry.sources.push(admin::SourceEntry {
                 name: source.name.clone(),
                 kind: mapping::kind(source),
@@ -386,41 +376,4 @@ fn host_settings(plan: &Plan) -> Result<HostSettings, crate::guest::GuestError> 
 
 fn usage(message: String) -> Ending {
     Ending::Failed { message, loss: false, usage: true }
-}
-
-fn start_ring(
-    plan: &Plan,
-    source: &crate::config::SourcePlan,
-    readers: Readers,
-    stats: Arc<SourceStats>,
-    store: &Arc<dyn Store>,
-    closes: watch::Receiver<bool>,
-    ended: mpsc::UnboundedSender<(String, Result<(), SourceError>)>,
-) -> Result<Ring, Ending> {
-    let stream = Stream { source: source.name.clone(), stream: mapping::stream(source).to_owned() };
-    let known = store.checkpoint(&stream.source, &stream.stream).map_err(Ending::failed)?;
-    if known.is_none() {
-        // It begins anew, perhaps on another server: what lanes had of it before must not make them drop what comes now.
-        store.forget_marks(&stream.source).map_err(Ending::failed)?;
-    }
-    let adapter = mapping::source(plan, source, known).map_err(usage)?;
-    let ledger = Ledger::new();
-    let (safe_in, safe) = watch::channel(None);
-    let unsaved = Arc::new(Note::default());
-    let checkpoint =
-        tokio::spawn(ring::checkpoint(stream, store.clone(), ledger.confirmed(), safe_in, unsaved.clone()));
-    let (batches, intake) = mpsc::channel(INTAKE_LEN_MAX);
-    let dispatcher = tokio::spawn(ring::dispatch(intake, ledger.clone(), readers, closes));
-    let stop = Arc::new(AtomicBool::new(false));
-    let intake = Intake { batches, confirmed: safe.clone(), stop: stop.clone(), stats };
-    let name = source.name.clone();
-    std::thread::Builder::new()
-        .name(format!("source-{name}"))
-        .spawn(move || {
-            let result = adapter.run(intake);
-            // Nobody listens any more when the house has already stopped.
-            let _ = ended.send((name, result));
-        })
-        .map_err(|e| Ending::failed(format!("a thread for the source can not be started: {e}")))?;
-    Ok(Ring { name: source.name.clone(), ledger, unsaved, stop, safe, dispatcher, checkpoint })
 }

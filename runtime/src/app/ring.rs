@@ -1,15 +1,25 @@
-//! The two tasks that close the ring of one source: batches out to the pipelines, positions home to the database.
+//! The ring of one source: its thread, and the two tasks that close it.
+//!
+//! ```text
+//!   source's thread ──intake─▶ dispatch ──ticket─▶ pipelines ─▶ lanes
+//!         ▲                                                       │ settle
+//!         └───────────safe─── checkpoint ◀──paid── ledger ◀───────┘
+//! ```
 
 use crate::change::{Batch, Position};
 use crate::ledger::{Ledger, Ticket};
-use crate::source::Narrow;
-use crate::store::{Checkpoint, Store};
-use crate::telemetry::Note;
+use crate::source::{Intake, Narrow, Source, SourceError};
+use crate::store::{Checkpoint, Store, StoreError};
+use crate::telemetry::{Note, SourceStats};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tracing::error;
 
+/// Batches between a source's thread and its dispatcher.
+const INTAKE_LEN_MAX: usize = 2;
 /// Checkpoints are written at most this often: one write to disk is cheaper than one per batch, and what is not confirmed
 /// yet is merely read again after a crash.
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(50);
@@ -26,9 +36,82 @@ pub struct Reader {
 /// Where a batch goes.
 pub type Readers = Vec<Reader>;
 
+/// What a source's checkpoints are filed under.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    pub source: String,
+    pub stream: String,
+}
+
+impl Stream {
+    /// Up to where it was delivered when it ran last.
+    ///
+    /// # Errors
+    /// If the state can not be read or written.
+    pub fn known(&self, store: &dyn Store) -> Result<Option<Checkpoint>, StoreError> {
+        let known = store.checkpoint(&self.source, &self.stream)?;
+        if known.is_none() {
+            // It begins anew, perhaps on another server: what lanes had of it before must not make them drop what comes now.
+            store.forget_marks(&self.source)?;
+        }
+        Ok(known)
+    }
+}
+
+/// What a ring is made of beside its source.
+pub struct RingSettings {
+    pub stream: Stream,
+    pub store: Arc<dyn Store>,
+    pub readers: Readers,
+    pub stats: Arc<SourceStats>,
+    /// Turns true when the house drains.
+    pub closes: watch::Receiver<bool>,
+    /// Hears the source's name and how it ended.
+    pub ended: mpsc::UnboundedSender<(String, Result<(), SourceError>)>,
+}
+
+/// One source with its two tasks.
+pub struct Ring {
+    pub name: String,
+    pub ledger: Ledger,
+    pub unsaved: Arc<Note>,
+    pub stop: Arc<AtomicBool>,
+    pub safe: watch::Receiver<Option<Position>>,
+    /// Returns the intake, so that the source finds it full rather than gone while the house drains.
+    pub dispatcher: JoinHandle<mpsc::Receiver<Batch>>,
+    pub checkpoint: JoinHandle<()>,
+}
+
+impl Ring {
+    /// # Errors
+    /// If the system has no thread for the source.
+    pub fn start(adapter: Box<dyn Source>, settings: RingSettings) -> Result<Self, String> {
+        let RingSettings { stream, store, readers, stats, closes, ended } = settings;
+        let name = stream.source.clone();
+        let ledger = Ledger::new();
+        let (safe_in, safe) = watch::channel(None);
+        let unsaved = Arc::new(Note::default());
+        let checkpoint = tokio::spawn(checkpoint(stream, store, ledger.confirmed(), safe_in, unsaved.clone()));
+        let (batches, intake) = mpsc::channel(INTAKE_LEN_MAX);
+        let dispatcher = tokio::spawn(dispatch(intake, ledger.clone(), readers, closes));
+        let stop = Arc::new(AtomicBool::new(false));
+        let intake = Intake { batches, confirmed: safe.clone(), stop: stop.clone(), stats };
+        let source = name.clone();
+        std::thread::Builder::new()
+            .name(format!("source-{source}"))
+            .spawn(move || {
+                let result = adapter.run(intake);
+                // Nobody listens any more when the house has already stopped.
+                let _ = ended.send((source, result));
+            })
+            .map_err(|e| format!("a thread for the source can not be started: {e}"))?;
+        Ok(Self { name, ledger, unsaved, stop, safe, dispatcher, checkpoint })
+    }
+}
+
 /// Opens a ticket for each batch and hands it to every pipeline. Ends when the source or a pipeline is gone, or when
 /// `closing` turns true: what was not handed over is read again.
-pub async fn dispatch(
+async fn dispatch(
     mut batches: mpsc::Receiver<Batch>,
     ledger: Ledger,
     mut readers: Readers,
@@ -70,15 +153,8 @@ pub async fn dispatch(
     }
 }
 
-/// What a source's checkpoints are filed under.
-#[derive(Clone, Debug)]
-pub struct Stream {
-    pub source: String,
-    pub stream: String,
-}
-
 /// Writes each position that the ledger lets go, and only then shows it to the source. `unsaved` says why not, while it can not.
-pub async fn checkpoint(
+async fn checkpoint(
     stream: Stream,
     store: Arc<dyn Store>,
     mut paid: watch::Receiver<Option<Position>>,

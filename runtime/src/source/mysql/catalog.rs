@@ -1,9 +1,8 @@
 //! What the log does not say about a table, from `information_schema`, over a connection that is opened when it is needed.
 
 use super::MysqlSettings;
-use super::decode::{Catalog, CatalogColumn, CatalogTable};
 use super::link::{Link, SqlRow};
-use super::rules::CatalogOptions;
+use super::rules::{Catalog, CatalogColumn, CatalogOptions, CatalogTable};
 use super::trouble::Trouble;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -4,10 +4,12 @@
 //! rows at the end: numbers and text as the server prints them, floats as their bits, bytes in hexadecimal.
 
 use super::*;
-use crate::change::{Cell, Database, Op};
+use crate::change::{Batch, Cell, Database, Op};
 use crate::source::NoticeRule;
-use crate::source::mysql::rules::CatalogOptions;
+use crate::source::mysql::rules::{Catalog, CatalogColumn, CatalogOptions, CatalogTable};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
 
 /// A catalog that was written down.
 pub(super) struct Recorded(HashMap<String, CatalogTable>);
@@ -236,9 +238,9 @@ macro_rules! check {
     ($name:literal, $kind:expr) => {
         check(
             $name,
-            include_bytes!(concat!("vectors/", $name, ".binlog")),
-            include_str!(concat!("vectors/", $name, ".catalog")),
-            include_str!(concat!("vectors/", $name, ".selected")),
+            include_bytes!(concat!("../vectors/", $name, ".binlog")),
+            include_str!(concat!("../vectors/", $name, ".catalog")),
+            include_str!(concat!("../vectors/", $name, ".selected")),
             $kind,
         )
     };

@@ -3,8 +3,9 @@
 use super::log_tests::{decoder_asking, events};
 use super::tests::{FEATURES, FEATURES_CATALOG, MARIADB, MARIADB_CATALOG, begun, feed, inserts, raw};
 use super::*;
-use crate::change::Notice;
+use crate::change::{Batch, Notice, NoticeKind};
 use crate::source::NoticeRule;
+use std::time::Instant;
 
 fn asking(catalog: &str, kind: DatabaseKind) -> Decoder {
     decoder_asking(catalog, kind, NoticeRule { transactions: true, ..NoticeRule::default() })

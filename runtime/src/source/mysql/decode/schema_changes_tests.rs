@@ -3,8 +3,10 @@
 use super::log_tests::decoder;
 use super::tests::{begun, feed, gtid, ids, inserts, mysql, query, table_map};
 use super::*;
-use crate::change::{Position, SchemaChangeAbout};
-use crate::source::mysql::rules::CatalogOptions;
+use crate::change::{Batch, NoticeKind, Position, SchemaChange, SchemaChangeAbout};
+use crate::source::mysql::rules::{Catalog, CatalogColumn, CatalogOptions, CatalogTable};
+use std::sync::Arc;
+use std::time::Instant;
 
 /// A decoder whose pipelines ask for schema changes of `shop.t`, and whose catalog has that table.
 fn telling() -> Decoder {

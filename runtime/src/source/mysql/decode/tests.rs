@@ -2,14 +2,16 @@
 
 use super::log_tests::{decoder, events};
 use super::*;
-use crate::change::{Cell, Op, Position};
+use crate::change::{Batch, Cell, Op, Position};
 use crate::fault::Fault;
 use proptest::prelude::*;
+use std::sync::Arc;
+use std::time::Instant;
 
-pub(super) const FEATURES: &[u8] = include_bytes!("vectors/features.mysql.binlog");
-pub(super) const FEATURES_CATALOG: &str = include_str!("vectors/features.mysql.catalog");
-pub(super) const MARIADB: &[u8] = include_bytes!("vectors/features.mariadb.binlog");
-pub(super) const MARIADB_CATALOG: &str = include_str!("vectors/features.mariadb.catalog");
+pub(super) const FEATURES: &[u8] = include_bytes!("../vectors/features.mysql.binlog");
+pub(super) const FEATURES_CATALOG: &str = include_str!("../vectors/features.mysql.catalog");
+pub(super) const MARIADB: &[u8] = include_bytes!("../vectors/features.mariadb.binlog");
+pub(super) const MARIADB_CATALOG: &str = include_str!("../vectors/features.mariadb.catalog");
 
 pub(super) fn raw(kind: u8, body: &[u8]) -> RawEvent<'_> {
     RawEvent { timestamp: 946_684_801, kind, server_id: 7, len: 19 + body.len() as u32, end: 0, flags: 0, body }
