@@ -103,11 +103,16 @@ fn database_that_is_not_there_is_named_and_not_waited_for() {
 #[test]
 fn guest_that_was_not_built_is_named_with_the_way_to_build_it() {
     let house = House::new("check_not_built")
-        .pipeline("tables = [\"public.package_status\"]\n[guest.parcels]\ncrate = \"../../guests/parcels\"")
+        .pipeline("tables = [\"public.package_status\"]\n[guest.parcels]\ncrate = \"guest\"")
         .customer_at("1", &url_at(own_address()), "");
     house.write();
     let (code, out, _) = house.verb(&["check"]);
     assert_eq!(code, 2, "{out}");
+    let lines = wrong(&out);
+    assert!(lines.len() == 2 && lines[1].contains("guest parcels: there is no crate in "), "{out}");
+    std::fs::create_dir_all(house.path("parcels/guest")).expect("a folder");
+    std::fs::write(house.path("parcels/guest/Cargo.toml"), "").expect("a crate");
+    let (_, out, _) = house.verb(&["check"]);
     let lines = wrong(&out);
     assert!(lines.len() == 1 && lines[0].contains("parcels.wasm is not there; make it: sluicegate build "), "{out}");
 }
