@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_update_or_does_not_say_how_it_was_passes() {
-        assert!(run::<noise>(&TestRow::insert("public.devices").text("state", "on").text("firmware", "1")).is_pass());
+    fn update_that_does_not_say_how_it_was_passes() {
+        assert!(run::<noise>(&TestRow::update("public.devices").text("state", "on").text("firmware", "1")).is_pass());
     }
 }
