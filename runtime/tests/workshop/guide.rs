@@ -174,19 +174,22 @@ fn guide() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/writing-guests.md")).expect("the guide")
 }
 
+/// The next line that holds these words.
+fn line_with(heard: &Receiver<String>, words: &str) -> String {
+    let mut seen = Vec::new();
+    while let Ok(line) = heard.recv_timeout(DELIVERY_MAX) {
+        if line.contains(words) {
+            return line;
+        }
+        seen.push(line);
+    }
+    panic!("{words:?} is not in {seen:#?}");
+}
+
 /// The guide's step before the last: `dev` starts the host, shows rows, leaves a compiler's error on the screen, and goes on when it is mended.
 fn all_in_one(stranger: &Stranger, sql: &Sql, admin: u16) {
     let (_dev, heard) = stranger.terminal(&["dev"]);
-    let until = |words: &str| {
-        let mut seen = Vec::new();
-        while let Ok(line) = heard.recv_timeout(DELIVERY_MAX) {
-            if line.contains(words) {
-                return line;
-            }
-            seen.push(line);
-        }
-        panic!("{words:?} is not in {seen:#?}");
-    };
+    let until = |words: &str| line_with(&heard, words);
     until("waiting for rows and changes");
     until_slot_is(sql, "t");
     sql.run("INSERT INTO orders (customer_id, status, note) VALUES (9, 'paid', NULL)");
@@ -218,16 +221,7 @@ fn all_in_one(stranger: &Stranger, sql: &Sql, admin: u16) {
 
 /// What `dev` keeps away from the host, and leaves on the screen: code that a case fails with, and a mistake in the configuration.
 fn slips(stranger: &Stranger, sql: &Sql, admin: u16, heard: &Receiver<String>) {
-    let until = |words: &str| {
-        let mut seen = Vec::new();
-        while let Ok(line) = heard.recv_timeout(DELIVERY_MAX) {
-            if line.contains(words) {
-                return line;
-            }
-            seen.push(line);
-        }
-        panic!("{words:?} is not in {seen:#?}");
-    };
+    let until = |words: &str| line_with(heard, words);
     let (source, before) = ("guests/orders/src/lib.rs", generation(admin));
     stranger.edit(source, |text| text.replacen("Ok(drop_row())", "Ok(pass() /* slip */)", 1));
     until("FAILED orders/first");
