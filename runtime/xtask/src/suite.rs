@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 const STEP_LIMIT: Duration = Duration::from_secs(35 * 60);
 /// From the end of a step to the end of its output.
 const OUTPUT_LIMIT: Duration = Duration::from_secs(20);
+/// Of one step in the summary; all of them are in its output.
+const SHOWN_REASONS: usize = 20;
 /// The oldest server is tried in every run, beside the newest.
 const OLDEST: u32 = POSTGRES_VERSIONS[0];
 const NEWEST: u32 = POSTGRES_VERSIONS[POSTGRES_VERSIONS.len() - 1];
@@ -47,6 +49,8 @@ struct Outcome {
     took: Duration,
     passed: u64,
     failed: u64,
+    /// What failed, as far as the step named it: tests, or its own error.
+    reasons: Vec<String>,
 }
 
 /// Runs all steps. An error when any of them failed.
@@ -185,44 +189,49 @@ impl Tally {
     async fn step(&mut self, label: &str, command: Command) {
         println!("\n=== {label}");
         let begun = Instant::now();
-        let (passed, failed) = match run_shown(command).await {
-            Ok((is_good, Shown { passed, failed, skipped })) => {
+        let (passed, failed, reasons) = match run_shown(command).await {
+            Ok((is_good, Shown { passed, failed, skipped, reasons })) => {
                 let said_nothing = passed + failed == 0 && skipped.is_empty();
                 self.skipped.extend(skipped);
                 match is_good {
-                    true if said_nothing => (1, 0),
-                    true => (passed, failed),
-                    false => (passed, failed.max(1)),
+                    true if said_nothing => (1, 0, reasons),
+                    true => (passed, failed, reasons),
+                    false => (passed, failed.max(1), reasons),
                 }
             }
             Err(failure) => {
                 println!("error: {failure:#}");
-                (0, 1)
+                (0, 1, vec![format!("{failure:#}")])
             }
         };
-        self.add(label, begun, passed, failed);
+        self.add(label, begun, (passed, failed), reasons);
     }
 
     fn note(&mut self, label: &str, begun: Instant, outcome: Result<()>) {
         if let Err(failure) = &outcome {
             println!("error: {failure:#}");
         }
-        self.add(label, begun, u64::from(outcome.is_ok()), u64::from(outcome.is_err()));
+        let counts = (u64::from(outcome.is_ok()), u64::from(outcome.is_err()));
+        let reasons = outcome.err().map(|failure| format!("{failure:#}"));
+        self.add(label, begun, counts, reasons.into_iter().collect());
     }
 
-    fn add(&mut self, label: &str, begun: Instant, passed: u64, failed: u64) {
+    fn add(&mut self, label: &str, begun: Instant, (passed, failed): (u64, u64), reasons: Vec<String>) {
         let took = begun.elapsed();
         println!("--- {label}: {} in {:.1} s", if failed == 0 { "passed" } else { "FAILED" }, took.as_secs_f64());
         self.passed += passed;
         self.failed += failed;
-        self.steps.push(Outcome { label: label.to_owned(), took, passed, failed });
+        self.steps.push(Outcome { label: label.to_owned(), took, passed, failed, reasons });
     }
 
     fn finish(self) -> Result<()> {
         println!("\n=== summary");
-        for Outcome { label, took, passed, failed } in &self.steps {
+        for Outcome { label, took, passed, failed, reasons } in &self.steps {
             let state = if *failed == 0 { "ok    " } else { "FAILED" };
             println!("{state}  {:>6.1} s  {label} ({passed} passed, {failed} failed)", took.as_secs_f64());
+            for reason in reasons.iter().take(SHOWN_REASONS) {
+                println!("                  {reason}");
+            }
         }
         for skipped in &self.skipped {
             println!("skipped           {skipped}");
@@ -242,6 +251,7 @@ struct Shown {
     passed: u64,
     failed: u64,
     skipped: Vec<String>,
+    reasons: Vec<String>,
 }
 
 /// Whether it succeeded, and what it reported.
@@ -269,8 +279,14 @@ fn show(reader: PipeReader) -> Shown {
             shown.failed += failed;
         }
         shown.skipped.extend(skipped_of(&line));
+        shown.reasons.extend(failed_of(&line));
     }
     shown
+}
+
+/// `test lane::tests::order ... FAILED`
+fn failed_of(line: &str) -> Option<String> {
+    Some(line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?.to_owned())
 }
 
 /// `test python ... ignored, pip is not there`
@@ -296,6 +312,8 @@ mod tests {
         assert_eq!(counts_of(line), Some((12, 3)));
         assert_eq!(skipped_of("test python ... ignored, no pip"), Some("python: no pip".into()));
         assert_eq!(skipped_of("test python ... ok"), None);
+        assert_eq!(failed_of("test python ... FAILED"), Some("python".into()));
+        assert_eq!(failed_of("test python ... ok"), None);
         assert_eq!(counts_of("running 12 tests"), None);
         assert_eq!(counts_of("test result: who knows"), None);
     }
@@ -311,11 +329,19 @@ mod tests {
         tally.step("good", shell("exit 0")).await;
         tally.step("bad", shell("exit 3")).await;
         tally.step("tests", shell("echo 'test result: ok. 5 passed; 0 failed; 0 ignored'")).await;
-        tally.step("crash", shell("echo 'test result: ok. 2 passed; 0 failed; 0 ignored'; exit 1")).await;
+        tally
+            .step(
+                "crash",
+                shell("echo 'test python ... FAILED'; echo 'test result: ok. 2 passed; 0 failed; 0 ignored'; exit 1"),
+            )
+            .await;
         tally.step("missing", Command::new("/no/such/program")).await;
         let skipping = "echo 'test python ... ignored, no pip'; echo 'test result: ok. 0 passed; 0 failed; 1 ignored'";
         tally.step("skipping", shell(skipping)).await;
         assert_eq!((tally.passed, tally.failed), (8, 3), "what is skipped is not passed");
         assert_eq!(tally.skipped, ["python: no pip"]);
+        let reasons: Vec<&String> = tally.steps.iter().flat_map(|step| &step.reasons).collect();
+        assert_eq!(reasons.len(), 2, "the test that failed, and why a program could not be started: {reasons:?}");
+        assert_eq!(reasons[0], "python");
     }
 }
