@@ -33,6 +33,7 @@ impl Flavour {
 }
 
 /// Statements, and what was recorded of them.
+#[derive(Clone, Debug)]
 pub struct Scenario {
     pub flavour: Flavour,
     /// `postgres/types`

@@ -6,6 +6,7 @@
 //!
 //!   folder, script, recording    what was recorded: statements and records
 //!   configuration                the connector's settings as ours
+//!   older                        what a server before the recorded version is told instead
 //!   server, stage, harvest       the same statements on a real server, through the real program, into a real broker
 //!   order                        ours in the order of the log, as promised for each key
 //!   mask, align, compare         byte by byte, but for what differs from run to run
@@ -20,6 +21,7 @@ mod harvest;
 mod json;
 mod judge;
 mod mask;
+mod older;
 mod order;
 mod recording;
 mod report;
@@ -116,15 +118,20 @@ async fn one(stage: &Stage, server: &Server, scenario: &Scenario, recording: &Re
 }
 
 async fn compared(stage: &Stage, server: &Server, scenario: &Scenario, recording: &Recording) -> Result<Verdict> {
-    let recorded = recording::read(&recording.path)?;
+    let mut recorded = recording::read(&recording.path)?;
     let records = recorded.values().map(Vec::len).sum();
     let left_out = |why: String| Verdict { records, not_run: Some(why), ..Verdict::default() };
     match need(scenario.flavour, &scenario.script, recording) {
         Need::Snapshot => Ok(left_out("skipped: a snapshot".to_owned())),
         Need::Missing(feature) => Ok(left_out(format!("not supported yet: {feature}"))),
         Need::Ready(configuration) => {
-            let run = stage.run(server, scenario, &configuration, &recorded).await.context("run it")?;
-            Ok(judge(scenario, &recorded, &run))
+            let (scenario, left_out) = older::fit(scenario, &mut recorded, server.postgres_major());
+            let mut run = stage.run(server, &scenario, &configuration, &recorded).await.context("run it")?;
+            older::take_out(&recorded, &mut run.topics);
+            let mut verdict = judge(&scenario, &recorded, &run);
+            verdict.records += left_out.values().sum::<usize>();
+            verdict.unsupported.extend(left_out);
+            Ok(verdict)
         }
     }
 }

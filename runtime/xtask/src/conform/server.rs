@@ -82,6 +82,14 @@ impl Server {
         }
     }
 
+    /// The major version, of a PostgreSQL.
+    pub fn postgres_major(&self) -> Option<u32> {
+        match self {
+            Self::Postgres(ground) => Some(ground.major()),
+            Self::Binlog(_) => None,
+        }
+    }
+
     /// Nothing of an earlier scenario is left, and `database` is there, empty.
     pub async fn renew(&self, database: &str) -> Result<()> {
         match self {

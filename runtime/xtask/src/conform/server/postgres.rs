@@ -51,6 +51,10 @@ impl Ground {
         format!("PostgreSQL {}", self.postgres.version())
     }
 
+    pub(super) fn major(&self) -> u32 {
+        self.postgres.major()
+    }
+
     fn url(&self, user: &str, database: &str) -> String {
         format!("postgres://{user}:conform@127.0.0.1:{}/{database}", self.postgres.port())
     }
