@@ -19,13 +19,26 @@ pub fn put_int(out: &mut Vec<u8>, value: i64) {
     if value < 0 {
         out.push(b'-');
     }
-    put_wide(out, value.unsigned_abs(), 1);
+    put_uint(out, value.unsigned_abs());
 }
 
 /// The same for a number that is not negative.
 #[inline]
 pub fn put_uint(out: &mut Vec<u8>, value: u64) {
-    put_wide(out, value, 1);
+    match value {
+        0..10 => out.push(b'0' + value as u8),
+        10..100 => put_two(out, value),
+        _ => put_wide(out, value, 1),
+    }
+}
+
+/// Two digits, of a month or a minute; more where the number has more.
+#[inline]
+pub fn put_two(out: &mut Vec<u8>, value: u64) {
+    match PAIRS.get(value as usize) {
+        Some(pair) => out.extend_from_slice(pair),
+        None => put_wide(out, value, 2),
+    }
 }
 
 /// At least `width` digits, with zeros in front; `width` is at most 20.
@@ -36,9 +49,21 @@ pub fn put_uint(out: &mut Vec<u8>, value: u64) {
 pub fn put_wide(out: &mut Vec<u8>, value: u64, width: usize) {
     let len = (value.checked_ilog10().unwrap_or(0) as usize + 1).max(width.min(DIGITS_MAX));
     let begin = out.len();
-    out.extend_from_slice(&[b'0'; DIGITS_MAX][..len]);
+    // As many as there can be, and cut: a length that is known needs no call to be filled.
+    out.extend_from_slice(&[b'0'; DIGITS_MAX]);
+    out.truncate(begin + len);
     let digits = &mut out[begin..];
     let (mut rest, mut at) = (value, len);
+    // Eight at a time, which wait for each other less than pairs do.
+    while rest >= 100_000_000 {
+        at -= 8;
+        let (high, low) = ((rest % 100_000_000) as u32 / 10_000, (rest % 100_000_000) as u32 % 10_000);
+        for (i, pair) in [high / 100, high % 100, low / 100, low % 100].into_iter().enumerate() {
+            digits[at + 2 * i..at + 2 * i + 2].copy_from_slice(&PAIRS[pair as usize]);
+        }
+        rest /= 100_000_000;
+    }
+    let mut rest = rest as u32;
     while rest >= 10 {
         at -= 2;
         digits[at..at + 2].copy_from_slice(&PAIRS[(rest % 100) as usize]);
@@ -78,6 +103,7 @@ mod tests {
         for width in [0, 1, 2, 6, 10, 20] {
             assert_eq!(written(|o| put_wide(o, value, width)), format!("{value:0width$}"));
         }
+        assert_eq!(written(|o| put_two(o, value)), format!("{value:02}"));
         for width in [0, 2, 8, 16] {
             assert_eq!(written(|o| put_hex(o, value, width)), format!("{value:0width$x}"));
         }

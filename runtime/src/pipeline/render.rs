@@ -84,13 +84,13 @@ fn put_key(out: &mut Vec<u8>, shown: &ShownRow<'_>, between: u8) -> Result<(), R
             out.push(between);
         }
         any = true;
-        match shown.cell(column) {
+        match &shown.cell(column) {
             Cell::Absent | Cell::Unchanged => {
                 return Err(RenderError::Missing(shown.schema.columns[column].name.clone()));
             }
             // Under REPLICA IDENTITY FULL a key column may be null; it is a value like others then.
             Cell::Null => out.extend_from_slice(b"null"),
-            cell => put_text(out, &cell),
+            cell => put_text(out, cell),
         }
     }
     if any { Ok(()) } else { Err(RenderError::NoKey) }

@@ -14,15 +14,16 @@ pub struct Dimension {
 /// An array of zero or more dimensions, its elements in row-major order. Borrows from the frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Array<'a> {
+    // Nothing else that could be kept: every `Cell` would be larger by it, and cells are copied more often than arrays are read.
     bytes: &'a [u8],
-    elements: &'a [u8],
-    ndims: u8,
-    count: u32,
 }
 
 const PART: &str = "an array";
 /// PostgreSQL's MAXDIM.
 const DIMENSIONS_MAX: u8 = 6;
+/// The number of dimensions and three zero bytes.
+const HEAD_BYTES: usize = 4;
+const DIMENSION_BYTES: usize = 8;
 
 impl<'a> Array<'a> {
     /// # Errors
@@ -39,8 +40,6 @@ impl<'a> Array<'a> {
             count = count.checked_mul(r.u32(PART)?).ok_or(FrameError::TooLarge(PART))?;
             r.u32(PART)?;
         }
-        let head = 4 + 8 * usize::from(ndims);
-        let elements = &bytes[head..];
         for _ in 0..count {
             // Looked at before the element is read: arrays in arrays would let bytes from outside recurse as deep as they
             // like, and overflow the stack.
@@ -53,27 +52,32 @@ impl<'a> Array<'a> {
         if !r.is_empty() {
             return Err(FrameError::Trailing);
         }
-        Ok(Self { bytes, elements, ndims, count })
+        Ok(Self { bytes })
     }
 
     /// Number of elements over all dimensions.
     pub fn len(&self) -> usize {
-        self.count as usize
+        if self.ndims() == 0 { 0 } else { self.dimensions().map(|dimension| dimension.len as usize).product() }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.len() == 0
     }
 
     pub fn dimensions(&self) -> impl Iterator<Item = Dimension> + 'a {
-        let mut r = wire::Reader::new(&self.bytes[4..]);
-        (0..self.ndims).map_while(move |_| Some(Dimension { len: r.u32(PART).ok()?, lower: r.u32(PART).ok()? as i32 }))
+        let mut r = wire::Reader::new(&self.bytes[HEAD_BYTES..]);
+        (0..self.ndims())
+            .map_while(move |_| Some(Dimension { len: r.u32(PART).ok()?, lower: r.u32(PART).ok()? as i32 }))
     }
 
     /// The elements in row-major order.
     pub fn iter(&self) -> impl Iterator<Item = Cell<'a>> + 'a {
-        let mut r = wire::Reader::new(self.elements);
-        (0..self.count).map_while(move |_| Cell::read_alone(&mut r).ok())
+        let mut r = wire::Reader::new(&self.bytes[HEAD_BYTES + DIMENSION_BYTES * self.ndims()..]);
+        (0..self.len()).map_while(move |_| Cell::read_alone(&mut r).ok())
+    }
+
+    fn ndims(&self) -> usize {
+        usize::from(self.bytes[0])
     }
 
     /// The bytes as they stand on the heap.

@@ -358,6 +358,12 @@ impl RawCell {
         Tag::from_byte(self.tag)
     }
 
+    /// Whether the log does not hold the value because the statement did not touch it.
+    #[inline]
+    pub const fn is_unchanged(&self) -> bool {
+        self.tag == Tag::Unchanged as u8
+    }
+
     /// Length of the heap bytes, zero for inline values.
     #[inline]
     pub fn heap_len(&self) -> u32 {
@@ -403,6 +409,26 @@ impl RawCell {
         let tag = self.tag()?;
         let bytes = if tag.is_inline() { &[] } else { self.heap_bytes(heap)? };
         Cell::from_parts(tag, self.len, self.payload, bytes)
+    }
+
+    /// The value as its writer reads it, who knows that the bytes are what the tag says: if they are not, it is `Absent`.
+    ///
+    /// Built where it is to stand: a `Result` of it would be copied, and a copy waits for the stores of what it copies.
+    #[inline]
+    pub fn resolve_own<'a>(&self, heap: &'a [u8]) -> Cell<'a> {
+        let text = || self.heap_bytes(heap).and_then(wire::text);
+        match self.tag() {
+            Ok(Tag::Null) => Cell::Null,
+            Ok(Tag::Bool) => Cell::Bool(self.payload != 0),
+            Ok(Tag::Int) => Cell::Int(self.payload as i64),
+            Ok(Tag::Float64) => Cell::Float64(f64::from_bits(self.payload)),
+            Ok(Tag::Decimal) => text().map_or(Cell::Absent, Cell::Decimal),
+            Ok(Tag::Text) => text().map_or(Cell::Absent, Cell::Text),
+            Ok(Tag::Json) => text().map_or(Cell::Absent, Cell::Json),
+            Ok(Tag::Timestamp) => Cell::Timestamp(self.payload as i64),
+            Ok(Tag::TimestampTz) => Cell::TimestampTz(self.payload as i64),
+            _ => self.resolve(heap).unwrap_or(Cell::Absent),
+        }
     }
 
     // Both ways as one number: written field by field into an array, the copy of that array waits for its stores, which

@@ -287,6 +287,7 @@ impl<'a> RowView<'a> {
     }
 
     /// The heap that this row's cells point into.
+    #[inline]
     pub fn heap(&self) -> &'a [u8] {
         self.heap
     }

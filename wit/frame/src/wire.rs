@@ -65,6 +65,7 @@ impl<'a> Reader<'a> {
     }
 }
 
+#[inline]
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, FrameError> {
     core::str::from_utf8(bytes).map_err(|_| FrameError::Utf8)
 }

@@ -4,6 +4,7 @@ use super::ShownRow;
 use super::json::{put_string, put_value};
 use super::text::put_text;
 use crate::change::{Cell, put_pair};
+use std::convert::Infallible;
 
 /// In front of a hash's field that is to go away, because its column is null.
 pub const GONE: u8 = 0;
@@ -15,9 +16,9 @@ pub const GONE: u8 = 0;
 pub fn put_object(out: &mut Vec<u8>, shown: &ShownRow<'_>) -> Result<(), String> {
     out.push(b'{');
     let mut any = false;
-    for (name, cell) in columns(shown) {
+    each_column(shown, |name, cell| {
         match cell {
-            Cell::Absent => continue,
+            Cell::Absent => return Ok(()),
             Cell::Unchanged => return Err(name.to_owned()),
             _ => {}
         }
@@ -27,8 +28,9 @@ pub fn put_object(out: &mut Vec<u8>, shown: &ShownRow<'_>) -> Result<(), String>
         any = true;
         put_string(out, name);
         out.push(b':');
-        put_value(out, &cell);
-    }
+        put_value(out, cell);
+        Ok(())
+    })?;
     out.push(b'}');
     Ok(())
 }
@@ -37,7 +39,7 @@ pub fn put_object(out: &mut Vec<u8>, shown: &ShownRow<'_>) -> Result<(), String>
 /// behind [`GONE`] and nothing. What the log does not hold stays as it is in the cache: it is left out.
 pub fn put_hash(out: &mut Vec<u8>, shown: &ShownRow<'_>) {
     let mut value = Vec::new();
-    for (name, cell) in columns(shown) {
+    let put = |name: &str, cell: &Cell<'_>| -> Result<(), Infallible> {
         value.clear();
         match cell {
             Cell::Absent | Cell::Unchanged => {}
@@ -46,18 +48,25 @@ pub fn put_hash(out: &mut Vec<u8>, shown: &ShownRow<'_>) {
                 put_pair(out, &gone, b"");
             }
             cell => {
-                put_text(&mut value, &cell);
+                put_text(&mut value, cell);
                 put_pair(out, name.as_bytes(), &value);
             }
         }
-    }
+        Ok(())
+    };
+    let Ok(()) = each_column(shown, put);
 }
 
 /// The table's columns, then those that guests added; one that has a column's name stands in its place.
-fn columns<'a>(shown: &'a ShownRow<'a>) -> impl Iterator<Item = (&'a str, Cell<'a>)> {
+#[inline]
+fn each_column<E>(shown: &ShownRow<'_>, mut put: impl FnMut(&str, &Cell<'_>) -> Result<(), E>) -> Result<(), E> {
     let is_replaced = |name: &str| shown.edits.is_some_and(|e| e.added.iter().any(|(n, _)| n == name));
-    let own = shown.schema.columns.iter().enumerate().map(|(i, column)| (column.name.as_str(), shown.cell(i)));
-    own.filter(move |(name, _)| !is_replaced(name)).chain(shown.added())
+    for (index, column) in shown.schema.columns.iter().enumerate() {
+        if !is_replaced(&column.name) {
+            put(&column.name, &shown.cell(index))?;
+        }
+    }
+    shown.added().try_for_each(|(name, cell)| put(name, &cell))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Days and microseconds since 2000-01-01 as ISO 8601. Years before 1 are astronomical (`-0043` is 44 BC), years beyond
 //! 9999 carry a sign, as ISO 8601 wants it.
 
-use crate::change::digits::put_wide;
+use crate::change::digits::{put_two, put_wide};
 use std::io::Write;
 
 const DAY_US: i64 = 86_400_000_000;
@@ -34,10 +34,13 @@ pub(super) fn put_date(out: &mut Vec<u8>, days: i64) {
         0..=9999 => {}
         _ => out.push(b'+'),
     }
-    put_wide(out, year.unsigned_abs(), 4);
+    match year.unsigned_abs() {
+        year @ 0..=9999 => [year / 100, year % 100].into_iter().for_each(|half| put_two(out, half)),
+        year => put_wide(out, year, 4),
+    }
     for part in [month, day] {
         out.push(b'-');
-        put_wide(out, part.unsigned_abs(), 2);
+        put_two(out, part.unsigned_abs());
     }
 }
 
@@ -59,10 +62,10 @@ pub(super) fn put_time(out: &mut Vec<u8>, micros: i64) {
     }
     let micros = micros.unsigned_abs();
     let seconds = micros / 1_000_000;
-    put_wide(out, seconds / 3600, 2);
+    put_two(out, seconds / 3600);
     for part in [seconds / 60 % 60, seconds % 60] {
         out.push(b':');
-        put_wide(out, part, 2);
+        put_two(out, part);
     }
     put_fraction(out, micros % 1_000_000);
 }

@@ -22,22 +22,21 @@ pub fn put_row(out: &mut Vec<u8>, shown: &ShownRow<'_>) {
     let mut unchanged = Vec::new();
     out.push(b'{');
     for (index, column) in shown.schema.columns.iter().enumerate() {
-        match shown.cell(index) {
+        match &shown.cell(index) {
             Cell::Absent => {}
             Cell::Unchanged => unchanged.push(column.name.as_str()),
-            cell => put_field(out, &column.name, &cell),
+            cell => put_field(out, &column.name, cell),
         }
     }
     for (name, cell) in shown.added() {
         put_field(out, name, &cell);
     }
-    let millis = (i128::from(head.committed_at) + i128::from(UNIX_EPOCH_TO_2000_US)).div_euclid(1000);
     out.extend_from_slice(b"\"__op\":\"");
     out.extend_from_slice(op_code(head.op).as_bytes());
     out.extend_from_slice(b"\",\"__table\":");
     put_string(out, &shown.schema.table);
     out.extend_from_slice(b",\"__source_ts_ms\":");
-    put_int(out, millis as i64);
+    put_int(out, millis(head.committed_at));
     out.extend_from_slice(if head.op == Op::Delete { b",\"__deleted\":\"true\"" } else { b",\"__deleted\":\"false\"" });
     for (i, name) in unchanged.iter().enumerate() {
         out.extend_from_slice(if i == 0 { b",\"__unchanged\":[" } else { b"," });
@@ -69,9 +68,13 @@ pub fn put_message(out: &mut Vec<u8>, message: &LogicalMessage, committed_at: i6
         }
     }
     out.extend_from_slice(b",\"__op\":\"m\",\"__source_ts_ms\":");
-    let millis = (i128::from(committed_at) + i128::from(UNIX_EPOCH_TO_2000_US)).div_euclid(1000);
-    put_int(out, millis as i64);
+    put_int(out, millis(committed_at));
     out.push(b'}');
+}
+
+/// Microseconds since 2000 as milliseconds since the Unix epoch.
+fn millis(committed_at: i64) -> i64 {
+    committed_at.saturating_add(UNIX_EPOCH_TO_2000_US).div_euclid(1000)
 }
 
 /// The letter that consumers in this field know.

@@ -15,10 +15,33 @@ pub fn put_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Whether JSON writes it as it is, which nearly all names and values are: looked at many bytes at a time.
+/// Whether every writer of JSON writes it as it is, which nearly all names and values are: no quote, backslash or control character, and
+/// no character beyond the basic plane, which some write as two escapes. Eight bytes are looked at together.
 #[inline]
-fn is_plain(bytes: &[u8]) -> bool {
-    !bytes.iter().fold(false, |odd, byte| odd | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\'))
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let all = words.iter().fold(0, |odd, word| odd | odd_bytes(u64::from_le_bytes(*word)));
+    if rest.is_empty() {
+        return all == 0;
+    }
+    // The last eight bytes, some of them a second time; short texts are filled up.
+    let last = bytes.last_chunk::<8>().copied().unwrap_or_else(|| {
+        let mut filled = [b' '; 8];
+        filled[..rest.len()].copy_from_slice(rest);
+        filled
+    });
+    all | odd_bytes(u64::from_le_bytes(last)) == 0
+}
+
+/// Not zero if any of the eight bytes is below 0x20, a quote, a backslash, or 0xf0 and above; which of them, is not said.
+#[inline]
+fn odd_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let has_below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
+    let has = |byte: u8| has_below(word ^ (ONES * u64::from(byte)), 1);
+    let has_four_high = word & word << 1 & word << 2 & word << 3;
+    (has_below(word, 0x20) | has(b'"') | has(b'\\') | has_four_high) & HIGH
 }
 
 /// Appends a value. Null is null; unchanged and absent are the caller's to leave out.
@@ -72,6 +95,12 @@ mod tests {
     use sluicegate_frame::{ArrayWriter, Dimension};
 
     proptest! {
+        #[test]
+        fn bytes_are_plain_or_not_wherever_they_stand(bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0x1fu8..0x24, 0x5bu8..0x5e, 0xeeu8..=0xf1], 0..40)) {
+            let odd = bytes.iter().any(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\' || *byte >= 0xf0);
+            prop_assert_eq!(is_plain(&bytes), !odd);
+        }
+
         #[test]
         fn strings_are_what_serde_json_writes(text in "[ -~é€\u{1f600}\u{0}\n\u{7f}]{0,40}") {
             let mut out = Vec::new();

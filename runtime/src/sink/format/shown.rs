@@ -15,12 +15,26 @@ impl<'a> ShownRow<'a> {
     /// The value of a column. `Absent` when it is not there or a guest left it out; `Unchanged` when the log does not hold it.
     #[inline]
     pub fn cell(&self, column: usize) -> Cell<'a> {
-        match self.edits.and_then(|e| e.of(column)) {
-            Some(Some(value)) => return value.cell(),
-            Some(None) => return Cell::Absent,
-            None => {}
+        if let Some(edited) = self.edits.and_then(|edits| edits.of(column)) {
+            return edited.map_or(Cell::Absent, |value| value.cell());
         }
-        self.captured(column)
+        let row = &self.row;
+        let captured = if row.head.op == Op::Delete { row.old_raw(column) } else { row.new_raw(column) };
+        match captured {
+            Some(cell) if cell.is_unchanged() => self.untouched(column),
+            // The decoder wrote these cells; one that can not be read would be a bug of ours, shown as a missing column.
+            Some(cell) => cell.resolve_own(row.heap()),
+            None => Cell::Absent,
+        }
+    }
+
+    /// What the new image leaves out, as the old one has it.
+    #[cold]
+    fn untouched(&self, column: usize) -> Cell<'a> {
+        match self.row.old_cell(column) {
+            Ok(Cell::Absent) | Err(_) => Cell::Unchanged,
+            Ok(known) => known,
+        }
     }
 
     /// The value of a column by name, columns that guests added included.
@@ -34,21 +48,5 @@ impl<'a> ShownRow<'a> {
     /// Columns that guests added.
     pub fn added(&self) -> impl Iterator<Item = (&'a str, Cell<'a>)> {
         self.edits.into_iter().flat_map(|e| e.added.iter().map(|(name, value)| (name.as_str(), value.cell())))
-    }
-
-    #[inline]
-    fn captured(&self, column: usize) -> Cell<'a> {
-        // The decoder wrote these cells; a cell that can not be read would be a bug of ours, shown as a missing column.
-        let old = || self.row.old_cell(column).unwrap_or(Cell::Absent);
-        if self.row.head.op == Op::Delete {
-            return old();
-        }
-        match self.row.new_cell(column).unwrap_or(Cell::Absent) {
-            Cell::Unchanged => match old() {
-                Cell::Absent => Cell::Unchanged,
-                known => known,
-            },
-            cell => cell,
-        }
     }
 }

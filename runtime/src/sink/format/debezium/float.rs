@@ -8,10 +8,46 @@
 //! digit is then not rounded up.
 
 use super::text::put_int;
+use crate::change::digits::{put_uint, put_wide};
 use std::cmp::Ordering;
+use std::ops::{Deref, DerefMut};
 
 /// Appends a number, or `NaN`, `Infinity`, `-Infinity` in quotes.
 pub(super) fn put_double(out: &mut Vec<u8>, value: f64) {
+    if !put_short(out, value) {
+        put_any_double(out, value);
+    }
+}
+
+/// Writes a number of at most six places behind the point, such as a price or a coordinate; false if it is none.
+///
+/// It is the only one of at most fifteen digits that reads back as this value, and nearer to it than half the gap to the next. Java's way
+/// of taking digits stops there and not before, as long as none of its sums wraps: from 0.125 on they have two bits to spare.
+fn put_short(out: &mut Vec<u8>, value: f64) -> bool {
+    const PLACES: usize = 6;
+    const UNIT: f64 = 1e6;
+    let magnitude = value.abs();
+    if !(0.125..1e7).contains(&magnitude) {
+        return false;
+    }
+    let units = (magnitude * UNIT + 0.5) as u64;
+    if units as f64 / UNIT != magnitude {
+        return false;
+    }
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    put_uint(out, units / UNIT as u64);
+    out.push(b'.');
+    let first = out.len();
+    put_wide(out, units % UNIT as u64, PLACES);
+    while out.len() > first + 1 && out.last() == Some(&b'0') {
+        out.pop();
+    }
+    true
+}
+
+fn put_any_double(out: &mut Vec<u8>, value: f64) {
     let bits = value.to_bits();
     let parts = Parts::new(bits & ((1 << 52) - 1), (bits >> 52 & 0x7ff) as i32, 52, 1023);
     put(out, value.is_nan(), value.is_infinite(), value.is_sign_negative(), parts);
@@ -36,25 +72,56 @@ fn put(out: &mut Vec<u8>, is_nan: bool, is_infinite: bool, is_negative: bool, pa
     }
     match parts {
         None => out.extend_from_slice(b"0.0"),
-        Some(parts) => put_digits(out, &parts.digits()),
+        Some(parts) => {
+            let (digits, point) = parts.digits();
+            put_digits(out, &digits, point);
+        }
+    }
+}
+
+/// More than any number has: a whole number below 2^63 has nineteen, others are told from their neighbours by eighteen.
+const DIGITS_MAX: usize = 24;
+
+/// Digits in ASCII.
+#[derive(Default)]
+struct Digits {
+    all: [u8; DIGITS_MAX],
+    len: usize,
+}
+
+impl Digits {
+    fn push(&mut self, digit: u8) {
+        if let Some(place) = self.all.get_mut(self.len) {
+            *place = digit;
+            self.len += 1;
+        }
+    }
+}
+
+impl Deref for Digits {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.all[..self.len]
+    }
+}
+
+impl DerefMut for Digits {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.all[..self.len]
     }
 }
 
 /// `digits[0]` stands 10^(`point`-1).
-struct Digits {
-    digits: Vec<u8>,
-    point: i32,
-}
-
-fn put_digits(out: &mut Vec<u8>, Digits { digits, point }: &Digits) {
+fn put_digits(out: &mut Vec<u8>, digits: &[u8], point: i32) {
     let zeros = |n: i32| std::iter::repeat_n(b'0', n.max(0) as usize);
-    let whole = digits.len().min((*point).max(0) as usize);
-    if (1..8).contains(point) {
+    let whole = digits.len().min(point.max(0) as usize);
+    if (1..8).contains(&point) {
         out.extend_from_slice(&digits[..whole]);
         out.extend(zeros(point - whole as i32));
         out.push(b'.');
         out.extend_from_slice(if whole < digits.len() { &digits[whole..] } else { b"0" });
-    } else if (-2..=0).contains(point) {
+    } else if (-2..=0).contains(&point) {
         out.extend_from_slice(b"0.");
         out.extend(zeros(-point));
         out.extend_from_slice(digits);
@@ -94,7 +161,8 @@ impl Parts {
         self.exponent + self.bits() - 1
     }
 
-    fn digits(&self) -> Digits {
+    /// The digits, and where the point stands in them.
+    fn digits(&self) -> (Digits, i32) {
         if let Some(digits) = self.whole_number() {
             return digits;
         }
@@ -104,20 +172,20 @@ impl Parts {
         let leading = (self.mantissa << (64 - self.bits()) << 1) >> 12;
         let in_one_to_two = f64::from_bits(0x3ff0_0000_0000_0000 | leading);
         let log10 = (in_one_to_two - 1.5) * 0.289_529_654 + 0.176_091_259 + f64::from(self.top()) * LOG10_OF_2;
-        let mut work = Work::new(self, log10.floor() as i32);
+        let mut work = Work::new(self, floor(log10));
         work.run();
-        Digits { digits: work.digits, point: work.exponent + 1 }
+        (work.digits, work.exponent + 1)
     }
 
     /// A whole number below 2^63 has all its digits, but for those that its last bit says nothing about.
-    fn whole_number(&self) -> Option<Digits> {
+    fn whole_number(&self) -> Option<(Digits, i32)> {
         if self.exponent < 0 || self.top() > 62 {
             return None;
         }
         let mut value = self.mantissa << self.exponent;
         // Bits behind the precision, and the decimal digits that lie safely within them.
         let beyond = self.top() - self.precision - 1;
-        let unknown = if beyond > 1 { (f64::from(beyond) * std::f64::consts::LOG10_2).floor() as u32 } else { 0 };
+        let unknown = if beyond > 1 { floor(f64::from(beyond) * std::f64::consts::LOG10_2) as u32 } else { 0 };
         let mut point = 0;
         if unknown > 0 {
             let power = 10u64.pow(unknown);
@@ -125,14 +193,25 @@ impl Parts {
             value = value / power + u64::from(round_up);
             point += unknown as i32;
         }
-        let mut digits = Vec::with_capacity(20);
-        put_int(&mut digits, value as i64);
-        point += digits.len() as i32;
-        while digits.len() > 1 && digits.last() == Some(&b'0') {
-            digits.pop();
+        let mut digits = Digits::default();
+        let len = value.checked_ilog10().unwrap_or(0) as usize + 1;
+        digits.len = len;
+        for place in digits.iter_mut().rev() {
+            *place = b'0' + (value % 10) as u8;
+            value /= 10;
         }
-        Some(Digits { digits, point })
+        point += len as i32;
+        while digits.len > 1 && digits.last() == Some(&b'0') {
+            digits.len -= 1;
+        }
+        Some((digits, point))
     }
+}
+
+/// The standard library's is a call where processors of twenty years ago count too.
+fn floor(value: f64) -> i32 {
+    let whole = value as i32;
+    whole - i32::from(f64::from(whole) > value)
 }
 
 /// The numbers from which digits are taken: value = `b` / `s` × 10^`exponent`, half the gap = `m` / `s`, each a product of 5 and 2.
@@ -141,7 +220,7 @@ struct Work {
     b: (i32, i32),
     s: (i32, i32),
     m: (i32, i32),
-    digits: Vec<u8>,
+    digits: Digits,
     exponent: i32,
 }
 
@@ -173,7 +252,7 @@ impl Work {
             b: (b5, b2 + up),
             s: (s5, s2 + up),
             m: (b5, m2 + up),
-            digits: Vec::with_capacity(18),
+            digits: Digits::default(),
             exponent,
         }
     }
@@ -403,6 +482,30 @@ mod tests {
         }
     }
 
+    fn check_short(value: f64) {
+        let mut long = Vec::new();
+        put_any_double(&mut long, value);
+        let mut short = Vec::new();
+        if put_short(&mut short, value) {
+            assert_eq!(String::from_utf8_lossy(&short), String::from_utf8_lossy(&long), "{value:e}");
+        }
+    }
+
+    #[test]
+    fn short_numbers_have_the_digits_that_were_to_be_taken() {
+        for units in (125_000u64..1_200_000).chain((0..400_000).map(|n| 9_999_999_999_999 - n * 24_999_999)) {
+            check_short(units as f64 / 1e6);
+            check_short(-(units as f64) / 1e6);
+        }
+        // Those around a power of two, and neighbours of short numbers, which are none.
+        for power in -3..24 {
+            let power = 2f64.powi(power);
+            for near in [power.next_down(), power, power.next_up(), power * 1.1, power * 1.3, (power * 1.7).next_up()] {
+                check_short(near);
+            }
+        }
+    }
+
     #[test]
     fn floats_are_printed_as_recorded() {
         for (value, text) in [
@@ -429,6 +532,11 @@ mod tests {
         assert_eq!(float(9.671_407e24), "9.6714065E24");
     }
 
+    /// A number of up to eight places behind the point.
+    fn value_of_places(n: i64, bits: u64) -> f64 {
+        n as f64 / 10f64.powi((bits % 9) as i32)
+    }
+
     proptest! {
         #[test]
         fn what_is_printed_reads_back(bits in any::<u64>(), small in any::<u32>(), n in -100_000_000i64..100_000_000) {
@@ -440,6 +548,7 @@ mod tests {
             if value.is_finite() {
                 prop_assert_eq!(float(value).parse::<f32>().expect("a number"), value);
             }
+            check_short(value_of_places(n, bits));
             let cents = n as f64 / 100.0;
             prop_assert_eq!(double(cents).parse::<f64>().expect("a number"), cents);
         }

@@ -5,7 +5,7 @@ use super::shape::{Kind, Shape};
 use super::table::{Odd, Table};
 use super::text::put_string;
 use super::value::{self, Misfit};
-use crate::change::Cell;
+use crate::change::{Cell, Edits};
 use crate::sink::format::ShownRow;
 
 /// Which image of a row.
@@ -30,20 +30,18 @@ impl Debezium {
         if image == Image::None {
             return out.extend_from_slice(b"null");
         }
-        let added = |name: &str| shown.edits.is_some_and(|edits| edits.added.iter().any(|(n, _)| n == name));
         out.push(b'{');
         let mut any = false;
         for (index, field) in table.fields.iter().enumerate() {
-            let found = cell(shown, image, field.column);
-            let Some(cell) = found.filter(|_| !added(&shown.schema.columns[field.column].name)) else {
+            if shown.edits.is_some_and(|edits| is_left_out(edits, shown, field.column)) {
                 odd.fields.push((index, None));
                 continue;
-            };
+            }
             if any {
                 out.push(b',');
             }
             any = true;
-            self.put_field(out, table, index, &cell, odd);
+            self.put_field(out, table, index, &cell(shown, image, field.column), odd);
         }
         for (name, cell) in shown.added().filter(|_| image == Image::Shown) {
             if any {
@@ -67,7 +65,7 @@ impl Debezium {
     #[inline]
     pub(super) fn put_field(&self, out: &mut Vec<u8>, table: &Table, index: usize, cell: &Cell<'_>, odd: &mut Odd) {
         let field = &table.fields[index];
-        out.extend_from_slice(&field.label);
+        field.label.put(out);
         let instead = match cell {
             Cell::Null => &field.null,
             Cell::Absent => &field.absent,
@@ -101,23 +99,26 @@ impl Debezium {
     }
 }
 
-/// A column's value in an image; `None` if a guest left it out.
+/// Whether a guest left a column out, or added one of that name.
+fn is_left_out(edits: &Edits, shown: &ShownRow<'_>, column: usize) -> bool {
+    let name = &shown.schema.columns[column].name;
+    matches!(edits.of(column), Some(None)) || edits.added.iter().any(|(added, _)| added == name)
+}
+
+/// A column's value in an image; `Absent` if a guest left it out.
 ///
 /// An old image never shows what a guest replaced in the new one: where the column was not changed it shows the same as the new
 /// one, elsewhere nothing.
 #[inline]
-pub(super) fn cell<'a>(shown: &ShownRow<'a>, image: Image, column: usize) -> Option<Cell<'a>> {
-    let edit = shown.edits.and_then(|edits| edits.of(column));
-    if let Some(None) = edit {
-        return None;
-    }
+pub(super) fn cell<'a>(shown: &ShownRow<'a>, image: Image, column: usize) -> Cell<'a> {
     if image != Image::Old {
-        return Some(shown.cell(column));
+        return shown.cell(column);
     }
-    let old = shown.row.old_cell(column).unwrap_or(Cell::Absent);
-    match edit {
-        Some(Some(edited)) if shown.row.new_cell(column) == Ok(old) => Some(edited.cell()),
-        Some(_) => Some(Cell::Absent),
-        None => Some(old),
+    let row = &shown.row;
+    let old = row.old_raw(column).map_or(Cell::Absent, |cell| cell.resolve_own(row.heap()));
+    match shown.edits.and_then(|edits| edits.of(column)) {
+        None => old,
+        Some(Some(edited)) if row.new_cell(column) == Ok(old) => edited.cell(),
+        Some(_) => Cell::Absent,
     }
 }

@@ -13,13 +13,17 @@ pub(super) struct Key {
     /// As it goes out.
     pub(super) whole: Bytes,
     pub(super) schema: Option<Arc<str>>,
-    /// As JSON, without a schema.
-    bare: Bytes,
+    /// As JSON without a schema, where that is not what goes out.
+    bare: Option<Bytes>,
 }
 
 impl Key {
     pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bare).into_owned()
+        String::from_utf8_lossy(self.bare()).into_owned()
+    }
+
+    fn bare(&self) -> &Bytes {
+        self.bare.as_ref().unwrap_or(&self.whole)
     }
 }
 
@@ -28,7 +32,7 @@ impl Debezium {
     pub(super) fn old_key(&self, table: &Table, shown: &ShownRow<'_>) -> Result<Option<(Key, Key)>, EncodeError> {
         let Some(new) = self.key(table, shown, Image::Shown)? else { return Ok(None) };
         let Ok(Some(old)) = self.key(table, shown, Image::Old) else { return Ok(None) };
-        Ok((old.bare != new.bare).then_some((old, new)))
+        Ok((old.bare() != new.bare()).then_some((old, new)))
     }
 
     pub(super) fn key(&self, table: &Table, shown: &ShownRow<'_>, image: Image) -> Result<Option<Key>, EncodeError> {
@@ -42,22 +46,22 @@ impl Debezium {
         for (i, index) in table.key.iter().enumerate() {
             let field = &table.fields[*index];
             let name = || shown.schema.columns[field.column].name.clone();
-            let cell = match cell(shown, image, field.column) {
-                Some(Cell::Unchanged) => return Err(EncodeError::KeyUnchanged(name())),
-                None | Some(Cell::Absent) => return Err(EncodeError::KeyLeftOut(name())),
-                Some(cell) => cell,
-            };
+            let cell = &cell(shown, image, field.column);
+            match cell {
+                Cell::Unchanged => return Err(EncodeError::KeyUnchanged(name())),
+                Cell::Absent => return Err(EncodeError::KeyLeftOut(name())),
+                _ => {}
+            }
             if i > 0 {
                 out.push(b',');
             }
-            self.put_field(&mut out, table, *index, &cell, &mut odd);
+            self.put_field(&mut out, table, *index, cell, &mut odd);
         }
         out.push(b'}');
         let is_plain = !self.options.has_schemas();
-        let bare = if is_plain { Bytes::new() } else { Bytes::copy_from_slice(&out[table.key_part.len()..]) };
+        let bare = (!is_plain).then(|| Bytes::copy_from_slice(&out[table.key_part.len()..]));
         let odd_head = (!is_plain && !odd.is_empty()).then(|| table.key_schema(&odd));
         let written = self.finish.of(&mut out, &table.key_part, odd_head).map_err(EncodeError::Avro)?;
-        let bare = if is_plain { written.bytes.clone() } else { bare };
         Ok(Some(Key { whole: written.bytes, schema: written.schema, bare }))
     }
 }

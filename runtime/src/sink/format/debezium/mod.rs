@@ -56,6 +56,7 @@ use super::avro::{self, AvroError};
 use super::flat::op_code;
 use crate::change::{BinlogEvent, Cell, DatabaseKind, Header, Headers, Lsn, Op, RecordForm, RowMark, Schema};
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use image::Image;
 use key::Key;
 use part::Finish;
@@ -137,8 +138,11 @@ pub struct Debezium {
     prefix: Option<String>,
     run_id: String,
     finish: Finish,
-    tables: RwLock<HashMap<u32, Vec<Arc<Table>>>>,
+    tables: RwLock<Tables>,
 }
+
+/// By the schema's id, which each source gives for itself.
+type Tables = HashMap<u32, Vec<Arc<Table>>, RandomState>;
 
 /// What a record tells.
 struct Told {
@@ -209,8 +213,9 @@ impl Debezium {
             Op::Truncate => None,
             _ => self.key(&table, change.shown, Image::Shown)?,
         };
-        let record = self.record(&table, change, &Told { op, before, after }, (key, table.headers.clone()))?;
-        Ok(record.into_iter().collect())
+        let mut records = Vec::with_capacity(1);
+        self.record(&table, change, &Told { op, before, after }, (key, table.headers.clone()), &mut records)?;
+        Ok(records)
     }
 
     /// The key of a row's record and the schema that a registry knows it by; `None` for a table without key, and for a truncate.
@@ -246,9 +251,7 @@ impl Debezium {
     }
 
     fn table(&self, schema: &Schema) -> Arc<Table> {
-        let find = |tables: &HashMap<u32, Vec<Arc<Table>>>| {
-            tables.get(&schema.id.0)?.iter().find(|table| table.is_of(schema)).cloned()
-        };
+        let find = |tables: &Tables| tables.get(&schema.id.0)?.iter().find(|table| table.is_of(schema)).cloned();
         if let Some(table) = find(&self.tables.read().unwrap_or_else(PoisonError::into_inner)) {
             return table;
         }
@@ -271,14 +274,15 @@ impl Debezium {
         names.into_iter().zip(values).map(header).collect()
     }
 
-    /// The record of a change, if its form has one.
+    /// Appends the record of a change, if its form has one.
     fn record(
         &self,
         table: &Table,
         change: &Change<'_>,
         told: &Told,
         (key, mut headers): (Option<Key>, Headers),
-    ) -> Result<Option<Record>, EncodeError> {
+        records: &mut Vec<Record>,
+    ) -> Result<(), EncodeError> {
         let mut tombstone = told.op == "d" && self.options.tombstones;
         let mut further = |more: Vec<Header>| {
             if !more.is_empty() {
@@ -288,7 +292,7 @@ impl Debezium {
         let value = match &self.form {
             Form::Envelope | Form::Outbox(_) => Some(self.envelope(table, change, told)?),
             Form::Unwrap(unwrap) => {
-                let Some(unwrapped) = self.unwrapped(unwrap, table, change, told)? else { return Ok(None) };
+                let Some(unwrapped) = self.unwrapped(unwrap, table, change, told)? else { return Ok(()) };
                 tombstone &= unwrapped.tombstone;
                 further(unwrapped.headers);
                 unwrapped.value
@@ -303,7 +307,8 @@ impl Debezium {
         let is_null = value.is_none();
         let (value, value_schema) = value.map_or_else(Default::default, |value| (value.bytes, value.schema));
         let form = RecordForm { key_schema, value_schema, is_null };
-        Ok(Some(Record { topic: None, key, value, form, headers, tombstone }))
+        records.push(Record { topic: None, key, value, form, headers, tombstone });
+        Ok(())
     }
 
     /// An update of a key as Debezium tells it: the old row goes, a new one comes.
@@ -313,11 +318,12 @@ impl Debezium {
         let goes = Told { op: "d", before: Image::Old, after: Image::None };
         let comes = Told { op: "c", before: Image::None, after: Image::Shown };
         let (new_key, old_key) = (headers(NEW_KEY, new.text()), headers(OLD_KEY, old.text()));
-        let gone = self.record(table, change, &goes, (Some(old), new_key))?;
+        let mut records = Vec::with_capacity(2);
+        self.record(table, change, &goes, (Some(old), new_key), &mut records)?;
         let next = change.transaction.map(TransactionPlace::next);
         let second = Change { transaction: next.as_ref(), ..*change };
-        let come = self.record(table, &second, &comes, (Some(new), old_key))?;
-        Ok(gone.into_iter().chain(come).collect())
+        self.record(table, &second, &comes, (Some(new), old_key), &mut records)?;
+        Ok(records)
     }
 }
 

@@ -262,9 +262,12 @@ impl Debezium {
         }
         let index = table.fields.iter().position(|field| shown.schema.columns[field.column].name == name)?;
         let field = &table.fields[index];
-        let cell = cell(shown, Image::Shown, field.column).filter(|cell| *cell != Cell::Absent)?;
+        let cell = &cell(shown, Image::Shown, field.column);
+        if *cell == Cell::Absent {
+            return None;
+        }
         let mut odd = Odd::default();
-        self.put_field(&mut value, table, index, &cell, &mut odd);
+        self.put_field(&mut value, table, index, cell, &mut odd);
         value.drain(..field.label.len());
         let odd = odd.fields.pop().and_then(|(_, shape)| shape);
         Some(Told { value, schema: field.open_schema(odd.as_ref()) })

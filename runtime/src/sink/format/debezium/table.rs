@@ -5,7 +5,7 @@ use super::form::Form;
 use super::options::DebeziumOptions;
 use super::part::Part;
 use super::shape::{Shape, escaped};
-use super::text::put_string;
+use super::text::{Piece, put_string};
 use super::{default, mysql, postgres, source, transaction};
 use crate::change::{DatabaseKind, Headers, Schema, SchemaId};
 
@@ -14,7 +14,7 @@ pub(super) struct Field {
     /// Index in the table's schema.
     pub(super) column: usize,
     /// `"name":`, as it stands in front of the value.
-    pub(super) label: Vec<u8>,
+    pub(super) label: Piece,
     pub(super) shape: Shape,
     pub(super) optional: bool,
     /// The default as the schema says it; empty without one.
@@ -200,6 +200,7 @@ fn field(schema: &Schema, column: usize, options: &DebeziumOptions) -> Option<Fi
     let mut label = Vec::with_capacity(declared.name.len() + 3);
     put_string(&mut label, &options.field_names.field(&declared.name));
     label.push(b':');
+    let label = Piece::new(label);
     let unchanged = default::unchanged(&shape.kind, options);
     // MariaDB's connector shows comments unless it is told not to, the others only if they are told to.
     let comment = if kind == DatabaseKind::Mariadb { declared.detail.comment.as_str() } else { "" };

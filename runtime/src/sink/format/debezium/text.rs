@@ -2,8 +2,43 @@
 
 pub(super) use crate::change::digits::put_int;
 use crate::change::digits::put_wide;
+use crate::sink::format::json::is_plain;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use std::ops::Range;
+use std::ops::{Deref, Range};
+
+/// Bytes that are written again and again: where they are short they are copied with their padding and cut, which needs no call.
+pub(super) struct Piece {
+    bytes: Vec<u8>,
+    padded: [u8; PIECE_BYTES],
+}
+
+const PIECE_BYTES: usize = 32;
+
+impl Piece {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        let mut padded = [0; PIECE_BYTES];
+        padded.iter_mut().zip(&bytes).for_each(|(place, byte)| *place = *byte);
+        Self { bytes, padded }
+    }
+
+    #[inline]
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        if self.bytes.len() > PIECE_BYTES {
+            return out.extend_from_slice(&self.bytes);
+        }
+        let end = out.len() + self.bytes.len();
+        out.extend_from_slice(&self.padded);
+        out.truncate(end);
+    }
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
 
 /// Appends a JSON string. Control characters get their short escape or four upper-case digits; characters beyond the basic
 /// plane become two escaped surrogates; everything else stands as it is.
@@ -16,12 +51,11 @@ pub(in crate::sink::format) fn put_string(out: &mut Vec<u8>, text: &str) {
 /// The same without the quotes.
 pub(super) fn put_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
-    let mut from = 0;
-    let mut at = 0;
-    // Most texts have nothing to escape, and all of one can be looked at many bytes at a time.
-    if !bytes.iter().fold(false, |odd, byte| odd | is_escaped(*byte)) {
+    if is_plain(bytes) {
         return out.extend_from_slice(bytes);
     }
+    let mut from = 0;
+    let mut at = 0;
     while at < bytes.len() {
         let byte = bytes[at];
         if !is_escaped(byte) {
@@ -137,6 +171,16 @@ mod tests {
             let at = put_finer(&mut out, us.clone(), ns);
             let said = [ms, us, at].map(|range| String::from_utf8_lossy(&out[range]).into_owned());
             assert_eq!(said, [1_000_000, 1000, 1].map(|unit| ns.div_euclid(unit).to_string()));
+        }
+    }
+
+    #[test]
+    fn pieces_are_written_whole_however_long_they_are() {
+        for len in [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 100] {
+            let bytes = vec![b'x'; len];
+            let piece = Piece::new(bytes.clone());
+            assert_eq!(written(|o| piece.put(o)).into_bytes(), bytes);
+            assert_eq!(*piece, *bytes);
         }
     }
 

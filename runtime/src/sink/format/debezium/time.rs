@@ -2,6 +2,7 @@
 
 use super::super::civil;
 use super::text::put_int;
+use crate::change::digits::put_wide;
 use sluicegate_frame::UNIX_EPOCH_TO_2000_US;
 
 const EPOCH_TO_2000_DAYS: i64 = 10_957;
@@ -93,9 +94,9 @@ pub(super) fn put_zoned(out: &mut Vec<u8>, micros: i64, digits: usize) {
             let fraction = micros.rem_euclid(1_000_000);
             civil::put_timestamp(out, micros - fraction, "");
             if digits > 0 {
-                let six = [100_000, 10_000, 1_000, 100, 10, 1].map(|unit| b'0' + (fraction / unit % 10) as u8);
                 out.push(b'.');
-                out.extend_from_slice(&six[..digits.min(6)]);
+                put_wide(out, fraction as u64, 6);
+                out.truncate(out.len() - (6 - digits.min(6)));
             }
             out.push(b'Z');
         }
