@@ -294,6 +294,17 @@ fn message_goes_to_every_kind_of_target_and_says_what_it_holds() {
     assert_eq!((&key[..], place.as_str(), body.as_str()), (&b"log\0{\"prefix\":\"audit\"}"[..], "log", text));
 }
 
+/// It was called JSON whatever it was.
+#[test]
+fn content_of_what_is_no_row_is_called_what_it_is() {
+    for (encoding, name) in [(Encoding::Avro, "avro/binary"), (Encoding::Schemas, "application/json")] {
+        let options = DebeziumOptions::parse(encoding, &[]).expect("no options");
+        let debezium = Debezium::new(options, Some("app".into()));
+        let beat = super::said::own_record(debezium.heartbeat_record("erp", 5).expect("a heartbeat"));
+        assert_eq!(&*beat.content_type, name);
+    }
+}
+
 fn message_of(message: &LogicalMessage) -> Notice {
     notice(0, 5, NoticeKind::Message(Arc::new(message.clone())))
 }

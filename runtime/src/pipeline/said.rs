@@ -2,7 +2,7 @@
 //! when the configuration was read.
 
 use super::notices::Said;
-use super::shape::{Body, Draft, Shape, Written, content_type, json, now_ns};
+use super::shape::{Body, Draft, Shape, Written, avro, json, now_ns};
 use crate::change::{Act, Headers, LogicalMessage, Notice, RecordForm, Template, Trim};
 use crate::sink::format::debezium::{Debezium, Record, RecordKey, TransactionPlace};
 use crate::sink::format::flat;
@@ -28,7 +28,7 @@ impl Shape {
             (Said::SchemaChange(change), Shape::Record { debezium, .. }) => {
                 let record = debezium.schema_change_record(notice, change, now_ns()).map_err(|e| e.to_string())?;
                 let headers = record.headers.clone();
-                Ok(Some(Draft { headers, content_type: content_type(debezium), ..own_record(record) }))
+                Ok(Some(Draft { headers, ..own_record(record) }))
             }
             (Said::SchemaChange(_), _) => Ok(None),
             (Said::Message(message, place), _) => self.message(notice, message, place.as_ref()),
@@ -108,7 +108,9 @@ impl Shape {
 pub(super) fn own_record(record: Record) -> Draft {
     let Record { topic, key, value, form, .. } = record;
     let key = key.map(|bytes| RecordKey { bytes, schema: form.key_schema.clone() });
-    let draft = Draft::record(topic.unwrap_or_default(), key, json(value), false);
+    // Only Avro has its schema beside it.
+    let written = if form.value_schema.is_some() { avro(value) } else { json(value) };
+    let draft = Draft::record(topic.unwrap_or_default(), key, written, false);
     Draft { form, headers: Headers::default(), ..draft }
 }
 

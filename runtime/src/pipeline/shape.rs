@@ -373,7 +373,7 @@ pub(super) fn now_ns() -> i64 {
 }
 
 /// What values are called.
-pub(super) fn content_type(debezium: &Debezium) -> Arc<str> {
+fn content_type(debezium: &Debezium) -> Arc<str> {
     match debezium.content_type() {
         avro::CONTENT_TYPE => AVRO.clone(),
         debezium::CLOUD_CONTENT_TYPE => CLOUD.clone(),
@@ -383,6 +383,10 @@ pub(super) fn content_type(debezium: &Debezium) -> Arc<str> {
 
 pub(super) fn json(body: Bytes) -> Written {
     Written::new(body, JSON.clone())
+}
+
+pub(super) fn avro(body: Bytes) -> Written {
+    Written::new(body, AVRO.clone())
 }
 
 fn order_within(topic: &str, key: Option<&[u8]>) -> Bytes {
