@@ -315,8 +315,8 @@ impl<'a> Cell<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct RawCell {
-    tag: u8,
-    zero: [u8; 3],
+    /// The tag, in as many bits as the length has: three bytes beside it would be copied one by one.
+    tag: u32,
     /// Bytes on the heap; for a time with zone its offset.
     len: u32,
     /// The value itself, or where its bytes begin on the heap.
@@ -336,38 +336,38 @@ impl RawCell {
     /// A value that needs no heap.
     #[inline]
     pub const fn inline(tag: Tag, payload: u64) -> Self {
-        Self { tag: tag as u8, zero: [0; 3], len: 0, payload }
+        Self { tag: tag as u32, len: 0, payload }
     }
 
     /// A time with its zone.
     #[inline]
     pub const fn time_tz(micros: i64, offset_seconds: i32) -> Self {
-        Self { tag: Tag::TimeTz as u8, zero: [0; 3], len: offset_seconds as u32, payload: micros as u64 }
+        Self { tag: Tag::TimeTz as u32, len: offset_seconds as u32, payload: micros as u64 }
     }
 
     /// A value whose `len` bytes begin at `offset` of the heap.
     #[inline]
     pub const fn heap(tag: Tag, offset: u64, len: u32) -> Self {
-        Self { tag: tag as u8, zero: [0; 3], len, payload: offset }
+        Self { tag: tag as u32, len, payload: offset }
     }
 
     /// # Errors
     /// `Unknown` for a byte that is no tag.
     #[inline]
     pub fn tag(&self) -> Result<Tag, FrameError> {
-        Tag::from_byte(self.tag)
+        Tag::from_byte(self.tag as u8)
     }
 
     /// Whether the log does not hold the value because the statement did not touch it.
     #[inline]
     pub const fn is_unchanged(&self) -> bool {
-        self.tag == Tag::Unchanged as u8
+        self.tag == Tag::Unchanged as u32
     }
 
     /// Length of the heap bytes, zero for inline values.
     #[inline]
     pub fn heap_len(&self) -> u32 {
-        match Tag::from_byte(self.tag) {
+        match Tag::from_byte(self.tag as u8) {
             Ok(tag) if !tag.is_inline() => self.len,
             _ => 0,
         }
@@ -414,7 +414,7 @@ impl RawCell {
     /// The value as its writer reads it, who knows that the bytes are what the tag says: if they are not, it is `Absent`.
     ///
     /// Built where it is to stand: a `Result` of it would be copied, and a copy waits for the stores of what it copies.
-    #[inline]
+    #[inline(always)]
     pub fn resolve_own<'a>(&self, heap: &'a [u8]) -> Cell<'a> {
         let text = || self.heap_bytes(heap).and_then(wire::text);
         match self.tag() {
@@ -441,6 +441,6 @@ impl RawCell {
     #[inline]
     pub(crate) fn from_bytes(b: &[u8; Self::SIZE]) -> Self {
         let all = u128::from_le_bytes(*b);
-        Self { tag: all as u8, zero: [0; 3], len: (all >> 32) as u32, payload: (all >> 64) as u64 }
+        Self { tag: u32::from(all as u8), len: (all >> 32) as u32, payload: (all >> 64) as u64 }
     }
 }
