@@ -215,7 +215,9 @@ impl Terms {
         let (timeout_s, retry, concurrency, memory, door) = match kind {
             TargetKind::Http => (10, customers, 16, 8 << 20, DoorTerms::Http(HttpTerms::default())),
             TargetKind::Kafka => (30, own, 8, 24 << 20, DoorTerms::Kafka(KafkaTerms::default())),
-            TargetKind::Redis => (5, own, 4, 24 << 20, DoorTerms::Redis(RedisTerms::default())),
+            // What a Redis takes in half of `hold` when it shares two cores with us: with twice as much a healthy one would now and then
+            // be taken for one that is behind, and the way over the disk costs three times as much.
+            TargetKind::Redis => (5, own, 4, 12 << 20, DoorTerms::Redis(RedisTerms::default())),
         };
         let (timeout, hold) = (Duration::from_secs(timeout_s), Duration::from_millis(500));
         let (disk, when_full) = (1 << 30, WhenFull::default());
