@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn an_empty_folder_is_an_error_that_says_what_was_looked_for() {
         let place = tempfile::tempdir().expect("a folder");
-        let error = scenarios(place.path(), Some("x*")).err().expect("nothing there");
+        let error = scenarios(place.path(), Some("x*")).expect_err("nothing there");
         assert!(error.to_string().contains("x*") && error.to_string().contains("postgres/"), "{error}");
     }
 }
