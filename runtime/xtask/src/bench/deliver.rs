@@ -29,7 +29,7 @@ const GOAL_KAFKA: f64 = 0.8;
 const ROUND_LIMIT: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(20);
 
-const TABLE: &str = "CREATE TABLE parcel (
+pub(super) const TABLE: &str = "CREATE TABLE parcel (
     id bigint PRIMARY KEY, customer_id integer NOT NULL, status text, address text, weight_kg numeric(10, 3), insured boolean,
     updated_at timestamptz NOT NULL DEFAULT now()
 )";
@@ -48,10 +48,10 @@ struct Rates {
 }
 
 /// Where the rows go: the rest of a `pipeline.toml`.
-struct Case {
-    name: &'static str,
-    target: String,
-    route: String,
+pub(super) struct Case {
+    pub(super) name: &'static str,
+    pub(super) target: String,
+    pub(super) route: String,
 }
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
@@ -151,13 +151,13 @@ impl Rates {
     }
 }
 
-async fn start(binary: &Path, folder: &TempDir, admin: &str, log: &Path) -> Result<Host> {
+pub(super) async fn start(binary: &Path, folder: &TempDir, admin: &str, log: &Path) -> Result<Host> {
     let mut host = Host::start(binary, &folder.path().join("pipelines"), admin, log)?;
     host.ready().await?;
     Ok(host)
 }
 
-fn write_folder(folder: &TempDir, url: &str, case: &Case) -> Result<String> {
+pub(super) fn write_folder(folder: &TempDir, url: &str, case: &Case) -> Result<String> {
     let admin = format!("127.0.0.1:{}", free_port()?);
     let pipeline = folder.path().join("pipelines/parcels");
     std::fs::create_dir_all(&pipeline).context("make the pipeline's folder")?;

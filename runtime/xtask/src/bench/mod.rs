@@ -10,6 +10,7 @@
 //! | `guest` | nanoseconds per row across the border | the goal |
 //! | `held` | how far the confirmed position is behind while every target is dead | the goal |
 //! | `isolation` | p50, p95, p99 of healthy customers while another hangs | the same customers when none hangs |
+//! | `latency` | milliseconds from a commit to a consumer of Kafka, at 1,000 rows/s | the goal |
 //! | `memory` | resident bytes at rest, and behind a customer that never answers | the goal |
 //! | `reload` | rename of a guest to the first row through it | the goal |
 //!
@@ -24,6 +25,7 @@ mod encode;
 mod guest;
 mod held;
 mod isolation;
+mod latency;
 mod memory;
 mod receiver;
 mod reload;
@@ -38,8 +40,8 @@ use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const NAMES: [&str; 10] =
-    ["binlog", "capture", "deliver", "durable", "encode", "guest", "held", "isolation", "memory", "reload"];
+const NAMES: [&str; 11] =
+    ["binlog", "capture", "deliver", "durable", "encode", "guest", "held", "isolation", "latency", "memory", "reload"];
 /// For how long `held` writes.
 const HELD_S: u64 = 600;
 /// One call of a hidden verb.
@@ -48,7 +50,7 @@ const PROBE_LIMIT: Duration = Duration::from_secs(300);
 /// What the command line says.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchOptions {
-    /// Which ones: binlog, capture, deliver, durable, encode, guest, held, isolation, memory, reload; all unless given
+    /// Which ones: binlog, capture, deliver, durable, encode, guest, held, isolation, latency, memory, reload; all unless given
     #[arg(value_name = "NAME", value_parser = NAMES)]
     names: Vec<String>,
     /// Measures this program instead of what the workspace builds: an older one, to compare with
@@ -232,6 +234,7 @@ pub async fn run(options: BenchOptions) -> Result<()> {
             "guest" => guest::run(&bench).await,
             "held" => held::run(&bench, options.seconds).await,
             "isolation" => isolation::run(&bench).await,
+            "latency" => latency::run(&bench).await,
             "memory" => memory::run(&bench).await,
             _ => reload::run(&bench).await,
         };
