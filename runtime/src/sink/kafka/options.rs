@@ -20,7 +20,8 @@ const DEFAULTS: [(&str, &str, &str); 8] = [
     // Java's, so that other producers put the same key into the same partition.
     ("partitioner", "", "murmur2_random"),
     ("compression.type", "compression.codec", "lz4"),
-    ("linger.ms", "queue.buffering.max.ms", "5"),
+    // A full pipe makes large batches anyway, and a quiet one should not wait.
+    ("linger.ms", "queue.buffering.max.ms", "1"),
     ("queue.buffering.max.kbytes", "", "65536"),
     // A broker that is back is found within two seconds instead of ten.
     ("reconnect.backoff.max.ms", "", "2000"),
