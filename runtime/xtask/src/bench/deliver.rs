@@ -217,17 +217,22 @@ async fn watch(host: &mut Host) -> Result<f64> {
     }
 }
 
-/// Seconds that librdkafka needs by itself for the same records, with the settings that ours has.
+/// librdkafka by itself, with the settings that ours has.
+pub(super) fn producer_alone(brokers: &str) -> ClientConfig {
+    let settings = [
+        ("bootstrap.servers", brokers),
+        ("enable.idempotence", "true"),
+        ("partitioner", "murmur2_random"),
+        ("compression.type", "lz4"),
+        ("linger.ms", "1"),
+        ("queue.buffering.max.kbytes", "65536"),
+    ];
+    settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect()
+}
+
+/// Seconds that librdkafka needs by itself for the same records.
 fn produce_alone(brokers: &str, topic: &str, records: &[(Vec<u8>, Vec<u8>)]) -> Result<f64> {
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("enable.idempotence", "true")
-        .set("partitioner", "murmur2_random")
-        .set("compression.type", "lz4")
-        .set("linger.ms", "5")
-        .set("queue.buffering.max.kbytes", "65536")
-        .create()
-        .context("make a producer")?;
+    let producer: BaseProducer = producer_alone(brokers).create().context("make a producer")?;
     // The topic is made before the clock runs, as ours is.
     producer.send(BaseRecord::<[u8], [u8]>::to(topic).payload(b"{}")).map_err(|(error, _)| error).context("send")?;
     producer.flush(ROUND_LIMIT).context("send the first record")?;

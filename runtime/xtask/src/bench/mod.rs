@@ -10,7 +10,7 @@
 //! | `guest` | nanoseconds per row across the border | the goal |
 //! | `held` | how far the confirmed position is behind while every target is dead | the goal |
 //! | `isolation` | p50, p95, p99 of healthy customers while another hangs | the same customers when none hangs |
-//! | `latency` | milliseconds from a commit to a consumer of Kafka, at 1,000 rows/s | the goal |
+//! | `latency` | milliseconds from a commit to a consumer of Kafka, at 1,000 rows/s | librdkafka alone |
 //! | `memory` | resident bytes at rest, and behind a customer that never answers | the goal |
 //! | `reload` | rename of a guest to the first row through it | the goal |
 //!

@@ -18,6 +18,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 const KAFKA: &str = "4.1.1";
+/// As Kafka's own script starts a broker.
+const MEMORY: [&str; 5] =
+    ["-Xms1G", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35"];
 const FORMAT_LIMIT: Duration = Duration::from_secs(60);
 /// One question to the broker.
 const ASK_LIMIT: Duration = Duration::from_secs(4);
@@ -131,7 +134,7 @@ impl Kind for KafkaKind {
 
     fn command(&self, place: &Place) -> Result<Command> {
         let properties = self.configure(place)?;
-        let mut command = self.java("kafka.Kafka", &["-Xms256m", "-Xmx512m"]);
+        let mut command = self.java("kafka.Kafka", &MEMORY);
         command.arg(properties);
         Ok(command)
     }
