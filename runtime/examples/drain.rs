@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         slot: slot.clone(),
         publication: publication.clone(),
         tables: Arc::new(|_| true),
-        columns: Arc::new(|_, _, _| true),
+        columns: Arc::new(|_, _, _| sluicegate::source::Take::Whole),
         notices: NoticeRule::default(),
         known: None,
         epoch: 0,

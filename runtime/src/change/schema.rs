@@ -34,8 +34,12 @@ pub struct ColumnDetail {
     pub labels: Vec<String>,
     /// PostgreSQL's type oid, the base type's of a domain; MySQL's type number; 0 when it is not known.
     pub type_id: u32,
+    /// The bare name of the type that a domain of PostgreSQL stands for; empty for what is no domain.
+    pub base_type: String,
     /// The character set of a text column; empty when there is none.
     pub charset: String,
+    /// Taken for the key alone, because nobody asked for it: no value and no guest shows it.
+    pub key_only: bool,
     /// Where the column stands in the key, from 1; 0 when it is not known, and the key is in the columns' order.
     pub key_position: u32,
     /// What somebody wrote about the column; known of MySQL and MariaDB only.
@@ -93,6 +97,11 @@ impl Schema {
     /// Index of a column by its name.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|c| c.name == name)
+    }
+
+    /// The columns that values and guests show, with their indexes: all but those that are there for the key alone.
+    pub fn shown(&self) -> impl Iterator<Item = (usize, &Column)> {
+        self.columns.iter().enumerate().filter(|(_, column)| !column.detail.key_only)
     }
 
     /// Indexes of the key's columns.

@@ -8,6 +8,7 @@ use crate::ledger::Ledger;
 use crate::pipeline::bench::{Way, encode, walk};
 use crate::pipeline::{Body, Corridor, INBOX_LEN_MAX, OnError, PipelineSettings, Road, Route, RouteSettings, Shape};
 use crate::sink::{Refusal, Sink};
+use crate::source::Take;
 use crate::source::mysql::{self, Mysql, MysqlSettings};
 use crate::source::postgres::{DrainPlan, DrainUntil, DrainWork, Postgres, PostgresSettings, RhythmMode, drain_bare};
 use crate::source::{Intake, NoticeRule, Source, SslMode};
@@ -282,7 +283,7 @@ fn settings(capture: &Capture) -> PostgresSettings {
         slot: capture.slot.clone(),
         publication: capture.publication.clone(),
         tables: Arc::new(|table| table == "public.capture"),
-        columns: Arc::new(|_, _, _| true),
+        columns: Arc::new(|_, _, _| Take::Whole),
         notices: NoticeRule::default(),
         known: None,
         epoch: 0,
@@ -299,7 +300,7 @@ fn settings_of_binlog(binlog: &Binlog) -> MysqlSettings {
         heartbeat: Duration::from_secs(5),
         epoch: 0,
         tables: Arc::new(|table| table == "public.capture"),
-        columns: Arc::new(|_, _, _| true),
+        columns: Arc::new(|_, _, _| Take::Whole),
         notices: NoticeRule::default(),
         known: Some(binlog.from.clone()),
     }

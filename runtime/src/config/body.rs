@@ -95,8 +95,8 @@ fn check_avro(body: Body, entry: &Entry<'_>, read: &ReadDebezium<'_>) {
         Body::Form(FormPlan::CloudEvents) => entry.mistake("an event of CloudEvents is JSON here", "remove `encoding`"),
         Body::Debezium | Body::Form(_) => {}
     }
-    if let Some(entry) = &read.of_json {
-        entry.mistake("records in Avro never carry their schema: it is in the registry", "remove it");
+    for (entry, rule) in &read.of_json {
+        entry.mistake(*rule, "remove it");
     }
     for entry in &read.names {
         entry.mistake(

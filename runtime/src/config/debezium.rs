@@ -18,14 +18,17 @@ pub(super) enum Values {
 }
 
 const SCHEMAS: &str = "schemas.enable";
+const DECIMAL_FORMAT: &str = "decimal.format";
 const TOMBSTONES: &str = "tombstones.on.delete";
 const SCHEMA_NAMES: &str = "schema.name.adjustment.mode";
 pub(super) const HEARTBEAT: &str = "heartbeat.interval.ms";
 const FIELD_NAMES: &str = "field.name.adjustment.mode";
-const OPTIONS: [(&str, Values); 21] = [
+const OPTIONS: [(&str, Values); 23] = [
     (SCHEMAS, Values::Flag),
     (TOMBSTONES, Values::Flag),
     ("decimal.handling.mode", Values::OneOf(&["precise", "double", "string"])),
+    (DECIMAL_FORMAT, Values::OneOf(&["BASE64", "NUMERIC", "base64", "numeric"])),
+    ("money.fraction.digits", Values::OneOf(&["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"])),
     ("binary.handling.mode", Values::OneOf(&["bytes", "base64", "base64-url-safe", "hex"])),
     (
         "time.precision.mode",
@@ -56,7 +59,7 @@ const OPTIONS: [(&str, Values); 21] = [
     (FIELD_NAMES, Values::OneOf(&["none", "avro", "avro_unicode"])),
 ];
 /// Options of Debezium that are something else's business here, and what to write instead.
-const ELSEWHERE: [(&str, &str); 20] = [
+const ELSEWHERE: [(&str, &str); 22] = [
     ("table.include.list", "write it as `tables` of the pipeline: tables = [\"/.*users/\"]"),
     ("table.exclude.list", "write what is wanted as `tables` of the pipeline"),
     ("column.include.list", "write it as `columns.include` of the pipeline"),
@@ -75,6 +78,8 @@ const ELSEWHERE: [(&str, &str); 20] = [
     ("value.converter", CONVERTER),
     ("key.converter.schemas.enable", "write \"schemas.enable\", which is for both"),
     ("value.converter.schemas.enable", "write \"schemas.enable\", which is for both"),
+    ("key.converter.decimal.format", "write \"decimal.format\", which is for both"),
+    ("value.converter.decimal.format", "write \"decimal.format\", which is for both"),
     ("key.converter.schema.registry.url", REGISTRY),
     ("value.converter.schema.registry.url", REGISTRY),
 ];
@@ -90,8 +95,8 @@ pub(super) struct ReadDebezium<'a> {
     pub plan: DebeziumPlan,
     /// `tombstones.on.delete`, which concerns the record behind the one that has a body.
     pub tombstones: Option<(bool, Entry<'a>)>,
-    /// `schemas.enable` where it is on: only JSON has a place for schemas.
-    pub of_json: Option<Entry<'a>>,
+    /// What only JSON has, and why Avro has it not.
+    pub of_json: Vec<(Entry<'a>, &'static str)>,
     /// `heartbeat.interval.ms` where it is on: only Kafka has a topic for them.
     pub heartbeat: Option<Entry<'a>>,
     /// Where names are to stay as they are, which only JSON lets them.
@@ -109,12 +114,16 @@ pub(super) fn read_debezium<'a>(section: &Section<'a>) -> ReadDebezium<'a> {
         match *known {
             SCHEMAS => {
                 read.plan.schemas = value == "true";
-                read.of_json = read.plan.schemas.then_some(entry);
+                let rule = "records in Avro never carry their schema: it is in the registry";
+                read.of_json.extend(read.plan.schemas.then_some((entry, rule)));
             }
             TOMBSTONES => read.tombstones = Some((value == "true", entry)),
             _ => {
                 if *known == HEARTBEAT && value != "0" {
                     read.heartbeat = Some(entry.clone());
+                }
+                if *known == DECIMAL_FORMAT && value.eq_ignore_ascii_case("numeric") {
+                    read.of_json.push((entry.clone(), "decimals in Avro are always bytes, under a type of their own"));
                 }
                 if value == "none" && matches!(*known, SCHEMA_NAMES | FIELD_NAMES) {
                     read.names.push(entry);

@@ -132,6 +132,11 @@ impl ColumnRule {
         self.include.is_some() || !self.exclude.patterns().is_empty()
     }
 
+    /// Whether the column never leaves the source, not even as part of a key.
+    pub fn excludes(&self, schema: &str, table: &str, column: &str) -> bool {
+        self.exclude.matches(&format!("{schema}.{table}.{column}"))
+    }
+
     pub fn captures(&self, schema: &str, table: &str, column: &str) -> bool {
         let full_name = format!("{schema}.{table}.{column}");
         self.include.as_ref().is_none_or(|globs| globs.matches(&full_name)) && !self.exclude.matches(&full_name)

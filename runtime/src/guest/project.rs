@@ -37,9 +37,10 @@ impl Projection {
     ) -> Result<Self, GuestError> {
         let mut missing = Vec::new();
         let columns: Vec<usize> = if subscription.columns.is_empty() {
-            (0..schema.columns.len()).collect()
+            schema.shown().map(|(index, _)| index).collect()
         } else {
-            let found = subscription.columns.iter().map(|name| (name, schema.column(name)));
+            let index = |name: &str| schema.shown().find(|(_, column)| column.name == name).map(|(index, _)| index);
+            let found = subscription.columns.iter().map(|name| (name, index(name)));
             found
                 .filter_map(|(name, index)| {
                     index.or_else(|| {
@@ -56,7 +57,7 @@ impl Projection {
         Err(GuestError::Columns {
             table: schema.full_name(),
             missing: missing.join(", "),
-            available: schema.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", "),
+            available: schema.shown().map(|(_, c)| c.name.as_str()).collect::<Vec<_>>().join(", "),
         })
     }
 

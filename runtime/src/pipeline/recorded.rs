@@ -38,7 +38,7 @@ pub(super) fn recorded(batch: &Batch, row: usize, masked: &[String]) -> Recorded
         source: batch.source.to_string(),
         table: schema.full_name(),
         op: view.head.op.name().into(),
-        columns: schema.columns.iter().map(column).collect(),
+        columns: schema.shown().map(|(_, shown)| column(shown)).collect(),
         row: image,
         old,
         unchanged: without.unchanged,
@@ -75,5 +75,5 @@ fn texts<'c>(
         }
         text
     };
-    schema.columns.iter().enumerate().map(text).collect()
+    schema.shown().map(text).collect()
 }

@@ -24,10 +24,31 @@ use tokio::sync::{mpsc, watch};
 
 /// Whether a table, named `schema.table` (MySQL: `database.table`), is asked for.
 pub type TableRule = Arc<dyn Fn(&str) -> bool + Send + Sync>;
-/// Whether a column, by schema, table and column, is asked for. What is not never enters a frame.
-pub type ColumnRule = Arc<dyn Fn(&str, &str, &str) -> bool + Send + Sync>;
+/// How a column, by schema, table and column, is taken.
+pub type ColumnRule = Arc<dyn Fn(&str, &str, &str) -> Take + Send + Sync>;
 /// Whether messages with this prefix are asked for.
 pub type PrefixRule = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+/// How a column is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Take {
+    /// It never enters a frame.
+    Never,
+    /// Nobody asked for it: it is there if it is part of the key, and for the key alone.
+    ForKey,
+    Whole,
+}
+
+impl Take {
+    /// Whether the column enters frames, and whether for the key alone.
+    pub fn of(self, is_key: bool) -> Option<bool> {
+        match self {
+            Self::Never => None,
+            Self::ForKey => is_key.then_some(true),
+            Self::Whole => Some(false),
+        }
+    }
+}
+
 /// The columns of every table of a database, by `schema.table`.
 pub type TableColumns = BTreeMap<String, Columns>;
 

@@ -10,7 +10,9 @@
 //! ```
 
 use super::{ColumnRule, NoticeRule, TableRule};
-use crate::change::{Batch, BinlogEvent, FrameBuf, Lsn, Notice, Op, RawCell, RowHead, RowView, Schema, SchemaId, Tag};
+use crate::change::{
+    Batch, BinlogEvent, Column, FrameBuf, Lsn, Notice, Op, RawCell, RowHead, RowView, Schema, SchemaId, Tag,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -88,17 +90,17 @@ impl Narrow {
         if !(self.tables)(&schema.full_name()) {
             return View { whole: schema.clone(), seen: None, kept: Vec::new() };
         }
-        let captures = |&index: &usize| {
-            let column = &schema.columns[index].name;
-            (self.columns)(&schema.namespace, &schema.table, column)
-        };
-        let kept: Vec<usize> = (0..schema.columns.len()).filter(captures).collect();
-        let seen = if kept.len() == schema.columns.len() {
-            schema.clone()
-        } else {
-            let columns = kept.iter().map(|&index| schema.columns[index].clone()).collect();
-            Arc::new(Schema { columns, ..Schema::clone(schema) })
-        };
+        let take = |column: &Column| (self.columns)(&schema.namespace, &schema.table, &column.name).of(column.key);
+        let (mut kept, mut columns) = (Vec::new(), Vec::new());
+        for (index, column) in schema.columns.iter().enumerate() {
+            let Some(key_only) = take(column) else { continue };
+            kept.push(index);
+            let mut column = column.clone();
+            column.detail.key_only = key_only;
+            columns.push(column);
+        }
+        let is_whole = columns == schema.columns;
+        let seen = if is_whole { schema.clone() } else { Arc::new(Schema { columns, ..Schema::clone(schema) }) };
         View { whole: schema.clone(), seen: Some(seen), kept }
     }
 

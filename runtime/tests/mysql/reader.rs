@@ -3,6 +3,7 @@
 use crate::server::Server;
 use sluicegate::change::{Batch, BinlogPosition, Op, Position, RowMark};
 use sluicegate::fault::Finding;
+use sluicegate::source::Take;
 use sluicegate::source::mysql::{Mysql, MysqlSettings, check};
 use sluicegate::source::{Intake, NoticeRule, Source, SourceError, SslMode};
 use sluicegate::telemetry::SourceStats;
@@ -32,7 +33,7 @@ pub fn settings_at(url: &str, database: &str) -> MysqlSettings {
         heartbeat: Duration::from_secs(1),
         epoch: 0,
         tables: Arc::new(move |name| name.starts_with(&prefix)),
-        columns: Arc::new(|_, _, _| true),
+        columns: Arc::new(|_, _, _| Take::Whole),
         notices: NoticeRule::default(),
         known: None,
     }

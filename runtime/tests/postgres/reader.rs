@@ -1,6 +1,7 @@
 //! A source under test, with a hand on everything that it is given.
 
 use sluicegate::change::{Batch, Lsn, Op, Position, RowMark};
+use sluicegate::source::Take;
 use sluicegate::source::postgres::{Postgres, PostgresSettings};
 use sluicegate::source::{Intake, NoticeRule, Source, SourceError};
 use sluicegate::telemetry::SourceStats;
@@ -22,7 +23,7 @@ pub fn settings(url: &str) -> PostgresSettings {
         slot: "erp".into(),
         publication: "erp".into(),
         tables: Arc::new(|name| name.starts_with("public.")),
-        columns: Arc::new(|_, _, _| true),
+        columns: Arc::new(|_, _, _| Take::Whole),
         notices: NoticeRule::default(),
         known: None,
         epoch: 0,

@@ -7,7 +7,7 @@ use crate::fault::Finding;
 use crate::source::mysql::{self, Mysql, MysqlSettings};
 use crate::source::postgres::{self, Postgres, PostgresSettings};
 use crate::source::{
-    ColumnRule, Narrow, NoticeRule, Own, PrefixRule, Source, SslMode, TableColumns, TableRule, TableSample,
+    ColumnRule, Narrow, NoticeRule, Own, PrefixRule, Source, SslMode, TableColumns, TableRule, TableSample, Take,
 };
 use crate::store::Checkpoint;
 use std::fmt::Display;
@@ -152,7 +152,13 @@ impl Wishes {
         let (source, readers) = (self.source.clone(), self.readers.clone());
         Arc::new(move |schema, table, column| {
             let full = format!("{schema}.{table}");
-            readers.iter().any(|p| p.tables.matches(&source, &full) && p.columns.captures(schema, table, column))
+            let readers = readers.iter().filter(|p| p.tables.matches(&source, &full));
+            let takes = readers.map(|p| match &p.columns {
+                rule if rule.captures(schema, table, column) => Take::Whole,
+                rule if rule.excludes(schema, table, column) => Take::Never,
+                _ => Take::ForKey,
+            });
+            takes.max().unwrap_or(Take::Never)
         })
     }
 }

@@ -61,7 +61,7 @@ pub fn put_hash(out: &mut Vec<u8>, shown: &ShownRow<'_>) {
 #[inline]
 fn each_column<E>(shown: &ShownRow<'_>, mut put: impl FnMut(&str, &Cell<'_>) -> Result<(), E>) -> Result<(), E> {
     let is_replaced = |name: &str| shown.edits.is_some_and(|e| e.added.iter().any(|(n, _)| n == name));
-    for (index, column) in shown.schema.columns.iter().enumerate() {
+    for (index, column) in shown.schema.shown() {
         if !is_replaced(&column.name) {
             put(&column.name, &shown.cell(index))?;
         }

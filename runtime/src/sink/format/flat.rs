@@ -21,7 +21,7 @@ pub fn put_row(out: &mut Vec<u8>, shown: &ShownRow<'_>) {
     let head = shown.row.head;
     let mut unchanged = Vec::new();
     out.push(b'{');
-    for (index, column) in shown.schema.columns.iter().enumerate() {
+    for (index, column) in shown.schema.shown() {
         match &shown.cell(index) {
             Cell::Absent => {}
             Cell::Unchanged => unchanged.push(column.name.as_str()),

@@ -8,6 +8,7 @@
 //!   DROP TABLE a, b               ─▶ a is gone, b is gone
 //!   CREATE DATABASE d             ─▶ d
 //!   CREATE INDEX, FLUSH TABLES    ─▶ told, without a table
+//!   CREATE EVENT, DROP EVENT      ─▶ told, without a table
 //!   CREATE VIEW, GRANT, ANALYZE   ─▶ nothing
 //! ```
 //!
@@ -25,7 +26,6 @@ const OTHERS: &[&str] = &[
     "ALGORITHM",
     "CATALOG",
     "DEFINER",
-    "EVENT",
     "FUNCTION",
     "INSTANCE",
     "JSON",
@@ -114,6 +114,9 @@ impl<'a> Head<'a> {
             self.tokens.pass(word);
         }
         let what = self.tokens.next()?;
+        if what.is("EVENT") || what.is("DEFINER") && self.defines_event() {
+            return None;
+        }
         if what.is("SPATIAL") && self.tokens.pass("REFERENCE") || OTHERS.iter().any(|other| what.is(other)) {
             return Some(Definition::Other);
         }
@@ -138,6 +141,15 @@ impl<'a> Head<'a> {
             "CREATE" | "ALTER" | "DROP" | "FLUSH" => None,
             _ => Some(Definition::Other),
         }
+    }
+
+    /// Whether what a `DEFINER = user` stands before is an event, and not a view, a trigger or a routine.
+    fn defines_event(&self) -> bool {
+        let mut ahead = self.tokens;
+        let what = std::iter::from_fn(|| ahead.next()).find(|token| {
+            ["EVENT", "VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "AGGREGATE", "SQL"].iter().any(|word| token.is(word))
+        });
+        what.is_some_and(|token| token.is("EVENT"))
     }
 
     fn create_table(mut self) -> Option<Definition> {

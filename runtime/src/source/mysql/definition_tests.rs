@@ -111,6 +111,8 @@ fn what_can_not_be_told_is_told_without_a_table() {
         "RENAME TABLE a, b TO c",
         "CREATE TABLE",
         "CREATE WHATEVER x",
+        "CREATE DEFINER=`a`@`b` EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM t",
+        "DROP EVENT e",
         "CREATE",
     ] {
         assert_eq!(read(sql), Definition::Untold { database: "shop".into(), statement: sql.trim().into() }, "{sql}");
@@ -123,6 +125,7 @@ fn what_can_not_be_told_is_told_without_a_table() {
 fn what_is_no_table_is_not_told() {
     for sql in [
         "CREATE VIEW v1 AS SELECT * FROM made_live",
+        "CREATE DEFINER=`a`@`b` TRIGGER event BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
         "CREATE ALGORITHM=UNDEFINED DEFINER=`a`@`b` SQL SECURITY DEFINER VIEW v AS SELECT 1",
         "CREATE OR REPLACE DEFINER=`a`@`b` TRIGGER trg AFTER INSERT ON t FOR EACH ROW SET @a = 1",
         "CREATE TEMPORARY TABLE t (a int)",

@@ -200,6 +200,7 @@ pub(super) fn column_of(
             None => known.map_or(0, |known| known.key_position),
         },
         comment: known.map_or_else(String::new, |known| known.comment.clone()),
+        ..ColumnDetail::default()
     };
     Column { name, type_name: declared.name, tag: kind.tag(), key, detail }
 }
@@ -238,6 +239,7 @@ pub(super) fn column_of_catalog(known: &CatalogColumn) -> Column {
         charset: known.charset.clone(),
         key_position: known.key_position,
         comment: known.comment.clone(),
+        ..ColumnDetail::default()
     };
     Column { name: known.name.clone(), type_name: declared.name, tag, key: known.primary_key, detail }
 }

@@ -2,9 +2,9 @@
 
 use super::bytes::Cut;
 use super::declared::is_as_logged;
-use super::plan::{Plan, column_of, plan_of};
+use super::plan::{Plan, column_of, column_of_catalog, plan_of};
 use super::refusal::DecodeError;
-use super::rules::{CatalogTable, Rules};
+use super::rules::{CatalogColumn, CatalogTable, Rules};
 use super::table_map::{MappedColumn, TableMap, table_id};
 use crate::change::{Column, DatabaseKind, Schema, SchemaId};
 use std::collections::HashMap;
@@ -146,11 +146,13 @@ impl Tables {
             let column_name = column_name(mapped, known.map(|known| known.name.as_str()), index);
             // Altered since: the log knows better what it was, and nobody knows its default any more.
             let known = known.filter(|known| mapped.name.is_none() || is_as_logged(mapped, known));
-            let is_asked = (rules.columns)(&map.database, &map.table, &column_name);
-            let plan = plan_of(mapped, known, is_asked).map_err(|why| refused(&name, &column_name, &why))?;
-            if let Some(kind) = plan.kind {
-                let is_key = if map.is_named { mapped.is_key } else { known.is_some_and(|known| known.primary_key) };
-                columns.push(column_of(column_name, mapped, known, kind, &plan.labels, is_key));
+            let is_key = if map.is_named { mapped.is_key } else { known.is_some_and(|known| known.primary_key) };
+            let taken = (rules.columns)(&map.database, &map.table, &column_name).of(is_key);
+            let plan = plan_of(mapped, known, taken.is_some()).map_err(|why| refused(&name, &column_name, &why))?;
+            if let (Some(kind), Some(key_only)) = (plan.kind, taken) {
+                let mut column = column_of(column_name, mapped, known, kind, &plan.labels, is_key);
+                column.detail.key_only = key_only;
+                columns.push(column);
             }
             plans.push(plan);
         }
@@ -174,8 +176,13 @@ impl Tables {
             return Ok(Some(schema.clone()));
         }
         let catalog = ask(rules, database, table)?;
-        let asked = catalog.columns.iter().filter(|c| (rules.columns)(database, table, &c.name));
-        let columns = asked.map(super::plan::column_of_catalog).collect();
+        let column = |known: &CatalogColumn| {
+            let key_only = (rules.columns)(database, table, &known.name).of(known.primary_key)?;
+            let mut column = column_of_catalog(known);
+            column.detail.key_only = key_only;
+            Some(column)
+        };
+        let columns = catalog.columns.iter().filter_map(column).collect();
         Ok(Some(self.version(rules, database.into(), table.into(), columns)))
     }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::change::{
     Cell, Column, Database, Gtid, LogicalMessage, Lsn, Notice, NoticeKind, Position, RowMark, TransactionId,
 };
+use crate::source::Take;
 use proptest::prelude::*;
 use std::time::Instant;
 
@@ -74,7 +75,7 @@ impl Lists {
         let (tables, columns) = (self.tables.clone(), self.columns.clone());
         let number = |name: &str| name[1..].parse::<usize>().expect("a column of the test");
         Narrow::new(
-            Arc::new(move |_, _, column| columns[number(column)]),
+            Arc::new(move |_, _, column| if columns[number(column)] { Take::Whole } else { Take::Never }),
             Arc::new(move |name| {
                 let (_, table) = name.split_once('.').expect("schema.table");
                 tables[TABLES.iter().position(|t| *t == table).expect("a table of the test")]

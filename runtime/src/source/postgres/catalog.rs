@@ -146,7 +146,8 @@ impl ServerCatalog {
         Ok(())
     }
 
-    /// The primary key, or else a unique index over columns that are never null; the index that is the identity before both.
+    /// The primary key, or else the first unique index by its name, as Debezium finds it, its columns nullable or not; the index that is
+    /// the identity before both. One over a part of the rows or over expressions tells no row from all others.
     fn learn_key(&mut self, oid: u32, identity: u8) -> Result<Vec<String>, Trouble> {
         let first = if identity == b'i' { "i.indisreplident DESC, " } else { "" };
         let rows = self.ask(
@@ -154,10 +155,9 @@ impl ServerCatalog {
             &format!(
                 "SELECT a.attname FROM pg_catalog.pg_attribute a JOIN ( \
                    SELECT i.indrelid, i.indkey::int2[] AS keys, i.indnkeyatts FROM pg_catalog.pg_index i \
-                   WHERE i.indrelid = {oid} AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL \
-                     AND i.indexprs IS NULL AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute n \
-                       WHERE n.attrelid = i.indrelid AND n.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) AND NOT n.attnotnull) \
-                   ORDER BY {first}i.indisprimary DESC, i.indnkeyatts, i.indexrelid LIMIT 1) k \
+                   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+                   WHERE i.indrelid = {oid} AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL \
+                   ORDER BY {first}i.indisprimary DESC, i.indisclustered DESC, c.relname LIMIT 1) k \
                  ON a.attrelid = k.indrelid AND a.attnum = ANY (k.keys[0:k.indnkeyatts - 1]) ORDER BY array_position(k.keys, a.attnum)"
             ),
         )?;
@@ -176,6 +176,12 @@ impl ServerCatalog {
             }
         }
         (oid, modifier)
+    }
+
+    /// What a domain's type is called, where that says more than its number: types of extensions have another number on each server.
+    fn base_name(&self, declared: u32, base: u32) -> String {
+        let base = self.types.get(&base).filter(|_| base != declared);
+        base.map(|t| t.name.clone()).unwrap_or_default()
     }
 
     /// The labels of the enumerations among a table's types and their elements. Asked anew each time: labels are added.
@@ -247,6 +253,7 @@ impl Catalog for ServerCatalog {
                         default,
                         labels: labels.get(&type_id).or_else(|| labels.get(&element)).cloned().unwrap_or_default(),
                         type_id,
+                        base_type: self.base_name(c.type_oid, type_id),
                         ..ColumnDetail::default()
                     },
                 }

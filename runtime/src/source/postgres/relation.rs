@@ -129,12 +129,8 @@ impl Tables {
         relation: &pgoutput::Relation<'_>,
         catalog: &mut dyn Catalog,
     ) -> Result<(), Trouble> {
-        // The server repeats the message after every invalidation of its cache, an ANALYZE for example. Where the key comes
-        // from the catalog, an equal message may still stand for another key.
-        let is_told = matches!(relation.identity, b'd' | b'i');
-        if is_told && self.by_oid.get(&relation.oid).is_some_and(|t| t.bytes == relation.bytes) {
-            return Ok(());
-        }
+        // The server repeats the message after every invalidation of its cache, an ANALYZE for example. An equal message may still
+        // stand for other defaults, for NOT NULL, for another order within the key: these stand in the catalog alone.
         self.describe(relation, catalog)
     }
 
@@ -158,7 +154,8 @@ impl Tables {
     }
 
     fn describe(&mut self, relation: &pgoutput::Relation<'_>, catalog: &mut dyn Catalog) -> Result<(), Trouble> {
-        let is_told = matches!(relation.identity, b'd' | b'i');
+        // A primary key that is checked at the end of a transaction is no identity, and the message shows none.
+        let is_told = matches!(relation.identity, b'd' | b'i') && { relation.columns }.any(|column| column.is_key);
         let (namespace, name) = (text(relation.namespace), text(relation.name));
         let bytes = relation.bytes.to_vec();
         if !(self.rules.tables)(&format!("{namespace}.{name}")) {
@@ -172,13 +169,15 @@ impl Tables {
         let mut columns = Vec::new();
         for (column, DescribedColumn { type_name, kind, mut detail }) in relation.columns.zip(described.columns) {
             let column_name = text(column.name);
-            let is_asked = (self.rules.columns)(&namespace, &name, &column_name);
+            let position = described.key.iter().position(|name| *name == column_name);
+            let key = if is_told { column.is_key } else { position.is_some() };
+            let taken = (self.rules.columns)(&namespace, &name, &column_name).of(key);
+            let is_asked = taken.is_some();
             let is_label = is_asked && matches!(kind, Kind::Scalar(Scalar::Enum));
             let labels = if is_label { detail.labels.clone() } else { Vec::new() };
             plans.push(ColumnPlan { kind: is_asked.then_some(kind), labels, is_in_old_key: column.is_key });
-            if is_asked {
-                let position = described.key.iter().position(|name| *name == column_name);
-                let key = if is_told { column.is_key } else { position.is_some() };
+            if let Some(key_only) = taken {
+                detail.key_only = key_only;
                 detail.key_position = position.filter(|_| key).map_or(0, |at| at as u32 + 1);
                 columns.push(Column { detail, ..Column::new(column_name, type_name, kind.tag(), key) });
             }

@@ -63,6 +63,10 @@ struct ColumnText<'a> {
     key_position: u32,
     #[serde(borrow, default, skip_serializing_if = "is_default")]
     comment: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "is_default")]
+    base_type: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    key_only: bool,
 }
 
 impl<'a> DatabaseText<'a> {
@@ -124,8 +128,18 @@ impl<'a> SchemaText<'a> {
 
 impl<'a> ColumnText<'a> {
     fn of(column: &'a Column) -> Self {
-        let ColumnDetail { not_null, modifiers, default, labels, type_id, charset, key_position, comment } =
-            &column.detail;
+        let ColumnDetail {
+            not_null,
+            modifiers,
+            default,
+            labels,
+            type_id,
+            charset,
+            key_position,
+            comment,
+            base_type,
+            key_only,
+        } = &column.detail;
         Self {
             name: Cow::Borrowed(&column.name),
             type_name: Cow::Borrowed(&column.type_name),
@@ -139,6 +153,8 @@ impl<'a> ColumnText<'a> {
             charset: Cow::Borrowed(charset),
             key_position: *key_position,
             comment: Cow::Borrowed(comment),
+            base_type: Cow::Borrowed(base_type),
+            key_only: *key_only,
         }
     }
 
@@ -157,6 +173,8 @@ impl<'a> ColumnText<'a> {
                 charset: self.charset.into_owned(),
                 key_position: self.key_position,
                 comment: self.comment.into_owned(),
+                base_type: self.base_type.into_owned(),
+                key_only: self.key_only,
             },
         })
     }

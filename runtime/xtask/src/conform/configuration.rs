@@ -31,8 +31,12 @@ const MODES_BINLOG: [&[(&str, &str)]; 2] = [
 ];
 
 /// Settings that the `debezium` body has under the same name.
-const OF_THE_BODY: [&str; 15] = [
+const OF_THE_BODY: [&str; 19] = [
     "decimal.handling.mode",
+    "decimal.format",
+    "money.fraction.digits",
+    "schema.name.adjustment.mode",
+    "field.name.adjustment.mode",
     "binary.handling.mode",
     "time.precision.mode",
     "bigint.unsigned.handling.mode",

@@ -104,7 +104,8 @@ impl Entry {
             Some(Part::Json(document)) => {
                 let payload = payload(&document.root);
                 let told = payload.get("op").or(payload.get("status")).or(payload.get("ddl"));
-                told.map(|told| document.raw(told).to_owned()).unwrap_or_default()
+                // However its strings are quoted.
+                told.map(|told| rules::without_quotes(document.raw(told))).unwrap_or_default()
             }
             Some(Part::Bytes(_)) => String::new(),
         };

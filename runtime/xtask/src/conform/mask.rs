@@ -63,7 +63,8 @@ impl Masked {
     pub fn is_of_snapshot(&self) -> bool {
         let Some(Part::Json(document)) = &self.value else { return false };
         let snapshot = payload(&document.root).get("source").and_then(|source| source.get("snapshot"));
-        snapshot.is_some_and(|node| document.raw(node) != "\"false\"")
+        // Of what streams it is the field's default, which is a null where nulls stay nulls.
+        snapshot.is_some_and(|node| !matches!(document.raw(node), "\"false\"" | "null"))
     }
 }
 

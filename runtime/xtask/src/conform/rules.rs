@@ -5,8 +5,11 @@
 
 mod binlog;
 mod definition;
+mod form;
 mod postgres;
 mod whole;
+
+pub use definition::without_quotes;
 
 use super::compare::{Difference, Place};
 use super::folder::{Flavour, Scenario};
@@ -28,6 +31,7 @@ pub struct Rule {
     holds: fn(&Seen<'_>) -> bool,
 }
 
+const ALL: &[Flavour] = &[Flavour::Postgres, Flavour::Mysql, Flavour::Mariadb];
 const POSTGRES: &[Flavour] = &[Flavour::Postgres];
 const BINLOG: &[Flavour] = &[Flavour::Mysql, Flavour::Mariadb];
 const MYSQL: &[Flavour] = &[Flavour::Mysql];
@@ -108,6 +112,35 @@ impl<'a> Case<'a> {
 
     fn declared(&self, topic: &str, column: &str) -> &[Declared] {
         self.tables.get(topic).map_or(&[], |table| self.run.columns.declared(table, column))
+    }
+
+    /// Whether this stands anywhere in the statements, which are in small letters.
+    fn declares(&self, text: &str) -> bool {
+        self.scenario.script.text.to_lowercase().contains(text)
+    }
+
+    /// Whether a domain is made whose schema or name has a dot.
+    fn declares_dotted_domain(&self) -> bool {
+        let text = self.scenario.script.text.to_lowercase();
+        let mut domains = text.split("create domain ").skip(1);
+        domains.any(|behind| {
+            behind
+                .split(" as ")
+                .next()
+                .is_some_and(|name| name.split('"').skip(1).step_by(2).any(|part| part.contains('.')))
+        })
+    }
+
+    /// Whether an index of the table is over a part of its rows.
+    fn is_indexed_in_part(&self, topic: &str) -> bool {
+        let Some((_, table)) = self.tables.get(topic).and_then(|table| table.split_once('.')) else { return false };
+        let text = self.scenario.script.text.to_lowercase();
+        let is_of = |statement: &str| {
+            statement.contains("create unique index ")
+                && has_word(statement, " where")
+                && has_word(statement, &table.to_lowercase())
+        };
+        text.split(';').any(is_of)
     }
 
     /// Whether a table's definition changes while the stream runs; a new table is no change.
@@ -204,7 +237,7 @@ pub fn explain(seen: &Seen<'_>) -> Option<&'static Rule> {
 }
 
 fn rules() -> impl Iterator<Item = &'static Rule> {
-    postgres::RULES.iter().chain(binlog::RULES).chain(definition::RULES)
+    postgres::RULES.iter().chain(binlog::RULES).chain(definition::RULES).chain(form::RULES)
 }
 
 /// A value that its column's schema can not say has one of its own in its record.

@@ -64,6 +64,28 @@ impl Decimal {
         true
     }
 
+    /// Brings it to a scale; half of a last digit and more is the next one, away from zero.
+    pub(super) fn round(&mut self, scale: i32) {
+        let lost = usize::try_from(self.scale - scale).unwrap_or(0);
+        // Also those that are zeros in front: `0.05` has one digit.
+        let missing = (lost + 1).saturating_sub(self.digits.len());
+        self.digits.splice(..0, std::iter::repeat_n(b'0', missing));
+        let kept = self.digits.len() - lost;
+        let mut carry = self.digits.get(kept).is_some_and(|digit| *digit >= b'5');
+        self.digits.truncate(kept);
+        for digit in self.digits.iter_mut().rev() {
+            let next = *digit - b'0' + u8::from(carry);
+            (*digit, carry) = (b'0' + next % 10, next == 10);
+        }
+        if carry {
+            self.digits.insert(0, b'1');
+        }
+        let zeros = self.digits.iter().take_while(|digit| **digit == b'0').count();
+        self.digits.drain(..zeros);
+        self.scale -= lost as i32;
+        self.rescale(scale);
+    }
+
     /// The digits as a two's complement number, as short as it can be.
     pub(super) fn unscaled(&self) -> Vec<u8> {
         let mut bytes = self.magnitude();
@@ -101,6 +123,28 @@ impl Decimal {
             }
         }
         parts.iter().rev().flat_map(|part| part.to_be_bytes()).skip_while(|b| *b == 0).collect()
+    }
+
+    /// As Java's `BigDecimal` shows itself, which is a number of JSON: with an exponent where the first digit stands more than six
+    /// places behind the point, or where the scale is below zero.
+    pub(super) fn put_number(&self, out: &mut Vec<u8>) {
+        let digits: &[u8] = if self.digits.is_empty() { b"0" } else { &self.digits };
+        let exponent = digits.len() as i32 - 1 - self.scale;
+        if self.scale >= 0 && exponent >= -6 {
+            return self.put_plain(out);
+        }
+        if self.negative && !self.digits.is_empty() {
+            out.push(b'-');
+        }
+        out.push(digits[0]);
+        if digits.len() > 1 {
+            out.push(b'.');
+            out.extend_from_slice(&digits[1..]);
+        }
+        if exponent != 0 {
+            out.push(b'E');
+            out.extend_from_slice(format!("{exponent:+}").as_bytes());
+        }
     }
 
     /// As text without exponent: all digits, the point where the scale puts it, no sign before zero.
@@ -228,6 +272,51 @@ mod tests {
         }
         for wrong in ["NaN", "Infinity", "", "-", ".", "1.2.3", "1e", "1e99999999"] {
             assert!(Decimal::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    /// What `new BigDecimal(text).toString()` says.
+    #[test]
+    fn number_has_an_exponent_where_java_gives_it_one() {
+        for (text, scale, shown) in [
+            ("12.340", 3, "12.340"),
+            ("0.00", 2, "0.00"),
+            ("-0.5", 1, "-0.5"),
+            ("0.000001", 6, "0.000001"),
+            ("0.0000001", 7, "1E-7"),
+            ("0.00000012", 8, "1.2E-7"),
+            ("0", 8, "0E-8"),
+            ("1200", -2, "1.2E+3"),
+            ("-100", -2, "-1E+2"),
+            ("0", -2, "0E+2"),
+        ] {
+            let mut decimal = Decimal::parse(text).expect("a decimal");
+            assert!(decimal.rescale(scale));
+            let mut out = Vec::new();
+            decimal.put_number(&mut out);
+            assert_eq!(String::from_utf8_lossy(&out), shown);
+        }
+    }
+
+    #[test]
+    fn rounding_goes_away_from_zero_at_half() {
+        for (text, scale, rounded) in [
+            ("1234.50", 0, "1235"),
+            ("-1234.50", 0, "-1235"),
+            ("1234.49", 1, "1234.5"),
+            ("9.99", 1, "10.0"),
+            ("0.05", 1, "0.1"),
+            ("0.04", 1, "0.0"),
+            ("0.49", 0, "0"),
+            ("0.50", 0, "1"),
+            ("1.25", 4, "1.2500"),
+            ("1.25", 2, "1.25"),
+        ] {
+            let mut decimal = Decimal::parse(text).expect("a decimal");
+            decimal.round(scale);
+            let mut out = Vec::new();
+            decimal.put_plain(&mut out);
+            assert_eq!(String::from_utf8_lossy(&out), rounded, "{text}");
         }
     }
 

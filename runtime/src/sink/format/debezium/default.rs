@@ -1,6 +1,7 @@
 //! What stands where the log has no value: the column's default, the type's zero where null is not allowed, and the sign
 //! that says that a large value was not touched.
 
+use super::decimal::Decimal;
 use super::literal::{Literal, interval};
 use super::options::{BinaryMode, DebeziumOptions};
 use super::shape::{Kind, Shape};
@@ -14,10 +15,10 @@ use sluicegate_frame::Cell;
 ///
 /// Debezium does not evaluate: a function is zero (the epoch, the nil UUID), an expression is nothing.
 pub(super) fn of_column(column: &Column, shape: &Shape, database: DatabaseKind) -> Option<Vec<u8>> {
-    let text = column.detail.default.as_deref()?.trim();
+    let text = column.detail.default.as_deref()?;
     let literal = match database {
         DatabaseKind::Postgres if !has_default(column) => return None,
-        DatabaseKind::Postgres => Literal::of_postgres(text)?,
+        DatabaseKind::Postgres => Literal::of_postgres(text.trim())?,
         DatabaseKind::Mysql | DatabaseKind::Mariadb => Literal::of_mysql(text, &shape.kind, database)?,
     };
     // There the epoch is a date of zeros, which a column that can be null does not have as its default.
@@ -28,16 +29,20 @@ pub(super) fn of_column(column: &Column, shape: &Shape, database: DatabaseKind) 
     if is_nothing {
         return None;
     }
-    let literal = match (literal, &shape.kind, column.detail.modifiers.first()) {
+    let literal = match (literal, &shape.kind, column.detail.modifiers.as_slice()) {
         // MySQL says `b'1'` of ten bits as well.
-        (Literal::Value(bits), Kind::Bits { all: true }, Some(len)) => {
+        (Literal::Value(bits), Kind::Bits { all: true }, [len, ..]) => {
             Literal::Value(format!("{bits:0>len$}", len = usize::try_from(*len).unwrap_or(0)))
         }
+        // A decimal's text has its column's digits, as its values have.
+        (Literal::Value(text), Kind::DecimalText, [_, scale]) => Literal::Value(scaled(text, *scale)),
         (literal, ..) => literal,
     };
     let mut out = Vec::new();
     let written = match (&literal, &shape.kind) {
-        (_, Kind::Array { .. } | Kind::VariableDecimal | Kind::Money(_) | Kind::Unknown(_) | Kind::Figure(_)) => None,
+        (_, Kind::Array { .. } | Kind::VariableDecimal | Kind::Money { .. } | Kind::Unknown(_) | Kind::Figure(_)) => {
+            None
+        }
         (_, Kind::Stored { .. } | Kind::Hstore { .. } | Kind::NumberList | Kind::Vector) => None,
         (Literal::Value(text), kind) => put_literal(&mut out, text, kind),
         (Literal::Function, Kind::Text) if !column.detail.labels.is_empty() => None,
@@ -56,6 +61,17 @@ pub(super) fn of_column(column: &Column, shape: &Shape, database: DatabaseKind) 
         return Some(zero(&shape.kind));
     }
     written.map(|()| out)
+}
+
+/// A decimal with so many digits behind the point; as it is where these are too few.
+pub(super) fn scaled(text: String, scale: i32) -> String {
+    let Some(mut decimal) = Decimal::parse(&text) else { return text };
+    if !decimal.rescale(scale) {
+        return text;
+    }
+    let mut out = Vec::new();
+    decimal.put_plain(&mut out);
+    String::from_utf8(out).unwrap_or(text)
 }
 
 /// PostgreSQL's types whose defaults Debezium reads: it goes by the type's name, so it reads none of a domain.
@@ -92,7 +108,7 @@ fn put_literal(out: &mut Vec<u8>, text: &str, kind: &Kind) -> Option<()> {
     let cell = match kind {
         Kind::Boolean if is_bits => Cell::Bits(text),
         Kind::Boolean => Cell::Bool(matches!(text, "true" | "t" | "yes" | "on" | "y")),
-        Kind::Bits { .. } if is_bits => Cell::Bits(text),
+        Kind::Bits { .. } if is_bits || text.is_empty() => Cell::Bits(text),
         Kind::Int => match text {
             "true" => Cell::Int(1),
             "false" => Cell::Int(0),
@@ -169,7 +185,8 @@ pub(super) fn zero(kind: &Kind) -> Vec<u8> {
                 .map(|()| out)
                 .unwrap_or_default();
         }
-        Kind::Decimal { .. } | Kind::VariableDecimal | Kind::DecimalText | Kind::Money(_) => Cell::Decimal("0"),
+        Kind::Decimal { .. } | Kind::VariableDecimal | Kind::DecimalText => Cell::Decimal("0"),
+        Kind::Money { decimal, .. } => return zero(decimal),
         Kind::Date { .. } | Kind::Timestamp { .. } => Cell::Text("1970-01-01"),
         Kind::Time(_) => Cell::Time(0),
         Kind::Zoned { .. } => return b"\"1970-01-01T00:00:00Z\"".to_vec(),
@@ -178,13 +195,13 @@ pub(super) fn zero(kind: &Kind) -> Vec<u8> {
         Kind::Figure(_) | Kind::Stored { .. } => return zero_geometry(kind),
         Kind::Array { .. } | Kind::NumberList | Kind::Vector => return b"[]".to_vec(),
         Kind::Hstore { is_map: true } => return b"{}".to_vec(),
+        Kind::Hstore { is_map: false } => return b"\"{}\"".to_vec(),
         Kind::Text
         | Kind::Uuid
         | Kind::AnyText
         | Kind::Json { .. }
         | Kind::Unknown(_)
         | Kind::Bits { .. }
-        | Kind::Hstore { .. }
         | Kind::Set => {
             return b"\"\"".to_vec();
         }
@@ -271,7 +288,8 @@ fn put_unchanged_array(out: &mut Vec<u8>, item: &Kind, options: &DebeziumOptions
 }
 
 fn put_codes(out: &mut Vec<u8>, text: &str, behind: &str) {
-    let codes: Vec<String> = text.bytes().map(|b| format!("{b}{behind}")).collect();
+    // Java's bytes have a sign.
+    let codes: Vec<String> = text.bytes().map(|b| format!("{}{behind}", b.cast_signed())).collect();
     out.extend_from_slice(format!("[{}]", codes.join(",")).as_bytes());
 }
 

@@ -33,7 +33,11 @@ enum Node {
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
     Plain(&'static str),
-    Array(Box<Kind>),
+    /// `is_required`: the objects in it were made alike, and the schema says that none is null.
+    Array {
+        item: Box<Kind>,
+        is_required: bool,
+    },
     Struct(Named<Kind>),
 }
 
@@ -90,7 +94,6 @@ pub(super) enum Nulls {
 /// Expands an object or an array; `None` for everything else, and for what no schema can say: a list of unlike things, a number that
 /// nothing holds; nor for what would be much longer than its text. `name` is the payload's, `adjust` what becomes of its fields' names.
 pub(super) fn expanded(text: &str, name: &str, nulls: Nulls, adjust: Adjust) -> Option<Expanded> {
-    let text = text.trim_start();
     if !text.starts_with(['{', '[']) {
         return None;
     }
@@ -100,7 +103,7 @@ pub(super) fn expanded(text: &str, name: &str, nulls: Nulls, adjust: Adjust) -> 
     let mut value = Vec::with_capacity(text.len());
     put(&mut value, &node, &kind, len_max)?;
     let mut schema = Vec::new();
-    put_schema(&mut schema, &kind, &mut name.to_owned(), len_max)?;
+    put_schema(&mut schema, &kind, true, &mut name.to_owned(), len_max)?;
     Some(Expanded { value, schema: String::from_utf8(schema).expect("JSON that was written here is UTF-8") })
 }
 
@@ -173,14 +176,18 @@ fn kind_of(node: &Node, nulls: Nulls) -> Result<Option<Kind>, Unlike> {
         Node::Array(items) if items.is_empty() => return Ok(None),
         Node::Array(items) => {
             let mut all: Option<Kind> = None;
+            let mut is_required = false;
             for item in items.iter().filter(|item| **item != Node::Null) {
                 let Some(kind) = kind_of(item, nulls)? else { continue };
                 match &mut all {
-                    Some(all) => merge(all, kind)?,
+                    Some(all) => {
+                        is_required |= *all != kind;
+                        merge(all, kind)?;
+                    }
                     None => all = Some(kind),
                 }
             }
-            Kind::Array(Box::new(all.ok_or(Unlike)?))
+            Kind::Array { item: Box::new(all.ok_or(Unlike)?), is_required }
         }
         Node::Object(fields) => {
             let mut kinds = Named::with_capacity(fields.list.len());
@@ -206,8 +213,17 @@ fn merge(all: &mut Kind, other: Kind) -> Result<(), Unlike> {
             }
             Ok(())
         }
-        (Kind::Array(all), Kind::Array(other)) => merge(all, *other),
+        (Kind::Array { item: all, is_required }, Kind::Array { item: other, is_required: is_other_required }) => {
+            *is_required |= is_other_required || **all != *other;
+            merge(all, *other)
+        }
         (Kind::Plain(one), Kind::Plain(other)) if *one == other => Ok(()),
+        // Nothing but nulls so far.
+        (all @ Kind::Plain("bytes"), other) => {
+            *all = other;
+            Ok(())
+        }
+        (_, Kind::Plain("bytes")) => Ok(()),
         _ => Err(Unlike),
     }
 }
@@ -219,7 +235,7 @@ fn put(out: &mut Vec<u8>, node: &Node, kind: &Kind, len_max: usize) -> Option<()
         (Node::Int(number), _) => put_int(out, *number),
         (Node::Double(number), _) => put_double(out, *number),
         (Node::Text(text), _) => put_string(out, text),
-        (Node::Array(items), Kind::Array(item)) => {
+        (Node::Array(items), Kind::Array { item, .. }) => {
             out.push(b'[');
             for (i, node) in items.iter().enumerate() {
                 if i > 0 {
@@ -248,13 +264,13 @@ fn put(out: &mut Vec<u8>, node: &Node, kind: &Kind, len_max: usize) -> Option<()
 
 /// The schema but for its closing brace, so that the name of a field can follow. `path` is the name of what stands here; `None` as soon as it
 /// is longer than `len_max`.
-fn put_schema(out: &mut Vec<u8>, kind: &Kind, path: &mut String, len_max: usize) -> Option<()> {
+fn put_schema(out: &mut Vec<u8>, kind: &Kind, optional: bool, path: &mut String, len_max: usize) -> Option<()> {
     match kind {
-        Kind::Plain(word) => out.extend_from_slice(format!("{{\"type\":\"{word}\",\"optional\":true").as_bytes()),
-        Kind::Array(item) => {
+        Kind::Plain(word) => out.extend_from_slice(format!("{{\"type\":\"{word}\",\"optional\":{optional}").as_bytes()),
+        Kind::Array { item, is_required } => {
             out.extend_from_slice(b"{\"type\":\"array\",\"items\":");
-            put_schema(out, item, path, len_max)?;
-            out.extend_from_slice(b"},\"optional\":true");
+            put_schema(out, item, !is_required, path, len_max)?;
+            out.extend_from_slice(format!("}},\"optional\":{optional}").as_bytes());
         }
         Kind::Struct(fields) => {
             out.extend_from_slice(b"{\"type\":\"struct\",\"fields\":[");
@@ -265,13 +281,13 @@ fn put_schema(out: &mut Vec<u8>, kind: &Kind, path: &mut String, len_max: usize)
                 let outer = path.len();
                 path.push('.');
                 path.push_str(name);
-                put_schema(out, kind, path, len_max)?;
+                put_schema(out, kind, true, path, len_max)?;
                 path.truncate(outer);
                 out.extend_from_slice(b",\"field\":");
                 put_string(out, name);
                 out.push(b'}');
             }
-            out.extend_from_slice(b"],\"optional\":true,\"name\":");
+            out.extend_from_slice(format!("],\"optional\":{optional},\"name\":").as_bytes());
             put_string(out, path);
         }
     }
@@ -303,7 +319,7 @@ mod tests {
     #[test]
     fn nested_values_keep_their_order_and_names() {
         let (value, schema) = told(
-            r#" {"z": {"b": [1, 2], "a": null}, "big": 3000000000, "e": [], "t": "x\"", "z": {"c": true}}"#,
+            r#"{"z": {"b": [1, 2], "a": null}, "big": 3000000000, "e": [], "t": "x\"", "z": {"c": true}}"#,
             Nulls::Ignore,
         )
         .expect("an object");
@@ -313,11 +329,25 @@ mod tests {
         assert_eq!(value, r#"{"a":null,"b":1.0E10}"#);
     }
 
+    /// As recorded: Debezium looks at the first sign.
+    #[test]
+    fn text_that_begins_with_a_blank_stays_text() {
+        assert_eq!(told(r#" {"a": 1}"#, Nulls::Ignore), None);
+    }
+
     #[test]
     fn objects_of_a_list_have_the_fields_of_all() {
         let (value, schema) = told(r#"[{"a": 1}, null, {"b": "x"}]"#, Nulls::Ignore).expect("a list");
         assert_eq!(value, r#"[{"a":1,"b":null},null,{"a":null,"b":"x"}]"#);
         assert!(schema.starts_with(r#"{"type":"array","items":{"type":"struct","#), "{schema}");
+        let is_required = |text: &str| {
+            let (_, schema) = told(text, Nulls::OptionalBytes).expect("a list");
+            schema.contains(r#"],"optional":false,"name":"payload"},"optional":true"#)
+        };
+        assert!(is_required(r#"[{"a": 1}, {"b": 2}]"#) && !is_required(r#"[{"a": 1}, {"a": 2}]"#));
+        let (value, schema) = told(r#"[{"a": null}, {"a": 2}]"#, Nulls::OptionalBytes).expect("a list");
+        assert_eq!(value, r#"[{"a":null},{"a":2}]"#);
+        assert!(schema.contains(r#""type":"int32""#), "{schema}");
     }
 
     /// 130 KB would become gigabytes: each of the objects would have all the names.

@@ -59,7 +59,7 @@ pub(super) fn put_figure(out: &mut Vec<u8>, figure: Figure, text: &str) -> bool 
         }
         (Figure::Polygon, [_, _, ..], points) => {
             let mut ring = points.to_vec();
-            if points.len() > 1 {
+            if points.first() != points.last() {
                 ring.push(points[0]);
             }
             put_wkb(out, WKB_POLYGON, &ring, "\"type\":\"polygon\"");

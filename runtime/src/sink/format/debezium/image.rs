@@ -33,6 +33,9 @@ impl Debezium {
         out.push(b'{');
         let mut any = false;
         for (index, field) in table.fields.iter().enumerate() {
+            if !field.is_shown {
+                continue;
+            }
             if shown.edits.is_some_and(|edits| is_left_out(edits, shown, field.column)) {
                 odd.fields.push((index, None));
                 continue;

@@ -2,11 +2,13 @@
 
 use super::image::{Image, cell};
 use super::table::{Odd, Table};
-use super::{Debezium, EncodeError};
+use super::{Debezium, EncodeError, value};
 use crate::change::Cell;
 use crate::sink::format::ShownRow;
+use crate::sink::format::avro::Reader;
 use crate::sink::format::scratch::Scratch;
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub(super) struct Key {
@@ -18,10 +20,6 @@ pub(super) struct Key {
 }
 
 impl Key {
-    pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(self.bare()).into_owned()
-    }
-
     fn bare(&self) -> &Bytes {
         self.bare.as_ref().unwrap_or(&self.whole)
     }
@@ -33,6 +31,34 @@ impl Debezium {
         let Some(new) = self.key(table, shown, Image::Shown)? else { return Ok(None) };
         let Ok(Some(old)) = self.key(table, shown, Image::Old) else { return Ok(None) };
         Ok((old.bare() != new.bare()).then_some((old, new)))
+    }
+
+    /// A key as Connect's `SimpleHeaderConverter` writes it: like JSON, but decimals are numbers, and in a text only quotes and
+    /// backslashes are escaped.
+    pub(super) fn key_header(&self, table: &Table, shown: &ShownRow<'_>, image: Image) -> String {
+        let mut out = String::from("{");
+        for (i, index) in table.key.iter().enumerate() {
+            let field = &table.fields[*index];
+            let cell = &cell(shown, image, field.column);
+            let mut value = Vec::new();
+            let as_number = field.shape.kind.with_numbers();
+            if as_number.is_none_or(|kind| value::put(&mut value, &kind, cell).is_err()) {
+                value.clear();
+                self.put_field(&mut value, table, *index, cell, &mut Odd::default());
+                value.drain(..field.label.len());
+            }
+            let name = Reader::new(&String::from_utf8_lossy(&field.label)).string().map(Cow::into_owned);
+            let value = String::from_utf8_lossy(&value);
+            out.push_str(if i > 0 { "," } else { "" });
+            push_quoted(&mut out, &name.unwrap_or_default());
+            out.push(':');
+            match Reader::new(&value).string() {
+                Some(text) => push_quoted(&mut out, &text),
+                None => out.push_str(&value),
+            }
+        }
+        out.push('}');
+        out
     }
 
     pub(super) fn key(&self, table: &Table, shown: &ShownRow<'_>, image: Image) -> Result<Option<Key>, EncodeError> {
@@ -64,4 +90,10 @@ impl Debezium {
         let written = self.finish.of(&mut out, &table.key_part, odd_head).map_err(EncodeError::Avro)?;
         Ok(Some(Key { whole: written.bytes, schema: written.schema, bare }))
     }
+}
+
+fn push_quoted(out: &mut String, text: &str) {
+    out.push('"');
+    out.push_str(&text.replace('\\', "\\\\").replace('"', "\\\""));
+    out.push('"');
 }

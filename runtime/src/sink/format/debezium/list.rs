@@ -1,7 +1,7 @@
 //! Values that are lists in disguise: `hstore`, sets, vectors, numbers between blanks, and JSON's blanks.
 
 use super::float::put_float;
-use super::text::{put_int, put_string};
+use super::text::{put_escaped, put_int, put_string};
 use sluicegate_frame::{Array, Cell};
 
 /// JSON text without the blanks between its parts; those inside strings stay.
@@ -81,10 +81,12 @@ pub(super) fn put_hstore(out: &mut Vec<u8>, text: &str, is_map: bool) -> bool {
         if i > 0 {
             object.push(b',');
         }
-        put_string(&mut object, key);
+        // JSON that stands in a string is written by another of Java's writers, which leaves characters of two units as they are.
+        let put = if is_map { put_string } else { put_inner_string };
+        put(&mut object, key);
         object.push(b':');
         match value {
-            Some(value) => put_string(&mut object, value),
+            Some(value) => put(&mut object, value),
             None => object.extend_from_slice(b"null"),
         }
     }
@@ -94,6 +96,20 @@ pub(super) fn put_hstore(out: &mut Vec<u8>, text: &str, is_map: bool) -> bool {
         _ => out.extend_from_slice(&object),
     }
     true
+}
+
+fn put_inner_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.len_utf16() == 2) {
+        let (before, from) = rest.split_at(at);
+        put_escaped(out, before);
+        let end = from.chars().next().map_or(0, char::len_utf8);
+        out.extend_from_slice(&from.as_bytes()[..end]);
+        rest = &from[end..];
+    }
+    put_escaped(out, rest);
+    out.push(b'"');
 }
 
 fn hstore_pairs(text: &str) -> Option<Vec<(String, Option<String>)>> {

@@ -20,11 +20,9 @@ impl Literal {
         if begins_with_call(text) {
             return Some(Self::Function);
         }
-        let bare = text.strip_prefix('(').and_then(|rest| rest.split_once(')')).map_or(text, |(inside, _)| inside);
-        let (number, rest) =
-            bare.split_at(bare.find(|c: char| !matches!(c, '0'..='9' | '.' | '-')).unwrap_or(bare.len()));
-        if !number.is_empty() && number.parse::<f64>().is_ok() {
-            return is_cast(rest).then(|| Self::Value(number.to_owned()));
+        // A number in parentheses or with a cast behind it is an expression to Debezium.
+        if text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'-')) && text.parse::<f64>().is_ok() {
+            return Some(Self::Value(text.to_owned()));
         }
         let prefix = usize::from(text.starts_with(['B', 'E', 'b', 'e']));
         if text[prefix..].starts_with('\'') {
@@ -44,7 +42,8 @@ impl Literal {
     /// What `information_schema` gives: MySQL the bare value, MariaDB a literal, or an expression as it is; bits as `b'1010'`.
     pub(super) fn of_mysql(text: &str, kind: &Kind, database: DatabaseKind) -> Option<Self> {
         let lower = text.to_ascii_lowercase();
-        if text == "NULL" {
+        // MySQL's catalog has no text where there is no default.
+        if text == "NULL" && database == DatabaseKind::Mariadb {
             return None;
         }
         if matches!(kind, Kind::Date { .. } | Kind::Time(_) | Kind::Timestamp { .. } | Kind::Zoned { .. })
@@ -133,9 +132,7 @@ mod tests {
         for (text, found) in [
             ("7", value("7")),
             ("'-7'::integer", value("-7")),
-            ("(-7)", value("-7")),
             ("12.34", value("12.34")),
-            ("(1.5)::real", value("1.5")),
             ("'it''s \"x\"'::text", value("it's \"x\"")),
             ("''::character varying(10)", value("")),
             ("true", value("true")),
@@ -149,7 +146,10 @@ mod tests {
             ("(CURRENT_TIMESTAMP(3))::text", Some(Literal::Function)),
             ("lower('A'::text) || 'b'::text", Some(Literal::Function)),
             ("(1 + 2)", None),
-            ("(0)::numeric(6,2)", value("0")),
+            ("(-7)", None),
+            ("(1.5)::real", None),
+            ("(0)::numeric(6,2)", None),
+            ("1.5::numeric(4,1)", None),
             ("('a'::text || 'b'::text)", None),
             ("'a'::text || 'b'::text", None),
             ("NULL::character varying", None),
@@ -169,8 +169,9 @@ mod tests {
         assert_eq!(of("b'1010'", &Kind::Bits { all: true }), value("1010"));
         assert_eq!(of("current_timestamp()", &zoned), Some(Literal::Function));
         assert_eq!(of("CURRENT_TIMESTAMP", &Kind::Text), value("CURRENT_TIMESTAMP"));
-        assert_eq!(of("NULL", &Kind::Int), None);
+        assert_eq!(of("NULL", &Kind::Text), value("NULL"));
         let of = |text: &str| Literal::of_mysql(text, &Kind::Text, DatabaseKind::Mariadb);
+        assert_eq!(of("NULL"), None);
         assert_eq!((of("'a'"), of("-7"), of("concat('a','b')"), of("(1 + 2)")), (value("a"), value("-7"), None, None));
     }
 

@@ -317,7 +317,8 @@ impl Debezium {
             |name: &str, key: String| iter::once((name.into(), key)).chain(table.headers.iter().cloned()).collect();
         let goes = Told { op: "d", before: Image::Old, after: Image::None };
         let comes = Told { op: "c", before: Image::None, after: Image::Shown };
-        let (new_key, old_key) = (headers(NEW_KEY, new.text()), headers(OLD_KEY, old.text()));
+        let new_key = headers(NEW_KEY, self.key_header(table, change.shown, Image::Shown));
+        let old_key = headers(OLD_KEY, self.key_header(table, change.shown, Image::Old));
         let mut records = Vec::with_capacity(2);
         self.record(table, change, &goes, (Some(old), new_key), &mut records)?;
         let next = change.transaction.map(TransactionPlace::next);

@@ -27,7 +27,7 @@ pub(super) fn shape(column: &Column, options: &DebeziumOptions) -> Option<Shape>
         "smallint" => int(if unsigned { "int32" } else { "int16" }),
         "mediumint" => int("int32"),
         "int" | "integer" => int(if unsigned { "int64" } else { "int32" }),
-        "bigint" | "serial" if unsigned && options.unsigned_precise => Shape::exact_decimal(0, Some(20)),
+        "bigint" | "serial" if unsigned && options.unsigned_precise => Shape::exact_decimal(options, 0, Some(20)),
         "bigint" | "serial" => int("int64"),
         "float" if modifiers.len() == 2 || column.tag == Tag::Float64 => Shape::plain(Kind::Float64, "double"),
         "float" => Shape::plain(Kind::Float32, "float"),

@@ -52,6 +52,10 @@ pub struct DebeziumOptions {
     pub(super) schema_names: Adjust,
     pub(super) field_names: Adjust,
     pub(super) decimals: DecimalMode,
+    /// Precise decimals as JSON's numbers, not as bytes.
+    pub(super) decimal_numbers: bool,
+    /// Digits behind the point of PostgreSQL's `money`.
+    pub(super) money_digits: i32,
     pub(super) binary: BinaryMode,
     /// `None`: the connector's default.
     pub(super) time: Option<TimeMode>,
@@ -81,6 +85,8 @@ impl Default for DebeziumOptions {
             schema_names: Adjust::default(),
             field_names: Adjust::default(),
             decimals: DecimalMode::default(),
+            decimal_numbers: false,
+            money_digits: 2,
             binary: BinaryMode::default(),
             time: None,
             unsigned_precise: false,
@@ -105,6 +111,8 @@ impl Default for DebeziumOptions {
 /// Every option that is understood.
 const KNOWN: &[&str] = &[
     "decimal.handling.mode",
+    "decimal.format",
+    "money.fraction.digits",
     "binary.handling.mode",
     "time.precision.mode",
     "bigint.unsigned.handling.mode",
@@ -146,6 +154,17 @@ impl DebeziumOptions {
             "decimal.handling.mode" => {
                 use DecimalMode::{Double, Precise, Text};
                 self.decimals = choose(name, value, &[("precise", Precise), ("double", Double), ("string", Text)])?;
+            }
+            "decimal.format" => {
+                let choices = [("base64", false), ("numeric", true)];
+                let choices = if self.encoding == Encoding::Avro { &choices[..1] } else { &choices };
+                // Kafka Connect spells them in capitals, and takes both.
+                self.decimal_numbers = choose(name, &value.to_ascii_lowercase(), choices)?;
+            }
+            "money.fraction.digits" => {
+                let digits = value.parse().ok().filter(|digits| (0..=MONEY_DIGITS_MAX).contains(digits));
+                let rule = || format!("{name} is {value:?}; it must be 0 to {MONEY_DIGITS_MAX}");
+                self.money_digits = digits.ok_or_else(rule)?;
             }
             "binary.handling.mode" => {
                 use BinaryMode::{Base64, Base64UrlSafe, Bytes, Hex};
@@ -201,6 +220,9 @@ impl DebeziumOptions {
     }
 }
 
+/// No currency has more.
+const MONEY_DIGITS_MAX: i32 = 9;
+
 /// Heartbeats are at least this far apart: each is a record.
 const HEARTBEAT_MS_MIN: u64 = 100;
 const HEARTBEAT_MS_MAX: u64 = 86_400_000;
@@ -236,14 +258,26 @@ mod tests {
 
     #[test]
     fn every_known_option_is_read_and_a_wrong_value_names_the_right_ones() {
-        let is_free =
-            |name: &str| name.starts_with("topic.") || name.ends_with(".placeholder") || name.ends_with(".ms");
+        let is_free = |name: &str| {
+            name.starts_with("topic.") || [".placeholder", ".ms", ".digits"].iter().any(|end| name.ends_with(end))
+        };
         for name in KNOWN.iter().filter(|name| !is_free(name)) {
             let error = parse(name, "nonsense").expect_err(name);
             let first = error.split("one of ").nth(1).and_then(|words| words.split(", ").next()).expect("choices");
             assert!(parse(name, first).is_ok(), "{name}");
         }
         assert_eq!(parse("unavailable.value.placeholder", "?").expect("known").placeholder, "?");
+    }
+
+    #[test]
+    fn decimals_are_numbers_only_where_the_encoding_has_them() {
+        assert!(parse("decimal.format", "NUMERIC").expect("known").decimal_numbers);
+        let avro = DebeziumOptions::parse(Encoding::Avro, &[("decimal.format".into(), "NUMERIC".into())]);
+        assert!(avro.is_err_and(|error| error.contains("base64")));
+        assert_eq!(parse("money.fraction.digits", "0").map(|options| options.money_digits), Ok(0));
+        for wrong in ["-1", "10", "two", ""] {
+            assert!(parse("money.fraction.digits", wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

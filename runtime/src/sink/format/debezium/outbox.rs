@@ -228,7 +228,8 @@ impl Debezium {
             true => Some(self.enveloped(&name, payload, &envelope)?),
         };
         let is_null = value.is_none();
-        let key = if key.json() == "null" { None } else { Some(self.alone(&key)?) };
+        let is_unwritable = key.json() == "null" && self.options.encoding == Encoding::Avro;
+        let key = if is_unwritable { None } else { Some(self.alone(&key)?) };
         let (key, key_schema) = key.map_or((None, None), |key| (Some(key.bytes), key.schema));
         let (value, value_schema) = value.map_or_else(Default::default, |value| (value.bytes, value.schema));
         Ok(vec![Record {

@@ -21,7 +21,7 @@ pub(super) fn shape(column: &Column, options: &DebeziumOptions) -> Option<Shape>
     let detail = &column.detail;
     let declared = Declared {
         oid: detail.type_id,
-        name: bare_name(&column.type_name),
+        name: bare_name(if detail.base_type.is_empty() { &column.type_name } else { &detail.base_type }),
         modifiers: &detail.modifiers,
         labels: &detail.labels,
     };

@@ -41,7 +41,7 @@ impl Debezium {
             SchemaChangeAbout::Tables { names, .. } => Some(names.join(",")),
             SchemaChangeAbout::Untold => Some(String::new()),
         };
-        let parts = Parts::of_statement(database, prefix, &change.database, tables.as_deref());
+        let parts = Parts::of_statement(database, prefix, &change.database, tables.as_deref(), &self.options);
         parts.put_statement(&mut value, &change.event, notice.committed_at);
         value.extend_from_slice(b",\"ts_ms\":");
         put_int(&mut value, now_ns.div_euclid(1_000_000));

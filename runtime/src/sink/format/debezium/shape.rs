@@ -31,11 +31,17 @@ pub(super) enum Kind {
     Unknown(BinaryMode),
     Decimal {
         scale: i32,
+        /// A number of JSON instead of bytes.
+        is_number: bool,
     },
     VariableDecimal,
     DecimalText,
     DecimalDouble,
-    Money(DecimalMode),
+    /// PostgreSQL's `money`, as the decimal that it is, of so many digits behind the point.
+    Money {
+        decimal: Box<Kind>,
+        digits: i32,
+    },
     Date {
         unit: Unit,
         adjust: bool,
@@ -74,6 +80,19 @@ pub(super) enum Kind {
         item: Box<Shape>,
         required: bool,
     },
+}
+
+impl Kind {
+    /// The same with decimals as numbers, if it is a decimal in bytes.
+    pub(super) fn with_numbers(&self) -> Option<Self> {
+        match self {
+            Self::Decimal { scale, .. } => Some(Self::Decimal { scale: *scale, is_number: true }),
+            Self::Money { decimal, digits } => {
+                decimal.with_numbers().map(|decimal| Self::Money { decimal: Box::new(decimal), digits: *digits })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A kind of value and the schema around it: `head` stands in front of `"optional"`, `tail` behind.
@@ -124,19 +143,20 @@ impl Shape {
     /// A decimal of a known scale, and of a precision if that is known.
     pub(super) fn decimal(options: &DebeziumOptions, scale: i32, precision: Option<i32>) -> Self {
         match options.decimals {
-            DecimalMode::Precise => Self::exact_decimal(scale, precision),
+            DecimalMode::Precise => Self::exact_decimal(options, scale, precision),
             DecimalMode::Text => Self::plain(Kind::DecimalText, "string"),
             DecimalMode::Double => Self::plain(Kind::DecimalDouble, "double"),
         }
     }
 
     /// The same, whatever is said about decimals.
-    pub(super) fn exact_decimal(scale: i32, precision: Option<i32>) -> Self {
+    pub(super) fn exact_decimal(options: &DebeziumOptions, scale: i32, precision: Option<i32>) -> Self {
         let (scale_text, precision) = (scale.to_string(), precision.map(|p| p.to_string()));
         let mut parameters = vec![("scale", scale_text.as_str())];
         parameters.extend(precision.as_deref().map(|p| ("connect.decimal.precision", p)));
         let name = "org.apache.kafka.connect.data.Decimal";
-        Self::named(Kind::Decimal { scale }, "bytes", name).with_parameters(&parameters)
+        let kind = Kind::Decimal { scale, is_number: options.decimal_numbers };
+        Self::named(kind, "bytes", name).with_parameters(&parameters)
     }
 
     /// A decimal whose scale is each value's own.
@@ -155,7 +175,9 @@ impl Shape {
     }
 
     pub(super) fn money(options: &DebeziumOptions) -> Self {
-        Self { kind: Kind::Money(options.decimals), ..Self::decimal(options, 2, None) }
+        let digits = options.money_digits;
+        let decimal = Self::decimal(options, digits, None);
+        Self { kind: Kind::Money { decimal: Box::new(decimal.kind), digits }, ..decimal }
     }
 
     /// A struct with fields of its own.

@@ -32,6 +32,8 @@ pub(super) struct Parts {
     table: Vec<u8>,
     /// Whether the statement is shown, if the log has it.
     query: bool,
+    /// What stands at `snapshot` of what streams: a null that is written as its default, or a null.
+    no_snapshot: &'static str,
 }
 
 impl Parts {
@@ -57,18 +59,25 @@ impl Parts {
         }
         table.extend_from_slice(b",\"table\":");
         table.extend(string(&schema.table));
-        Self { database, head, db: string(db), table, query: options.query }
+        let no_snapshot = if options.null_is_default { "\"false\"" } else { "null" };
+        Self { database, head, db: string(db), table, query: options.query, no_snapshot }
     }
 
     /// Those of a statement on `database`; `tables` is what stands for the table.
-    pub(super) fn of_statement(kind: DatabaseKind, prefix: &str, database: &str, tables: Option<&str>) -> Self {
+    pub(super) fn of_statement(
+        kind: DatabaseKind,
+        prefix: &str,
+        database: &str,
+        tables: Option<&str>,
+        options: &DebeziumOptions,
+    ) -> Self {
         let about = Schema {
             namespace: database.to_owned(),
             table: tables.unwrap_or_default().to_owned(),
             ..Schema::default()
         };
         let about = Schema { database: Arc::new(Database { kind, ..Database::default() }), ..about };
-        let parts = Self::new(&about, prefix, &DebeziumOptions::default());
+        let parts = Self { query: false, ..Self::new(&about, prefix, options) };
         match tables {
             Some(_) => parts,
             None => Self { table: b",\"table\":null".to_vec(), ..parts },
@@ -77,7 +86,7 @@ impl Parts {
 
     pub(super) fn put(&self, out: &mut Vec<u8>, change: &Change<'_>) {
         let head = change.shown.row.head;
-        let snapshot = if head.op == Op::Read { "true" } else { "false" };
+        let snapshot = if head.op == Op::Read { "\"true\"" } else { self.no_snapshot };
         self.put_head(out, head.committed_at.saturating_add(UNIX_EPOCH_TO_2000_US), snapshot, |out| {
             match self.database {
                 DatabaseKind::Postgres => put_sequence(out, change),
@@ -93,19 +102,25 @@ impl Parts {
     /// The block of a statement, of which Debezium knows the time in milliseconds.
     pub(super) fn put_statement(&self, out: &mut Vec<u8>, event: &BinlogEvent, committed_at: i64) {
         let micros = committed_at.saturating_add(UNIX_EPOCH_TO_2000_US);
-        self.put_head(out, micros.div_euclid(1000) * 1000, "false", |out| out.extend_from_slice(b"null"));
-        self.put_event(out, event, 0);
+        self.put_head(out, micros.div_euclid(1000) * 1000, self.no_snapshot, |out| out.extend_from_slice(b"null"));
+        self.put_event(out, event, 0, event.thread);
     }
 
     /// Up to and with the table.
-    fn put_head(&self, out: &mut Vec<u8>, micros: i64, snapshot: &str, put_sequence: impl FnOnce(&mut Vec<u8>)) {
+    fn put_head(
+        &self,
+        out: &mut Vec<u8>,
+        micros: i64,
+        snapshot: &'static str,
+        put_sequence: impl FnOnce(&mut Vec<u8>),
+    ) {
         out.extend_from_slice(&self.head);
         let begin = out.len();
         put_int(out, micros.div_euclid(1000));
         let millis = begin..out.len();
-        out.extend_from_slice(b",\"snapshot\":\"");
+        out.extend_from_slice(b",\"snapshot\":");
         out.extend_from_slice(snapshot.as_bytes());
-        out.extend_from_slice(b"\",\"db\":");
+        out.extend_from_slice(b",\"db\":");
         out.extend_from_slice(&self.db);
         out.extend_from_slice(b",\"sequence\":");
         put_sequence(out);
@@ -123,10 +138,13 @@ impl Parts {
                 b",\"server_id\":0,\"gtid\":null,\"file\":\"\",\"pos\":0,\"row\":0,\"thread\":null,\"query\":null}",
             );
         };
-        self.put_event(out, event, change.index as i64 - i64::from(event.first_row) + i64::from(event.skipped_rows));
+        let row = change.index as i64 - i64::from(event.first_row) + i64::from(event.skipped_rows);
+        // Of a TRUNCATE Debezium does not tell the connection.
+        let thread = if change.shown.row.head.op == Op::Truncate { 0 } else { event.thread };
+        self.put_event(out, event, row, thread);
     }
 
-    fn put_event(&self, out: &mut Vec<u8>, event: &BinlogEvent, row: i64) {
+    fn put_event(&self, out: &mut Vec<u8>, event: &BinlogEvent, row: i64, thread: u32) {
         out.extend_from_slice(b",\"server_id\":");
         put_int(out, i64::from(event.server_id));
         out.extend_from_slice(b",\"gtid\":");
@@ -142,7 +160,7 @@ impl Parts {
         put_int(out, row);
         out.extend_from_slice(b",\"thread\":");
         // MariaDB's connector does not read it.
-        match event.thread {
+        match thread {
             thread if thread != 0 && self.database == DatabaseKind::Mysql => put_int(out, i64::from(thread)),
             _ => out.extend_from_slice(b"null"),
         }

@@ -4,7 +4,7 @@
 use super::form::Form;
 use super::options::DebeziumOptions;
 use super::part::Part;
-use super::shape::{Shape, escaped};
+use super::shape::{Kind, Shape, escaped};
 use super::text::{Piece, put_string};
 use super::{default, mysql, postgres, source, transaction};
 use crate::change::{DatabaseKind, Headers, Schema, SchemaId};
@@ -17,6 +17,8 @@ pub(super) struct Field {
     pub(super) label: Piece,
     pub(super) shape: Shape,
     pub(super) optional: bool,
+    /// Whether images have it; keys do either way.
+    pub(super) is_shown: bool,
     /// The default as the schema says it; empty without one.
     default: Vec<u8>,
     /// The column's comment as the schema says it; empty without one.
@@ -149,7 +151,7 @@ impl Table {
     }
 
     fn all(&self) -> Vec<usize> {
-        (0..self.fields.len()).collect()
+        (0..self.fields.len()).filter(|index| self.fields[*index].is_shown).collect()
     }
 
     /// What stands in front of a value whose images are odd.
@@ -188,9 +190,17 @@ fn field(schema: &Schema, column: usize, options: &DebeziumOptions) -> Option<Fi
         DatabaseKind::Postgres => postgres::shape(declared, options)?,
         DatabaseKind::Mysql | DatabaseKind::Mariadb => mysql::shape(declared, options)?,
     };
-    let optional = !declared.detail.not_null;
+    // Of a column that is not asked for PostgreSQL's connector does not know whether it can be null.
+    let optional = !declared.detail.not_null || declared.detail.key_only && kind == DatabaseKind::Postgres;
     let default = default::of_column(declared, &shape, kind).unwrap_or_default();
-    let zero = default::zero(&shape.kind);
+    let zero = match (&shape.kind, declared.detail.modifiers.as_slice()) {
+        // As a value of this column is written.
+        (Kind::DecimalText, [_, scale]) => format!("\"{}\"", default::scaled("0".into(), *scale)).into_bytes(),
+        (Kind::Money { decimal, digits }, _) if **decimal == Kind::DecimalText => {
+            format!("\"{}\"", default::scaled("0".into(), *digits)).into_bytes()
+        }
+        (kind, _) => default::zero(kind),
+    };
     let null = if default.is_empty() || !options.null_is_default { b"null".to_vec() } else { default.clone() };
     let absent = match (optional, default.is_empty()) {
         (true, _) => null.clone(),
@@ -205,5 +215,6 @@ fn field(schema: &Schema, column: usize, options: &DebeziumOptions) -> Option<Fi
     // MariaDB's connector shows comments unless it is told not to, the others only if they are told to.
     let comment = if kind == DatabaseKind::Mariadb { declared.detail.comment.as_str() } else { "" };
     let doc = if comment.is_empty() { String::new() } else { format!(",\"doc\":\"{}\"", escaped(comment)) };
-    Some(Field { column, label, shape, optional, default, doc, null, absent, unchanged, zero })
+    let is_shown = !declared.detail.key_only;
+    Some(Field { column, label, shape, optional, is_shown, default, doc, null, absent, unchanged, zero })
 }

@@ -8,7 +8,7 @@ use super::source;
 use super::table::{Odd, Table};
 use super::text::{put_int, put_string};
 use super::{Change, Debezium, EncodeError, Told};
-use crate::change::{DatabaseKind, Header};
+use crate::change::{DatabaseKind, Header, Op};
 use crate::sink::format::avro::{AvroError, Reader};
 use crate::sink::format::scratch::Scratch;
 
@@ -114,7 +114,7 @@ impl Added {
                     "{other} is no part of an envelope that fields are taken from: source or transaction"
                 ));
             }
-            None if matches!(path, "op" | "ts_ms") => (Place::Envelope, path),
+            None if matches!(path, "op" | "ts_ms" | "ts_us" | "ts_ns") => (Place::Envelope, path),
             None if matches!(path, "id" | "total_order" | "data_collection_order") => (Place::Transaction, path),
             None => (Place::Source, path),
         };
@@ -125,7 +125,7 @@ impl Added {
         };
         if !is_known || alias == Some("") {
             return Err(format!(
-                "{text:?} names nothing of a change; write op, ts_ms, or a field of source or transaction"
+                "{text:?} names nothing of a change; write op, ts_ms, ts_us, ts_ns, or a field of source or transaction"
             ));
         }
         Ok(Self {
@@ -152,11 +152,15 @@ impl Added {
     fn put(&self, out: &mut Vec<u8>, block: &str, change: &Change<'_>, told: &Told) -> Result<(), EncodeError> {
         match (self.place, self.field.as_str()) {
             (Place::Envelope, "op") => put_string(out, told.op),
+            (Place::Envelope, "ts_ns") => put_int(out, change.now_ns),
+            (Place::Envelope, "ts_us") => put_int(out, change.now_ns.div_euclid(1_000)),
             (Place::Envelope, _) => put_int(out, change.now_ns.div_euclid(1_000_000)),
             (Place::Transaction, field) => match change.transaction {
                 Some(place) => out.extend_from_slice(place.field(field).as_bytes()),
                 None => out.extend_from_slice(b"null"),
             },
+            // What streams is of no snapshot: the block says so by the field's default, which is not taken here.
+            (Place::Source, "snapshot") if change.shown.row.head.op != Op::Read => out.extend_from_slice(b"null"),
             (Place::Source, field) => {
                 let value = field_of(block, field);
                 out.extend_from_slice(value.ok_or_else(|| EncodeError::NoField(field.to_owned()))?.as_bytes());
@@ -302,6 +306,7 @@ mod tests {
             ("table", Place::Source, "table", "__table"),
             ("source.ts_ms", Place::Source, "ts_ms", "__source_ts_ms"),
             ("ts_ms", Place::Envelope, "ts_ms", "__ts_ms"),
+            ("ts_ns", Place::Envelope, "ts_ns", "__ts_ns"),
             ("lsn:position", Place::Source, "lsn", "__position"),
             ("transaction.id", Place::Transaction, "id", "__transaction_id"),
             ("total_order", Place::Transaction, "total_order", "__total_order"),

@@ -3,7 +3,7 @@
 use super::super::text::put_text;
 use super::decimal::{self, Decimal};
 use super::float::{put_double, put_float};
-use super::options::{BinaryMode, DecimalMode};
+use super::options::BinaryMode;
 use super::shape::{Kind, Shape};
 use super::text::{put_base64, put_base64_url, put_hex, put_int, put_string};
 use super::time::{self, Moment, Unit};
@@ -33,7 +33,7 @@ pub(super) fn put(out: &mut Vec<u8>, kind: &Kind, cell: &Cell<'_>) -> Written {
         (Kind::Zoned { digits }, Cell::TimestampTz(v)) => time::put_zoned(out, *v, *digits),
         (Kind::Boolean, Cell::Bool(v)) => out.extend_from_slice(if *v { b"true" } else { b"false" }),
         (Kind::Json { compact: false }, Cell::Json(t)) => put_string(out, t),
-        (Kind::Decimal { scale }, Cell::Decimal(t)) => return put_decimal(out, *scale, t),
+        (Kind::Decimal { scale, is_number: false }, Cell::Decimal(t)) => return put_decimal(out, *scale, t),
         (Kind::Bytes { mode, len }, Cell::Bytes(b)) => put_bytes(out, *mode, *len, b),
         (Kind::Uuid, Cell::Uuid(_)) => {
             out.push(b'"');
@@ -88,10 +88,10 @@ fn put_rarer(out: &mut Vec<u8>, kind: &Kind, cell: &Cell<'_>) -> Written {
         }
         (Kind::Array { item, required }, Cell::Array(array)) => return put_array(out, item, *required, array),
         (Kind::Text, Cell::Bits(t) | Cell::Json(t) | Cell::Decimal(t)) => put_string(out, t),
-        (
-            Kind::Decimal { .. } | Kind::VariableDecimal | Kind::DecimalText | Kind::DecimalDouble | Kind::Money(_),
-            _,
-        ) => return put_number(out, kind, cell),
+        (Kind::Money { decimal, digits }, _) => return put_money(out, decimal, *digits, cell),
+        (Kind::Decimal { .. } | Kind::VariableDecimal | Kind::DecimalText | Kind::DecimalDouble, _) => {
+            return put_number(out, kind, cell);
+        }
         _ => return Err(Misfit::Foreign),
     }
     Ok(())
@@ -147,15 +147,20 @@ fn put_number(out: &mut Vec<u8>, kind: &Kind, cell: &Cell<'_>) -> Written {
     let mut text = Vec::new();
     match cell {
         Cell::Decimal(_) | Cell::DecimalUnscaled { .. } | Cell::Int(_) | Cell::UInt(_) => put_text(&mut text, cell),
-        Cell::Other(money) if matches!(kind, Kind::Money(_)) => text = money_digits(money),
         _ => return Err(Misfit::Foreign),
     }
     let text = std::str::from_utf8(&text).map_err(|_| Misfit::Foreign)?;
     match kind {
-        Kind::Decimal { scale } => return put_decimal(out, *scale, text),
-        Kind::Money(DecimalMode::Precise) => return put_decimal(out, 2, text),
-        Kind::DecimalText | Kind::Money(DecimalMode::Text) => put_decimal_text(out, text),
-        Kind::DecimalDouble | Kind::Money(DecimalMode::Double) => match text {
+        Kind::Decimal { scale, is_number: false } => return put_decimal(out, *scale, text),
+        Kind::Decimal { scale, is_number: true } => {
+            let mut decimal = Decimal::parse(text).ok_or(Misfit::Nothing)?;
+            if !decimal.rescale(*scale) {
+                return Err(Misfit::Foreign);
+            }
+            decimal.put_number(out);
+        }
+        Kind::DecimalText => put_decimal_text(out, text),
+        Kind::DecimalDouble => match text {
             "Infinity" => put_double(out, f64::INFINITY),
             "-Infinity" => put_double(out, f64::NEG_INFINITY),
             text => put_double(out, text.parse().map_err(|_| Misfit::Foreign)?),
@@ -171,6 +176,19 @@ fn put_number(out: &mut Vec<u8>, kind: &Kind, cell: &Cell<'_>) -> Written {
         }
     }
     Ok(())
+}
+
+/// What the server shows of an amount of money, or a number that a guest put there.
+fn put_money(out: &mut Vec<u8>, decimal: &Kind, digits: i32, cell: &Cell<'_>) -> Written {
+    let Cell::Other(shown) = cell else { return put_number(out, decimal, cell) };
+    let text = money_digits(shown);
+    let mut amount = std::str::from_utf8(&text).ok().and_then(Decimal::parse).ok_or(Misfit::Foreign)?;
+    let mut rounded = Vec::new();
+    if let Kind::Decimal { .. } = decimal {
+        amount.round(digits);
+    }
+    amount.put_plain(&mut rounded);
+    put_number(out, decimal, &Cell::Decimal(&String::from_utf8_lossy(&rounded)))
 }
 
 fn put_decimal_text(out: &mut Vec<u8>, text: &str) {
@@ -214,6 +232,8 @@ fn put_moment(out: &mut Vec<u8>, kind: &Kind, cell: &Cell<'_>) -> Written {
                 time::put_zoned_time(out, micros, offset_seconds);
                 Ok(())
             }
+            Kind::Timestamp { .. } if *text == "infinity" => put_moment(out, kind, &Cell::Timestamp(i64::MAX)),
+            Kind::Timestamp { .. } if *text == "-infinity" => put_moment(out, kind, &Cell::Timestamp(i64::MIN)),
             _ => put_moment(out, kind, &cell_of(kind, time::parse_moment(text).ok_or(Misfit::Foreign)?)?),
         };
     }

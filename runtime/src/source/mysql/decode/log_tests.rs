@@ -6,6 +6,7 @@
 use super::*;
 use crate::change::{Batch, Cell, Database, Op};
 use crate::source::NoticeRule;
+use crate::source::Take;
 use crate::source::mysql::rules::{Catalog, CatalogColumn, CatalogOptions, CatalogTable};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -82,7 +83,7 @@ pub(super) fn decoder_asking(catalog: &str, kind: DatabaseKind, notices: NoticeR
         source: "erp".into(),
         database: Arc::new(Database { kind, ..Database::default() }),
         tables: Arc::new(|name| !name.starts_with("mysql.")),
-        columns: Arc::new(|_, _, _| true),
+        columns: Arc::new(|_, _, _| Take::Whole),
         notices,
         catalog: Box::new(Recorded::read(catalog)),
     };

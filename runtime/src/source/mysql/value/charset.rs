@@ -15,6 +15,7 @@ pub(in super::super) enum Charset {
         is_little_endian: bool,
     },
     Utf32,
+    Swe7,
     /// Several bytes per character, as the web reads them but for some.
     Multi(&'static Encoding, &'static Exceptions),
     /// None that we know.
@@ -27,7 +28,10 @@ impl PartialEq for Charset {
             (Self::Single(a), Self::Single(b)) => std::ptr::eq(*a, *b),
             (Self::Multi(a, c), Self::Multi(b, d)) => a == b && std::ptr::eq(*c, *d),
             (Self::Utf16 { is_little_endian: a }, Self::Utf16 { is_little_endian: b }) => a == b,
-            (Self::Utf8, Self::Utf8) | (Self::Utf32, Self::Utf32) | (Self::Unknown, Self::Unknown) => true,
+            (Self::Utf8, Self::Utf8)
+            | (Self::Utf32, Self::Utf32)
+            | (Self::Swe7, Self::Swe7)
+            | (Self::Unknown, Self::Unknown) => true,
             _ => false,
         }
     }
@@ -205,6 +209,7 @@ impl Charset {
             "ujis" => Self::Multi(EUC_JP, &UJIS),
             "eucjpms" => Self::Multi(EUC_JP, &EUCJPMS),
             "euckr" => Self::Multi(EUC_KR, &NONE),
+            "swe7" => Self::Swe7,
             other => single_byte::upper(other).map_or(Self::Unknown, Self::Single),
         }
     }
@@ -222,6 +227,7 @@ impl Charset {
     fn convert(self, out: &mut Vec<u8>, bytes: &[u8]) -> bool {
         match self {
             Self::Utf8 | Self::Unknown => false,
+            Self::Swe7 => append(out, bytes.iter().map(|byte| single_byte::swe7(*byte))),
             Self::Single(upper) => {
                 let char_of = |byte: &u8| match byte.checked_sub(0x80) {
                     None => Some(char::from(*byte)),
@@ -315,7 +321,7 @@ mod tests {
             ("ujis", b"\xa4\xa2\xf9\xa1"),
             ("ujis", b"\x8f\xa2\xb7"),
             ("gb18030", b"\xa6\xd9"),
-            ("swe7", b"["),
+            ("swe7", b"\x80"),
         ] {
             assert_eq!(decoded(charset, bytes), None, "{charset}");
         }

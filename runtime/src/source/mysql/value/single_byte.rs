@@ -3,6 +3,24 @@
 //!
 //! MySQL's own tables differ from those of the web in places: its `latin1` is Windows' 1252, with control characters where that has gaps.
 
+/// The one charset of seven bits that is not ASCII: some signs gave way to Swedish letters.
+pub(super) fn swe7(byte: u8) -> Option<char> {
+    Some(match byte {
+        b'@' => 'É',
+        b'[' => 'Ä',
+        b'\\' => 'Ö',
+        b']' => 'Å',
+        b'^' => 'Ü',
+        b'`' => 'é',
+        b'{' => 'ä',
+        b'|' => 'ö',
+        b'}' => 'å',
+        b'~' => 'ü',
+        0..=0x7f => byte.into(),
+        _ => return None,
+    })
+}
+
 /// The characters from 0x80 on.
 pub(super) type Upper = [u16; 128];
 

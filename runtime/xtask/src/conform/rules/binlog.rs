@@ -1,6 +1,6 @@
 //! MySQL's and MariaDB's.
 
-use super::{BINLOG, MARIADB, MYSQL, Rule, Seen, json, unquoted};
+use super::{BINLOG, MARIADB, MYSQL, Place, Rule, Seen, json, unquoted};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
@@ -12,16 +12,52 @@ pub(super) const RULES: &[Rule] = &[
     rule("my-label-comma", BINLOG, |seen| {
         let is_labelled = seen.is_of(|t| t.starts_with("enum(") || t.starts_with("set("));
         is_labelled
-            && (seen.is_value() || seen.is_attribute("default"))
-            && seen.theirs().replace("\\\\,", ",") == seen.ours()
+            && (seen.is_value() || seen.is_attribute("default") || seen.is_attribute("allowed"))
+            && bare_label(seen.theirs()) == bare_label(seen.ours())
     }),
     rule("my-default-quote", BINLOG, |seen| {
-        let may = seen.is_value() || seen.is_attribute("default");
-        may && seen.theirs().contains("''") && seen.theirs().replace("''", "'") == seen.ours()
+        let is_comment = seen.difference.path.last().is_some_and(|last| last == "comment");
+        let may = seen.is_value() || seen.is_attribute("default") || seen.is_default_of_statement() || is_comment;
+        let bare = |text: &str| without_doubled_backslashes(&text.replace("''", "'")).replace("\\\\n", "\\n");
+        may && seen.theirs() != seen.ours() && bare(seen.theirs()) == bare(seen.ours())
+    }),
+    rule("my-charset", BINLOG, |seen| {
+        // A charset that Java knows otherwise or not at all.
+        let is_text = |raw: &str| raw.starts_with('"') && !raw.is_ascii();
+        let names = ["dec8", "hp8", "swe7", "keybcs2", "armscii8", "geostd8", "macce", "koi8u", "latin1"];
+        let is_declared = names.iter().any(|name| seen.case.declares(&format!("character set {name}")));
+        seen.is_value() && (is_text(seen.theirs()) || is_text(seen.ours())) && is_declared
+    }),
+    rule("my-synonym", BINLOG, |seen| {
+        let is_boolean = match (seen.theirs(), seen.ours()) {
+            ("true", "1") | ("false", "0") | ("\"boolean\"", "\"int16\"") => seen.case.declares(" bool"),
+            _ => false,
+        };
+        let is_float = seen.is_lost() || (seen.theirs(), seen.ours()) == ("\"double\"", "\"float\"");
+        let is_json = seen.theirs() == "\"io.debezium.data.Json\"" || seen.is_attribute("version");
+        let is_mariadb = seen.case.flavour() == super::Flavour::Mariadb;
+        is_boolean || is_float && seen.case.declares(" float4") || is_json && is_mariadb && seen.case.declares(" json")
+    }),
+    rule("my-unique-gone", BINLOG, |seen| {
+        let is_key = match seen.difference.place {
+            Place::Key | Place::KeySchema => true,
+            Place::Headers => seen.difference.path.first().is_some_and(|name| name.ends_with("key")),
+            _ => seen.difference.path.last().is_some_and(|last| last == "primaryKeyColumnNames"),
+        };
+        is_key && seen.case.stream.contains("drop index")
+    }),
+    rule("my-geometry-srid", MYSQL, |seen| {
+        seen.is_attribute("optional") && seen.theirs() == "true" && seen.case.declares(" srid ")
+    }),
+    rule("my-binary-zero", BINLOG, |seen| {
+        let is_zeros = BASE64_STANDARD.decode(seen.theirs().trim_matches('"')).is_ok_and(|b| b.iter().all(|b| *b == 0));
+        seen.is_value() && seen.ours() == "\"\"" && is_zeros && seen.is_of(|t| t == "binary(0)")
     }),
     rule("my-default-binary", BINLOG, |seen| {
         let may = seen.is_value() || seen.is_attribute("default");
-        may && seen.is_of(|t| t.starts_with("binary(")) && has_spelled_zeros(seen.theirs(), seen.ours())
+        let is_spelled =
+            || has_spelled_zeros(seen.theirs(), seen.ours()) || is_spelled_in_digits(seen.theirs(), seen.ours());
+        may && seen.is_of(|t| t.starts_with("binary(") || t.starts_with("varbinary(")) && is_spelled()
     }),
     rule("my-default-large", BINLOG, |seen| {
         let (theirs, ours) = (seen.theirs().parse::<i64>(), seen.ours().parse::<i64>());
@@ -62,10 +98,46 @@ pub(super) const RULES: &[Rule] = &[
         let is_of_the_transaction = matches!(path[..], ["source", "thread"] | ["transaction", ..]);
         is_of_the_transaction && seen.theirs() == "null" && seen.case.stream.contains("xa commit")
     }),
+    rule("my-default-paren", MARIADB, |seen| {
+        let may = seen.is_value() || seen.is_attribute("default") || seen.is_default_of_statement();
+        may && matches!(seen.theirs(), "null" | "") && seen.case.declares("default (")
+    }),
     rule("my-catalog-later", BINLOG, |seen| {
-        (seen.is_attribute("default") || seen.is_attribute("doc")) && seen.case.changes_while_streaming(seen.topic)
+        let is_declared = seen.is_attribute("default") || seen.is_attribute("doc");
+        // What a null is written as, and what only the catalog knows to be a UUID.
+        let is_default =
+            seen.is_value() && ["set default", "drop default"].iter().any(|word| seen.case.stream.contains(word));
+        let is_uuid = seen.is_value() && seen.is_of(|t| t == "uuid") && is_same_uuid(seen.theirs(), seen.ours());
+        (is_declared || is_default || is_uuid) && seen.case.changes_while_streaming(seen.topic)
     }),
 ];
+
+/// Without the backslash before a comma, and signs that stand for one.
+fn bare_label(raw: &str) -> String {
+    without_doubled_backslashes(&raw.replace("\\\\,", ",")).replace("\\\"\\\"", "\\\"")
+}
+
+/// Backslashes that stand for one, of which JSON makes four.
+fn without_doubled_backslashes(raw: &str) -> String {
+    raw.replace("\\\\\\\\", "\\\\")
+}
+
+/// Bytes whose hexadecimal digits, or the first of them, Debezium takes for the text.
+fn is_spelled_in_digits(theirs: &str, ours: &str) -> bool {
+    let bytes = |raw: &str| BASE64_STANDARD.decode(unquoted(raw)?).ok();
+    let (Some(theirs), Some(ours)) = (bytes(theirs), bytes(ours)) else { return false };
+    let digits: String = ours.iter().map(|byte| format!("{byte:02x}")).collect();
+    !theirs.is_empty() && digits.as_bytes().starts_with(&theirs)
+}
+
+/// A UUID, and its sixteen bytes as base64 or in hexadecimal digits.
+fn is_same_uuid(theirs: &str, ours: &str) -> bool {
+    let digits: String = theirs.chars().filter(char::is_ascii_hexdigit).collect();
+    let Some(ours) = unquoted(ours) else { return false };
+    let of_base64 =
+        || BASE64_STANDARD.decode(&ours).ok().map(|bytes| bytes.iter().map(|b| format!("{b:02x}")).collect());
+    digits.len() == 32 && (ours == digits || of_base64() == Some(digits))
+}
 
 /// Debezium's own spelling of what is not JSON's own: numbers, times, bytes. Everything else is the same.
 fn is_same_json((a, x): (&json::Document, &json::Node), (b, y): (&json::Document, &json::Node)) -> bool {

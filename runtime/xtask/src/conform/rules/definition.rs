@@ -21,7 +21,7 @@ pub(super) fn told(recorded: &Topics) -> Vec<Told> {
         let statement = text(document.raw(payload.get("ddl")?))?;
         let snapshot = document.raw(payload.get("source")?.get("snapshot")?);
         let changes = serde_json::from_str(document.raw(payload.get("tableChanges")?)).ok()?;
-        (snapshot == "\"false\"").then(|| Told { topic: topic.clone(), statement, changes })
+        matches!(snapshot, "\"false\"" | "null").then(|| Told { topic: topic.clone(), statement, changes })
     };
     recorded.iter().flat_map(|(topic, records)| records.iter().filter_map(move |record| of(topic, record))).collect()
 }
@@ -36,6 +36,33 @@ pub(super) const RULES: &[Rule] = &[
         let is_length = seen.difference.path.last().is_some_and(|last| last == "length");
         let is_number = seen.defined().is_some_and(|column| is_whole_number(&column["typeName"]));
         is_length && is_number && seen.theirs() == "null" && seen.ours().parse::<u32>().is_ok()
+    }),
+    rule("my-ddl-default", |seen| {
+        let bare = |raw: &str| {
+            let text = raw.trim_matches('"');
+            let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
+            short.trim_start_matches('0').to_owned()
+        };
+        let is_of_bytes = seen.ours().starts_with("\"0x");
+        seen.is_default_of_statement() && (is_of_bytes || bare(seen.theirs()) == bare(seen.ours()))
+    }),
+    rule("my-ddl-quotes", |seen| {
+        seen.is_of_statement(&["ddl"]) && without_quotes(seen.theirs()) == without_quotes(seen.ours())
+    }),
+    rule("my-ddl-type", |seen| {
+        let last = seen.difference.path.last().map(String::as_str).unwrap_or_default();
+        let is_synonym = |told: &Told| {
+            ["int1", "int5", " binary", "integer", "json", " dec"].iter().any(|word| told.statement.contains(word))
+        };
+        let is_of_type = matches!(last, "typeName" | "typeExpression" | "jdbcType")
+            || matches!(last, "charsetName" | "length") && seen.told().is_some_and(is_synonym);
+        seen.defined().is_some() && is_of_type
+    }),
+    rule("my-ddl-charset", |seen| {
+        let is_charset =
+            seen.difference.path.last().is_some_and(|last| last == "defaultCharsetName" || last == "charsetName");
+        let is_altered = |told: &Told| [" character set ", "ascii"].iter().any(|word| told.statement.contains(word));
+        is_charset && seen.all_told().take(seen.record + 1).any(is_altered)
     }),
     rule("my-ddl-exists", |seen| {
         let is_asked = seen.told().is_some_and(|told| told.statement.contains("create table if not exists"));
@@ -64,6 +91,11 @@ impl<'a> Seen<'a> {
         self.difference.place == Place::Value && self.difference.path == path && self.told().is_some()
     }
 
+    /// Whether it is a column's default in a record of a statement.
+    pub(super) fn is_default_of_statement(&self) -> bool {
+        self.defined().is_some() && self.difference.path.last().is_some_and(|last| last == "defaultValueExpression")
+    }
+
     /// The column of a table that the difference is within, as Debezium tells it.
     fn defined(&self) -> Option<&'a Value> {
         match self.difference.path.as_slice() {
@@ -80,6 +112,11 @@ impl<'a> Seen<'a> {
     pub(super) fn defined_column(&self) -> Option<&'a str> {
         self.defined()?["name"].as_str()
     }
+}
+
+/// A statement in JSON in which all quotes are the same one, none doubled. What has no double quote within is as it was.
+pub fn without_quotes(raw: &str) -> String {
+    if raw.contains(['\'', '\\']) { raw.replace("\\\"", "'").replace("''", "'") } else { raw.to_owned() }
 }
 
 /// Ours is what Debezium tells of the same table later, or it is not there because the table goes or gets another name later.

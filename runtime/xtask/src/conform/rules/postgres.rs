@@ -6,6 +6,8 @@ use super::{POSTGRES, Place, Rule, Seen};
 const CHRIST_DAYS: i128 = -719_162;
 const CHRIST_S: i128 = -62_135_596_800;
 const DAY_S: i128 = 86_400;
+/// Of 1582-10-15, when the calendar changed.
+const GREGORY_S: i128 = -12_219_292_800;
 /// The placeholder as base64, as text, and as the numbers of its first signs.
 const PLACEHOLDERS: [&str; 3] =
     ["X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==", "__debezium_unavailable_value", "[95.0,95.0,100.0,101.0"];
@@ -29,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
         is_bits && (seen.is_schema() || seen.is_lost() && seen.ours().starts_with('['))
     }),
     rule("pg-null-in-array", true, |seen| {
-        let needs_all = seen.is_of(|t| is_array(t) && (t.starts_with("enum ") || t.starts_with("tsvector")));
+        let needs_all = seen.is_of(|t| is_array(t) && needs_all_items(t));
         needs_all && seen.is_lost() && has_item(seen.ours(), &["null"])
     }),
     rule("pg-nan-in-array", false, |seen| {
@@ -49,7 +51,26 @@ pub(super) const RULES: &[Rule] = &[
         // To the past, or to infinity.
         let wraps = theirs.is_some_and(|n| n < 0 || n == i128::from(i64::MAX))
             && ours.is_some_and(|n| n > 9_223_372_036_800_000_000);
-        seen.is_value() && wraps && seen.is_of(|t| t.starts_with("timestamp"))
+        (seen.is_value() || seen.is_attribute("default")) && wraps && seen.is_of(|t| t.starts_with("timestamp"))
+    }),
+    rule("pg-interval-micros", false, |seen| {
+        // A number with a fraction of 53 bits is cut off behind the microseconds.
+        let is_beside = |theirs: i128, ours: i128| (theirs - ours).abs() <= 1 + (ours.abs() >> 50);
+        let numbers = (number(seen.theirs()), number(seen.ours()));
+        let is_cut = matches!(numbers, (Some(theirs), Some(ours)) if is_beside(theirs, ours));
+        (seen.is_value() || seen.is_attribute("default")) && is_cut && seen.is_of(|t| t.starts_with("interval"))
+    }),
+    rule("pg-default-quote", false, |seen| {
+        let is_doubled = seen.theirs().replace("''", "'") == seen.ours() && seen.theirs() != seen.ours();
+        (seen.is_value() || seen.is_attribute("default")) && is_doubled && seen.is_of(|t| t.starts_with("enum "))
+    }),
+    rule("pg-dotted-type", false, |seen| seen.is_lost() && seen.case.declares_dotted_domain()),
+    rule("pg-partial-index", false, |seen| {
+        let is_key = matches!(seen.difference.place, Place::Key | Place::KeySchema);
+        is_key
+            && seen.difference.path.is_empty()
+            && seen.difference.ours.is_none()
+            && seen.case.is_indexed_in_part(seen.topic)
     }),
     rule("pg-zone-seconds", false, |seen| {
         seen.is_lost()
@@ -97,6 +118,39 @@ fn is_array(type_name: &str) -> bool {
     type_name.ends_with("[]")
 }
 
+/// Arrays of which Connect is told that nothing in them is null: of enumerations, and of what Debezium does not know.
+fn needs_all_items(type_name: &str) -> bool {
+    const KNOWN: [&str; 26] = [
+        "bigint",
+        "bit",
+        "boolean",
+        "bytea",
+        "\"char\"",
+        "character",
+        "cidr",
+        "citext",
+        "date",
+        "double",
+        "hstore",
+        "inet",
+        "int",
+        "json",
+        "mac",
+        "money",
+        "name",
+        "num",
+        "oid",
+        "point",
+        "real",
+        "smallint",
+        "text",
+        "time",
+        "ts",
+        "uuid",
+    ];
+    type_name.starts_with("tsvector") || !KNOWN.iter().any(|known| type_name.starts_with(known))
+}
+
 fn number(raw: &str) -> Option<i128> {
     raw.parse().ok()
 }
@@ -110,6 +164,12 @@ fn has_item(array: &str, items: &[&str]) -> bool {
 /// A day before Christ that Debezium shows as one after, or a `-infinity` that it shows as a day.
 fn has_lost_its_era(seen: &Seen<'_>) -> bool {
     let (theirs, ours) = (seen.theirs(), seen.ours());
+    let is_old = |raw: &str| {
+        raw.trim_matches('"').get(..4).and_then(|year| year.parse().ok()).is_some_and(|year: u32| year <= 1582)
+    };
+    if is_old(theirs) && is_old(ours) && theirs.starts_with('"') {
+        return true;
+    }
     if ours == "\"-infinity\"" || ours.starts_with("\"-") || ours.starts_with("\"0000-") {
         return true;
     }
@@ -118,7 +178,7 @@ fn has_lost_its_era(seen: &Seen<'_>) -> bool {
     // Or some days beside it, in the calendar of that time.
     let is_beside = |unit: i128| {
         let apart = (theirs - ours).abs();
-        ours < CHRIST_S * unit && apart % (DAY_S * unit) == 0 && apart <= 40 * DAY_S * unit
+        ours < GREGORY_S * unit && apart % (DAY_S * unit) == 0 && apart <= 40 * DAY_S * unit
     };
     crosses(CHRIST_DAYS)
         || [1_000, 1_000_000, 1_000_000_000].iter().any(|unit| crosses(CHRIST_S * unit) || is_beside(*unit))
