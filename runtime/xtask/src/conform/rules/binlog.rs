@@ -11,8 +11,9 @@ const fn rule(name: &'static str, flavours: &'static [super::Flavour], holds: fn
 pub(super) const RULES: &[Rule] = &[
     rule("my-label-comma", BINLOG, |seen| {
         let is_labelled = seen.is_of(|t| t.starts_with("enum(") || t.starts_with("set("));
-        is_labelled
-            && (seen.is_value() || seen.is_attribute("default") || seen.is_attribute("allowed"))
+        let is_of_statement = seen.difference.path.iter().any(|part| part == "enumValues");
+        (is_labelled || is_of_statement)
+            && (is_of_statement || seen.is_value() || seen.is_attribute("default") || seen.is_attribute("allowed"))
             && bare_label(seen.theirs()) == bare_label(seen.ours())
     }),
     rule("my-default-quote", BINLOG, |seen| {
@@ -26,15 +27,18 @@ pub(super) const RULES: &[Rule] = &[
         let is_text = |raw: &str| raw.starts_with('"') && !raw.is_ascii();
         let names = ["dec8", "hp8", "swe7", "keybcs2", "armscii8", "geostd8", "macce", "koi8u", "latin1"];
         let is_declared = names.iter().any(|name| seen.case.declares(&format!("character set {name}")));
-        seen.is_value() && (is_text(seen.theirs()) || is_text(seen.ours())) && is_declared
+        let is_of_text = seen.is_value() && seen.is_of(|t| t.contains("char") || t.contains("text"));
+        is_of_text && (is_text(seen.theirs()) || is_text(seen.ours())) && is_declared
     }),
     rule("my-synonym", BINLOG, |seen| {
         let is_boolean = match (seen.theirs(), seen.ours()) {
             ("true", "1") | ("false", "0") | ("\"boolean\"", "\"int16\"") => seen.case.declares(" bool"),
             _ => false,
         };
-        let is_float = seen.is_lost() || (seen.theirs(), seen.ours()) == ("\"double\"", "\"float\"");
-        let is_json = seen.theirs() == "\"io.debezium.data.Json\"" || seen.is_attribute("version");
+        let is_float = seen.is_lost() && seen.is_of(|t| t.starts_with("float"))
+            || (seen.theirs(), seen.ours()) == ("\"double\"", "\"float\"");
+        let is_json = seen.theirs() == "\"io.debezium.data.Json\""
+            || seen.is_attribute("version") && seen.is_of(|t| t == "longtext");
         let is_mariadb = seen.case.flavour() == super::Flavour::Mariadb;
         is_boolean || is_float && seen.case.declares(" float4") || is_json && is_mariadb && seen.case.declares(" json")
     }),
@@ -44,7 +48,9 @@ pub(super) const RULES: &[Rule] = &[
             Place::Headers => seen.difference.path.first().is_some_and(|name| name.ends_with("key")),
             _ => seen.difference.path.last().is_some_and(|last| last == "primaryKeyColumnNames"),
         };
-        is_key && seen.case.stream.contains("drop index")
+        let is_of_statement = seen.difference.path.len() > 1;
+        let changes = is_of_statement || seen.case.changes_while_streaming(seen.topic);
+        is_key && changes && seen.case.stream.contains("drop index")
     }),
     rule("my-geometry-srid", MYSQL, |seen| {
         seen.is_attribute("optional") && seen.theirs() == "true" && seen.case.declares(" srid ")
@@ -100,7 +106,8 @@ pub(super) const RULES: &[Rule] = &[
     }),
     rule("my-default-paren", MARIADB, |seen| {
         let may = seen.is_value() || seen.is_attribute("default") || seen.is_default_of_statement();
-        may && matches!(seen.theirs(), "null" | "") && seen.case.declares("default (")
+        let is_ours_alone = matches!(seen.theirs(), "null" | "") && !matches!(seen.ours(), "null" | "");
+        may && is_ours_alone && seen.case.declares("default (")
     }),
     rule("my-catalog-later", BINLOG, |seen| {
         let is_declared = seen.is_attribute("default") || seen.is_attribute("doc");

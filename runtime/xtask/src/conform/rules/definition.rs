@@ -44,7 +44,13 @@ pub(super) const RULES: &[Rule] = &[
             short.trim_start_matches('0').to_owned()
         };
         let is_of_bytes = seen.ours().starts_with("\"0x");
-        seen.is_default_of_statement() && (is_of_bytes || bare(seen.theirs()) == bare(seen.ours()))
+        let number = |raw: &str| raw.trim_matches('"').parse::<f64>().ok();
+        let is_number = number(seen.theirs()).is_some() && number(seen.theirs()) == number(seen.ours());
+        let is_word = matches!((seen.theirs(), seen.ours()), ("\"TRUE\"", "\"1\"") | ("\"FALSE\"", "\"0\""));
+        // `_utf8mb4'text'`
+        let is_introduced = seen.theirs().starts_with("\"_") && seen.theirs().contains(seen.ours().trim_matches('"'));
+        seen.is_default_of_statement()
+            && (is_of_bytes || is_number || is_word || is_introduced || bare(seen.theirs()) == bare(seen.ours()))
     }),
     rule("my-ddl-quotes", |seen| {
         seen.is_of_statement(&["ddl"]) && without_quotes(seen.theirs()) == without_quotes(seen.ours())
