@@ -3,7 +3,7 @@
 use super::Debezium;
 use super::shape::{Kind, Shape};
 use super::table::{Odd, Table};
-use super::text::put_string;
+use super::text::{put_int, put_string};
 use super::value::{self, Misfit};
 use crate::change::{Cell, Edits};
 use crate::sink::format::ShownRow;
@@ -80,6 +80,11 @@ impl Debezium {
                 let is_day =
                     matches!(field.shape.kind, Kind::Date { .. } | Kind::Timestamp { .. } | Kind::Zoned { .. });
                 match misfit {
+                    // More than 64 bits of nanoseconds hold, and no null: the last that they do. The largest of all is infinity.
+                    Misfit::Nothing if !field.optional && matches!(cell, Cell::Timestamp(_)) => {
+                        let is_past = matches!(cell, Cell::Timestamp(micros) if *micros < 0);
+                        return put_int(out, if is_past { i64::MIN + 1 } else { i64::MAX - 1 });
+                    }
                     Misfit::Nothing if field.optional => b"null".as_slice(),
                     Misfit::Nothing if is_day => &field.zero,
                     _ => return self.put_instead(out, table, index, cell, odd),

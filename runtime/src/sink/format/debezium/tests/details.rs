@@ -87,6 +87,23 @@ fn what_streams_is_of_no_snapshot() {
     assert!(!shown(&[]) && shown(&[("replace.null.with.default", "false")]));
 }
 
+/// Nanoseconds of 64 bits reach from 1677 to 2262; Debezium stops at what is beyond in a column that is never null.
+#[test]
+fn moment_that_nanoseconds_do_not_hold_is_null_or_the_last_one_and_never_the_epoch() {
+    let shown = |not_null: bool, years: i64| {
+        let mut column = column("t", "timestamp without time zone", 1114, Tag::Timestamp, false);
+        column.detail.not_null = not_null;
+        after(
+            &with(false, &[("time.precision.mode", "nanoseconds")]),
+            column,
+            Cell::Timestamp(years * 31_557_600_000_000),
+        )
+    };
+    assert_eq!((shown(true, 7_000), shown(false, 7_000)), ("9223372036854775806".into(), "null".into()));
+    assert_eq!(shown(true, -1_000), "-9223372036854775807");
+    assert_eq!(shown(true, 0), "946684800000000000");
+}
+
 #[test]
 fn a_domain_is_known_by_the_extension_type_that_it_stands_for() {
     let mut mail = column("a", "mail", 90_001, Tag::Text, false);
