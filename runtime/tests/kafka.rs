@@ -11,6 +11,8 @@ mod door;
 mod order;
 #[path = "kafka/refusals.rs"]
 mod refusals;
+#[path = "kafka/relay.rs"]
+mod relay;
 #[path = "kafka/speed.rs"]
 mod speed;
 #[path = "kafka/topics.rs"]

@@ -52,7 +52,10 @@ const OUTBOX: &[(&str, Values)] = &[
     ("route.tombstone.on.empty.payload", Values::Flag),
 ];
 const NOT_OUTBOX: &[(&str, &str)] = &[
-    ("table.field.event.timestamp", "remove it; a record's time is when its row was committed"),
+    (
+        "table.field.event.timestamp",
+        "remove it; the target's `timestamp` says whether a record's time is when it was sent or when its row was committed",
+    ),
     ("table.field.event.schema.version", "remove it; a schema has no version here, its registry gives one"),
     ("table.field.event.type", "write table.fields.additional.placement = \"type:header:eventType\""),
 ];

@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::registry::read_registry;
 use super::section::Section;
-use super::{KafkaPlan, RegistryPlan, Secret, TopicsPlan};
+use super::{KafkaPlan, RecordTime, RegistryPlan, Secret, TopicsPlan};
 use crate::address::Author;
 
 const BROKERS_FORM: &str = "write brokers = \"host:9092\", several with commas between them";
@@ -13,6 +13,7 @@ const PARTITIONS_MAX: u32 = 100_000;
 const REPLICATION_MAX: u32 = 64;
 /// A topic's longest name, and so its prefix's.
 const TOPIC_LEN_MAX: usize = 249;
+const RECORD_TIMES: [(&str, RecordTime); 2] = [("sent", RecordTime::Sent), ("committed", RecordTime::Committed)];
 
 #[derive(Clone)]
 pub(super) struct KafkaTerms {
@@ -20,14 +21,21 @@ pub(super) struct KafkaTerms {
     topics: TopicsPlan,
     registry: Option<RegistryPlan>,
     headers: bool,
+    timestamp: RecordTime,
     /// Of what is read next.
     author: Author,
 }
 
 impl Default for KafkaTerms {
     fn default() -> Self {
-        let (options, topics) = (Vec::new(), TopicsPlan::default());
-        Self { options, topics, registry: None, headers: true, author: Author::default() }
+        Self {
+            options: Vec::new(),
+            topics: TopicsPlan::default(),
+            registry: None,
+            headers: true,
+            timestamp: RecordTime::default(),
+            author: Author::default(),
+        }
     }
 }
 
@@ -43,6 +51,8 @@ impl KafkaTerms {
             self.registry = Some(read_registry(&registry, self.author));
         }
         self.headers = section.flag("headers").unwrap_or(self.headers);
+        let timestamp = section.entry("timestamp").and_then(|entry| entry.choice(&RECORD_TIMES, &[]));
+        self.timestamp = timestamp.unwrap_or(self.timestamp);
         self
     }
 
@@ -52,8 +62,8 @@ impl KafkaTerms {
     }
 
     pub fn plan(self, brokers: &Entry<'_>) -> Option<KafkaPlan> {
-        let Self { options, topics, registry, headers, author: _ } = self;
-        Some(KafkaPlan { brokers: read_brokers(brokers)?, options, topics, registry, headers })
+        let Self { options, topics, registry, headers, timestamp, author: _ } = self;
+        Some(KafkaPlan { brokers: read_brokers(brokers)?, options, topics, registry, headers, timestamp })
     }
 }
 

@@ -55,8 +55,8 @@ pub use globs::{ColumnRule, Globs, TableRule};
 pub use mistake::{Mistake, Mistakes, nearest};
 pub use plan::{
     BodyPlan, CacheForm, DebeziumPlan, Door, Encoding, FormPlan, GuestPlan, Host, HttpPlan, KafkaPlan, LimitsPlan,
-    MemberPlan, MysqlPlan, OnError, PipelinePlan, Plan, PostgresPlan, RedisPlan, RegistryPlan, RetryPlan, RoutePlan,
-    ShapePlan, SourceKind, SourcePlan, SslMode, TargetKind, TargetPlan, TopicsPlan, WhenFull,
+    MemberPlan, MysqlPlan, OnError, PipelinePlan, Plan, PostgresPlan, RecordTime, RedisPlan, RegistryPlan, RetryPlan,
+    RoutePlan, ShapePlan, SourceKind, SourcePlan, SslMode, TargetKind, TargetPlan, TopicsPlan, WhenFull,
 };
 pub use secret::Secret;
 

@@ -280,6 +280,15 @@ pub struct KafkaPlan {
     pub registry: Option<RegistryPlan>,
     /// Whether records say in headers which change they are.
     pub headers: bool,
+    pub timestamp: RecordTime,
+}
+
+/// The time that a Kafka record bears.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecordTime {
+    #[default]
+    Sent,
+    Committed,
 }
 
 /// A schema registry.

@@ -196,7 +196,7 @@ fn own_keys(kind: TargetKind) -> &'static [&'static str] {
         TargetKind::Http => {
             &["url", "sign", "headers", "basic", "bearer", "oauth2", "ca", "cert", "cert_key", "allow", "compress"]
         }
-        TargetKind::Kafka => &["brokers", "librdkafka", "topics", "headers", "prefix", "registry"],
+        TargetKind::Kafka => &["brokers", "librdkafka", "topics", "headers", "timestamp", "prefix", "registry"],
         TargetKind::Redis => &["url", "nodes", "cluster", "sentinel", "ca", "cert", "cert_key", "guard"],
     }
 }

@@ -42,6 +42,7 @@ pub fn settings(kafka: &Kafka) -> KafkaSettings {
         timeout: Duration::from_secs(5),
         topics: TopicSettings::default(),
         headers: true,
+        commit_time: false,
     }
 }
 
@@ -165,23 +166,29 @@ pub fn number(record: &Record) -> u32 {
 pub struct Flaws {
     pub lost: usize,
     pub doubled: usize,
+    /// Numbers that came for the first time behind a newer one of their key.
     pub out_of_order: usize,
+    /// Keys whose last record is not their newest.
+    pub stale: usize,
 }
 
 pub fn flaws(records: &[Record], count: u32) -> Flaws {
     let mut seen = vec![0usize; count as usize];
-    let mut newest: HashMap<&[u8], u32> = HashMap::new();
+    // The newest and the last number of each key.
+    let mut keys: HashMap<&[u8], (u32, u32)> = HashMap::new();
     let mut flaws = Flaws::default();
     for record in records {
         let number = number(record);
-        seen[number as usize] += 1;
-        let newest = newest.entry(record.key.as_deref().unwrap_or_default()).or_insert(number);
-        if number < *newest {
+        let (newest, last) = keys.entry(record.key.as_deref().unwrap_or_default()).or_insert((number, number));
+        if number < *newest && seen[number as usize] == 0 {
             flaws.out_of_order += 1;
         }
+        seen[number as usize] += 1;
         *newest = number.max(*newest);
+        *last = number;
     }
     flaws.lost = seen.iter().filter(|times| **times == 0).count();
     flaws.doubled = seen.iter().map(|times| times.saturating_sub(1)).sum();
+    flaws.stale = keys.values().filter(|(newest, last)| newest != last).count();
     flaws
 }

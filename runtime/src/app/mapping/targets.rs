@@ -1,7 +1,7 @@
 //! Targets, as lanes and their sinks.
 
 use crate::config::{
-    self, AuthPlan, ClientAuthPlan, Door, HttpPlan, KafkaPlan, MemberPlan, Plan, RedisPlan, RegistryPlan,
+    self, AuthPlan, ClientAuthPlan, Door, HttpPlan, KafkaPlan, MemberPlan, Plan, RecordTime, RedisPlan, RegistryPlan,
 };
 use crate::lane::{self, Budget, Ground, Lane, LaneSettings, Quota, RetrySettings, Slots, WhenFull};
 use crate::sink::Sink;
@@ -170,6 +170,7 @@ pub fn kafka_settings(plan: &KafkaPlan, timeout: Duration) -> KafkaSettings {
             config: plan.topics.config.clone(),
         },
         headers: plan.headers,
+        commit_time: plan.timestamp == RecordTime::Committed,
     }
 }
 

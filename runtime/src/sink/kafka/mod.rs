@@ -63,6 +63,10 @@ pub struct KafkaSettings {
     pub topics: TopicSettings,
     /// Whether records carry headers about the change. Those of the message itself always go out.
     pub headers: bool,
+    /// Whether a record's time is when its change was committed, and not when it is sent. Brokers judge by this time: what is older
+    /// than the topic's `retention.ms` they remove, and a producer whose last record is older than their `producer.id.expiration.ms` (a
+    /// day) they forget when they start, and with it which of its records they have already.
+    pub commit_time: bool,
 }
 
 /// What becomes of topics that are not there.
@@ -86,6 +90,7 @@ impl fmt::Debug for KafkaSettings {
             .field("timeout", &self.timeout)
             .field("topics", &self.topics)
             .field("headers", &self.headers)
+            .field("commit_time", &self.commit_time)
             .finish_non_exhaustive()
     }
 }
@@ -109,6 +114,7 @@ pub struct KafkaSink {
     registry: Option<Registry>,
     timeout: Duration,
     headers: bool,
+    commit_time: bool,
 }
 
 impl KafkaSink {
@@ -124,7 +130,15 @@ impl KafkaSink {
         }
         let topics = Topics::new(settings.topics, options.clone(), settings.timeout);
         let crew = Crew::new(options, journal.clone())?;
-        Ok(Self { crew, topics, journal, registry: None, timeout: settings.timeout, headers: settings.headers })
+        Ok(Self {
+            crew,
+            topics,
+            journal,
+            registry: None,
+            timeout: settings.timeout,
+            headers: settings.headers,
+            commit_time: settings.commit_time,
+        })
     }
 
     /// With a registry for the schemas of records in Avro; connections to it are those of `clients`. One that is away is no error.

@@ -54,14 +54,15 @@ fn check(message: &Message, good_topic: &str) -> Result<(), Refusal> {
 /// Makes the records of messages.
 pub(super) struct Clerk {
     own_headers: bool,
+    commit_time: bool,
     text: Vec<u8>,
     /// A key and a value behind the numbers of their schemas.
     headed: [Vec<u8>; 2],
 }
 
 impl Clerk {
-    pub(super) fn new(own_headers: bool) -> Self {
-        Self { own_headers, text: Vec::new(), headed: Default::default() }
+    pub(super) fn new(own_headers: bool, commit_time: bool) -> Self {
+        Self { own_headers, commit_time, text: Vec::new(), headed: Default::default() }
     }
 
     /// The record of a message that [`check_all`] let pass.
@@ -76,8 +77,9 @@ impl Clerk {
         }
         let content_type = Some(&*message.content_type).filter(|text| !text.is_empty());
         let headers = self.headers(message, content_type);
+        let time = self.time(message);
         let [key, value] = self.parts(message, numbers);
-        Record { payload: value, key, ..plain(message, headers, receipt) }
+        Record { payload: value, key, ..plain(message, time, headers, receipt) }
     }
 
     /// Whether a tombstone stands behind it.
@@ -92,8 +94,14 @@ impl Clerk {
         receipt: Box<Receipt>,
     ) -> Record<'a> {
         let headers = self.headers(message, None);
+        let time = self.time(message);
         let [key, _] = self.parts(message, numbers);
-        Record { key, ..plain(message, headers, receipt) }
+        Record { key, ..plain(message, time, headers, receipt) }
+    }
+
+    /// Milliseconds since 1970; librdkafka takes its own time for 0, and so for a change without a time.
+    fn time(&self, message: &Message) -> i64 {
+        if self.commit_time { (message.committed_at_us / 1000).max(0) } else { 0 }
     }
 
     /// Key and value, behind the numbers of their schemas if they have them.
@@ -169,14 +177,13 @@ impl Clerk {
 }
 
 /// Without key and value.
-fn plain<'a>(message: &'a Message, headers: Option<OwnedHeaders>, receipt: Box<Receipt>) -> Record<'a> {
+fn plain<'a>(message: &'a Message, time: i64, headers: Option<OwnedHeaders>, receipt: Box<Receipt>) -> Record<'a> {
     Record {
         topic: &message.place,
         partition: None,
         payload: None,
         key: None,
-        // Of a change without a time librdkafka takes its own, which 0 asks for.
-        timestamp: Some((message.committed_at_us / 1000).max(0)),
+        timestamp: Some(time),
         headers,
         delivery_opaque: receipt,
     }

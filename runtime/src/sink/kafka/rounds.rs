@@ -95,23 +95,35 @@ impl KafkaSink {
         if failures.is_empty() {
             return Vec::new();
         }
-        let Left { again, alone } = self.judge(&producer, cargo.messages, &failures, outcomes);
+        let Left { again, alone } = self.judge(&producer, cargo.messages, due, &failures, outcomes);
         if !alone.is_empty() {
             self.one_by_one(cargo, &alone, outcomes).await;
         }
         again
     }
 
-    /// Decides about failures. What is behind a failed message of its key shares its fate, unless that is poison.
-    fn judge(&self, producer: &Producer, messages: &[Message], failures: &[Failure], outcomes: &mut [Outcome]) -> Left {
+    /// Decides about failures. What is behind a failed message of its key shares its fate, unless that is poison; also if it was
+    /// acknowledged: a broker that lost its answers with its life takes the last batch for known, and refuses those before it, which it
+    /// has too. Sent again alone they would stand behind what is newer.
+    fn judge(
+        &self,
+        producer: &Producer,
+        messages: &[Message],
+        due: &[u32],
+        failures: &[Failure],
+        outcomes: &mut [Outcome],
+    ) -> Left {
         let broken = producer.broken().map(|(code, _)| refusal(code, "")).filter(|end| end.fault == Fault::Fatal);
         let mut left = Left::default();
         let mut held: Option<(&[u8], Hold)> = None;
-        for &Failure { index, why } in failures {
+        let mut failures = failures.iter().peekable();
+        for &index in due {
             let message = &messages[index as usize];
-            let hold = match held.take() {
-                Some((key, hold)) if key == message.key => hold,
-                _ => self.sentence(message, why, broken.as_ref()),
+            let failure = failures.next_if(|failure| failure.index == index);
+            let hold = match (held.take(), failure) {
+                (Some((key, hold)), _) if key == message.key => hold,
+                (_, Some(failure)) => self.sentence(message, failure.why, broken.as_ref()),
+                (_, None) => continue,
             };
             match &hold {
                 Hold::Refused(refusal) => outcomes[index as usize] = Err(refusal.clone()),
@@ -179,7 +191,7 @@ impl KafkaSink {
     /// Hands messages over in order and waits for every answer. Returns those that were not acknowledged, in order.
     async fn fly(&self, producer: &Producer, cargo: &Cargo<'_>, due: &[u32]) -> Vec<Failure> {
         let flight = Flight::new();
-        let mut clerk = Clerk::new(self.headers);
+        let mut clerk = Clerk::new(self.headers, self.commit_time);
         for (sent, &index) in due.iter().enumerate() {
             if sent % TURN_RECORDS == TURN_RECORDS - 1 {
                 tokio::task::yield_now().await;

@@ -34,6 +34,7 @@ fn settings(cluster: &Brokers) -> KafkaSettings {
         timeout: Duration::from_secs(5),
         topics: TopicSettings::default(),
         headers: true,
+        commit_time: false,
     }
 }
 
@@ -108,7 +109,6 @@ async fn record_says_where_it_comes_from() {
     let records = read_all(&cluster.bootstrap_servers(), "t");
     let record = &records[0];
     assert_eq!((record.key(), record.payload()), (Some(&b"7"[..]), Some(&b"1"[..])));
-    assert_eq!(record.timestamp().to_millis(), Some(1_700_000_000_123));
     let headers = record.headers().expect("headers");
     let pairs: Vec<String> =
         headers.iter().map(|h| format!("{}={}", h.key, String::from_utf8_lossy(h.value.unwrap_or_default()))).collect();
@@ -126,6 +126,28 @@ async fn record_says_where_it_comes_from() {
             "traceparent=00-ab-cd-01",
         ]
     );
+}
+
+#[tokio::test]
+async fn time_is_of_the_sending_or_of_the_commit() {
+    let cluster = brokers("t", 1);
+    let began = rdkafka::util::current_time_millis();
+    let mut timeless = message("t", "7", 3);
+    timeless.committed_at_us = -1;
+    for (commit_time, number) in [(false, 1), (true, 2)] {
+        let sink = KafkaSink::new(KafkaSettings { commit_time, ..settings(&cluster) }).expect("good settings");
+        sink.deliver(&message("t", "7", number)).await.expect("delivered");
+        if commit_time {
+            sink.deliver(&timeless).await.expect("delivered");
+        }
+    }
+    let records = read_all(&cluster.bootstrap_servers(), "t");
+    let times: Vec<i64> = records.iter().map(|record| record.timestamp().to_millis().expect("a time")).collect();
+    let ended = rdkafka::util::current_time_millis();
+    assert_eq!(times.len(), 3);
+    assert!((began..=ended).contains(&times[0]), "{times:?}");
+    assert_eq!(times[1], 1_700_000_000_123);
+    assert!((began..=ended).contains(&times[2]), "of a change without a time it is when it was sent");
 }
 
 #[tokio::test]

@@ -93,6 +93,7 @@ async fn attempt_before_the_first_connection_is_refused_in_passing_and_says_why(
         timeout: Duration::from_millis(500),
         topics: TopicSettings::default(),
         headers: true,
+        commit_time: false,
     };
     let sink = KafkaSink::new(settings.clone()).expect("no error before something is sent");
     let outcome = sink.deliver(&message("t", "k", 0)).await;

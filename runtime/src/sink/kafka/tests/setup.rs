@@ -10,6 +10,7 @@ fn refused(options: &[(&str, &str)]) -> String {
         timeout: Duration::from_secs(1),
         topics: TopicSettings::default(),
         headers: true,
+        commit_time: false,
     };
     KafkaSink::new(settings).err().expect("options that can not work").to_string()
 }
@@ -49,6 +50,7 @@ fn users_option_wins_under_either_of_its_names() {
             timeout: Duration::from_secs(1),
             topics: TopicSettings::default(),
             headers: true,
+            commit_time: false,
         };
         let options = Options::new(&settings).expect("good options");
         assert_eq!((options.value("linger.ms"), options.value("client.id")), ("77".into(), "mine".into()));
@@ -64,6 +66,7 @@ fn secrets_are_masked_and_settings_print_none() {
         timeout: Duration::from_secs(1),
         topics: TopicSettings::default(),
         headers: true,
+        commit_time: false,
     };
     assert!(!format!("{settings:?}").contains("hunter2"));
     let secrets = Options::new(&settings).expect("good options").secrets();
@@ -78,6 +81,7 @@ fn weak_options_are_allowed_with_a_warning() {
         timeout: Duration::from_secs(1),
         topics: TopicSettings::default(),
         headers: true,
+        commit_time: false,
     };
     let warnings = Options::new(&settings).expect("good options").warnings();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
