@@ -28,6 +28,7 @@ use crate::admin::{self, Registry};
 use crate::config::{self, Experts, Mistakes, Plan};
 use crate::guest::{Engine, GuestHost, HostSettings, this_program};
 use crate::pipeline::{Corridor, INBOX_LEN_MAX, REVIVED_LEN_MAX};
+use crate::sink::format::debezium;
 use crate::sink::kafka;
 use crate::source::SourceError;
 use crate::store::{SqliteStore, Store};
@@ -67,7 +68,7 @@ const RELOAD_DRAIN: Duration = Duration::from_secs(3);
 /// Every mistake at once.
 pub fn read(dir: &Path) -> Result<Plan, Mistakes> {
     let form = |form, options: &[(String, String)]| mapping::form(form, options).map(drop);
-    let experts = Experts { librdkafka: &kafka::check_option, form: &form };
+    let experts = Experts { librdkafka: &kafka::check_option, debezium: &debezium::check_option, form: &form };
     config::load_with(dir, &|name| std::env::var(name).ok(), experts)
 }
 

@@ -46,6 +46,13 @@ pub(super) fn read_body(
     if let (Some(entry), None) = (&read.heartbeat, &tombstones) {
         entry.mistake("only Kafka has a topic for heartbeats", "remove it");
     }
+    if let Some(entry) = &read.keys {
+        if tombstones.is_none() {
+            entry.mistake("only records of Kafka have a key", "write `key` of the route, a template, or remove it");
+        } else if section.entry("key").is_some() {
+            entry.mistake("`key` of the route says already what the key is", "remove one of the two");
+        }
+    }
     if let Some((Encoding::Avro, entry)) = encoding {
         read.plan.encoding = Encoding::Avro;
         check_avro(body, &entry, &read);

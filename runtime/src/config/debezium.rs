@@ -13,6 +13,8 @@ pub(super) enum Values {
     Text,
     /// Milliseconds, or 0 for never.
     Interval,
+    /// Text about which somebody else knows more; `${...}` in it is its own.
+    Asked,
     /// Text in which `${...}` is its own: the parts of a regular expression have names like those of the environment.
     AsWritten,
 }
@@ -21,9 +23,10 @@ const SCHEMAS: &str = "schemas.enable";
 const DECIMAL_FORMAT: &str = "decimal.format";
 const TOMBSTONES: &str = "tombstones.on.delete";
 const SCHEMA_NAMES: &str = "schema.name.adjustment.mode";
+const KEYS: &str = "message.key.columns";
 pub(super) const HEARTBEAT: &str = "heartbeat.interval.ms";
 const FIELD_NAMES: &str = "field.name.adjustment.mode";
-const OPTIONS: [(&str, Values); 23] = [
+const OPTIONS: [(&str, Values); 27] = [
     (SCHEMAS, Values::Flag),
     (TOMBSTONES, Values::Flag),
     ("decimal.handling.mode", Values::OneOf(&["precise", "double", "string"])),
@@ -55,9 +58,16 @@ const OPTIONS: [(&str, Values); 23] = [
     ("topic.transaction", Values::Text),
     (HEARTBEAT, Values::Interval),
     ("topic.heartbeat.prefix", Values::Text),
+    ("include.schema.comments", Values::Flag),
+    (KEYS, Values::Asked),
+    ("column.propagate.source.type", Values::Asked),
+    ("datatype.propagate.source.type", Values::Asked),
     (SCHEMA_NAMES, Values::OneOf(&["none", "avro", "avro_unicode"])),
     (FIELD_NAMES, Values::OneOf(&["none", "avro", "avro_unicode"])),
 ];
+/// Options with a number in their names.
+const COUNTED: [(&str, Values); 2] =
+    [("column.mask.with.N.chars", Values::Asked), ("column.truncate.to.N.chars", Values::Asked)];
 /// Options of Debezium that are something else's business here, and what to write instead.
 const ELSEWHERE: [(&str, &str); 22] = [
     ("table.include.list", "write it as `tables` of the pipeline: tables = [\"/.*users/\"]"),
@@ -70,7 +80,7 @@ const ELSEWHERE: [(&str, &str); 22] = [
     ("message.prefix.exclude.list", "write the prefixes that are wanted as `messages` of the route"),
     ("heartbeat.action.query", "remove it; what was read of an idle database is confirmed without a table of its own"),
     ("heartbeat.topics.prefix", "write \"topic.heartbeat.prefix\""),
-    ("message.key.columns", "write `key` of the route, a template"),
+    ("column.mask.hash.", "let a guest hash the column: a salt in the name of an option stands in clear"),
     ("topic.prefix", "write `prefix` of the target or the route"),
     ("plugin.name", "remove it; PostgreSQL's own pgoutput is read"),
     ("slot.name", "write `slot` of the source"),
@@ -99,6 +109,8 @@ pub(super) struct ReadDebezium<'a> {
     pub of_json: Vec<(Entry<'a>, &'static str)>,
     /// `heartbeat.interval.ms` where it is on: only Kafka has a topic for them.
     pub heartbeat: Option<Entry<'a>>,
+    /// `message.key.columns`.
+    pub keys: Option<Entry<'a>>,
     /// Where names are to stay as they are, which only JSON lets them.
     pub names: Vec<Entry<'a>>,
 }
@@ -106,7 +118,8 @@ pub(super) struct ReadDebezium<'a> {
 pub(super) fn read_debezium<'a>(section: &Section<'a>) -> ReadDebezium<'a> {
     let mut read = ReadDebezium::default();
     for (name, entry) in section.dotted() {
-        let Some((known, values)) = OPTIONS.iter().find(|(known, _)| *known == name) else {
+        let found = OPTIONS.iter().chain(&COUNTED).find(|(known, _)| *known == name || is_counted(known, &name));
+        let Some((known, values)) = found else {
             not_known(&name, &entry);
             continue;
         };
@@ -122,6 +135,9 @@ pub(super) fn read_debezium<'a>(section: &Section<'a>) -> ReadDebezium<'a> {
                 if *known == HEARTBEAT && value != "0" {
                     read.heartbeat = Some(entry.clone());
                 }
+                if *known == KEYS {
+                    read.keys = Some(entry.clone());
+                }
                 if *known == DECIMAL_FORMAT && value.eq_ignore_ascii_case("numeric") {
                     read.of_json.push((entry.clone(), "decimals in Avro are always bytes, under a type of their own"));
                 }
@@ -135,12 +151,19 @@ pub(super) fn read_debezium<'a>(section: &Section<'a>) -> ReadDebezium<'a> {
     read
 }
 
+/// Whether a name has something, right or wrong, where this one has its `N`.
+fn is_counted(known: &str, name: &str) -> bool {
+    let parts = known.split_once(".N.").filter(|_| known != name);
+    parts.is_some_and(|(first, last)| name.starts_with(first) && name.ends_with(last))
+}
+
 fn not_known(name: &str, entry: &Entry<'_>) {
-    let elsewhere = ELSEWHERE.iter().find(|(known, _)| *known == name);
+    let elsewhere =
+        ELSEWHERE.iter().find(|(known, _)| *known == name || known.ends_with('.') && name.starts_with(known));
     let (rule, remedy) = match elsewhere {
         Some((_, remedy)) => ("this is not said in a route".to_owned(), (*remedy).to_owned()),
         None => {
-            let names = OPTIONS.iter().map(|(known, _)| *known);
+            let names = OPTIONS.iter().chain(&COUNTED).map(|(known, _)| *known);
             ("no option of Debezium that is known here has this name".to_owned(), suggestion(name, names, "there are"))
         }
     };
@@ -151,9 +174,17 @@ pub(super) fn value_of(entry: &Entry<'_>, name: &str, values: &Values) -> Option
     if let Values::AsWritten = values {
         return entry.raw_text().map(str::to_owned);
     }
+    if let Values::Asked = values {
+        let value = entry.raw_text()?;
+        if let Err(reason) = (entry.page.reading.experts.debezium)(name, value) {
+            entry.mistake(format!("`{name}` can not be this"), reason);
+            return None;
+        }
+        return Some(value.to_owned());
+    }
     let value = entry.scalar()?;
     let choices: &[&str] = match values {
-        Values::Text | Values::AsWritten => return Some(value),
+        Values::Text | Values::Asked | Values::AsWritten => return Some(value),
         Values::Interval => {
             if value == "0" || value.parse().is_ok_and(|millis| INTERVAL_MS.contains(&millis)) {
                 return Some(value);

@@ -37,6 +37,8 @@ pub(super) enum Filling {
 pub struct Experts<'e> {
     /// About one of librdkafka's, by name and value.
     pub librdkafka: &'e dyn Fn(&str, &str) -> Result<(), String>,
+    /// About one of Debezium's.
+    pub debezium: &'e dyn Fn(&str, &str) -> Result<(), String>,
     /// About those of a form.
     pub form: &'e AskForm,
 }
@@ -45,7 +47,7 @@ type AskForm = dyn Fn(FormPlan, &[(String, String)]) -> Result<(), String>;
 
 impl Experts<'_> {
     /// Everything is taken.
-    pub const TRUSTING: Self = Self { librdkafka: &|_, _| Ok(()), form: &|_, _| Ok(()) };
+    pub const TRUSTING: Self = Self { librdkafka: &|_, _| Ok(()), debezium: &|_, _| Ok(()), form: &|_, _| Ok(()) };
 }
 
 /// One run over all files: what is asked of the outside, and what was found.

@@ -71,7 +71,7 @@ fn form(form: FormPlan, options: &[(String, String)]) -> Result<(), String> {
     }
 }
 
-const EXPERTS: Experts<'_> = Experts { librdkafka: &librdkafka, form: &form };
+const EXPERTS: Experts<'_> = Experts { librdkafka: &librdkafka, debezium: &debezium::check_option, form: &form };
 
 fn mistakes_of(folder: &Path) -> String {
     let shown = load_with(folder, &env, EXPERTS).expect_err("a mistake").to_string();

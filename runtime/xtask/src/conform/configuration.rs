@@ -31,7 +31,7 @@ const MODES_BINLOG: [&[(&str, &str)]; 2] = [
 ];
 
 /// Settings that the `debezium` body has under the same name.
-const OF_THE_BODY: [&str; 19] = [
+const OF_THE_BODY: [&str; 23] = [
     "decimal.handling.mode",
     "decimal.format",
     "money.fraction.digits",
@@ -51,7 +51,18 @@ const OF_THE_BODY: [&str; 19] = [
     "extended.headers.enabled",
     "provide.transaction.metadata",
     "topic.transaction",
+    "include.schema.comments",
+    "message.key.columns",
+    "column.propagate.source.type",
+    "datatype.propagate.source.type",
 ];
+/// The same with a number in the middle.
+const OF_THE_BODY_COUNTED: [&str; 2] = ["column.mask.with.", "column.truncate.to."];
+
+fn is_of_the_body(name: &str) -> bool {
+    OF_THE_BODY.contains(&name) || OF_THE_BODY_COUNTED.iter().any(|first| name.starts_with(first))
+}
+
 /// Settings that say how it is recorded, not what.
 const OF_THE_WORKER: [&str; 9] = [
     "publication.autocreate.mode",
@@ -181,7 +192,7 @@ fn missing(settings: &BTreeMap<String, String>) -> Option<String> {
             "heartbeat.interval.ms" if value != "0" => "heartbeat topic".to_owned(),
             "value.converter" | "key.converter" => continue,
             name if OF_THE_PIPELINE.contains(&name) => continue,
-            name if OF_THE_BODY.contains(&name) || OF_THE_WORKER.contains(&name) => continue,
+            name if is_of_the_body(name) || OF_THE_WORKER.contains(&name) => continue,
             name => format!("the setting {name}"),
         };
         return Some(feature);
@@ -215,9 +226,7 @@ fn configuration(
         let is_told = get("include.schema.changes").unwrap_or("true");
         options.push(("include.schema.changes".to_owned(), is_told.to_owned()));
     }
-    options.extend(
-        settings.iter().filter(|(n, _)| OF_THE_BODY.contains(&n.as_str())).map(|(n, v)| (n.clone(), v.clone())),
-    );
+    options.extend(settings.iter().filter(|(n, _)| is_of_the_body(n)).map(|(n, v)| (n.clone(), v.clone())));
     let body = settings.iter().find_map(|(name, value)| Body::of(name, value)).unwrap_or(Body::Debezium);
     if flavour == Flavour::Postgres && matches!(body, Body::Debezium | Body::Unwrap) {
         ops.push(("m", "message"));

@@ -4,6 +4,7 @@
 //! fits is a mistake of ours.
 
 mod binlog;
+mod columns;
 mod definition;
 mod form;
 mod postgres;
@@ -237,7 +238,7 @@ pub fn explain(seen: &Seen<'_>) -> Option<&'static Rule> {
 }
 
 fn rules() -> impl Iterator<Item = &'static Rule> {
-    postgres::RULES.iter().chain(binlog::RULES).chain(definition::RULES).chain(form::RULES)
+    postgres::RULES.iter().chain(binlog::RULES).chain(definition::RULES).chain(form::RULES).chain(columns::RULES)
 }
 
 /// A value that its column's schema can not say has one of its own in its record.

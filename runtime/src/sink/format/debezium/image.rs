@@ -1,12 +1,15 @@
 //! The columns of a row, as fields of a record.
 
 use super::Debezium;
+use super::columns::Change;
+use super::options::BinaryMode;
 use super::shape::{Kind, Shape};
 use super::table::{Odd, Table};
 use super::text::{put_int, put_string};
 use super::value::{self, Misfit};
-use crate::change::{Cell, Edits};
+use crate::change::Cell;
 use crate::sink::format::ShownRow;
+use crate::sink::format::avro::Reader;
 
 /// Which image of a row.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +39,7 @@ impl Debezium {
             if !field.is_shown {
                 continue;
             }
-            if shown.edits.is_some_and(|edits| is_left_out(edits, shown, field.column)) {
+            if is_left_out(shown, field.column) {
                 odd.fields.push((index, None));
                 continue;
             }
@@ -44,7 +47,11 @@ impl Debezium {
                 out.push(b',');
             }
             any = true;
-            self.put_field(out, table, index, &cell(shown, image, field.column), odd);
+            let cell = &cell(shown, image, field.column);
+            match &field.change {
+                None => self.put_field(out, table, index, cell, odd),
+                Some(change) => self.put_changed(out, table, (index, change), cell, odd),
+            }
         }
         for (name, cell) in shown.added().filter(|_| image == Image::Shown) {
             if any {
@@ -94,6 +101,44 @@ impl Debezium {
         out.extend_from_slice(instead);
     }
 
+    /// A value that options cut or mask. The sign that a value is not in the log is not cut, or it would be taken for one.
+    #[cold]
+    fn put_changed(
+        &self,
+        out: &mut Vec<u8>,
+        table: &Table,
+        (index, change): (usize, &Change),
+        cell: &Cell<'_>,
+        odd: &mut Odd,
+    ) {
+        let field = &table.fields[index];
+        match (change, &field.shape.kind, cell) {
+            (Change::Mask(count), ..) => {
+                field.label.put(out);
+                put_string(out, &"*".repeat(*count));
+            }
+            (Change::Cut(max), Kind::Bytes { mode: BinaryMode::Bytes, len }, Cell::Bytes(bytes)) => {
+                let mut bytes = bytes.to_vec();
+                bytes.resize(bytes.len().max(*len), 0);
+                bytes.truncate(*max);
+                field.label.put(out);
+                value::put_bytes(out, BinaryMode::Bytes, 0, &bytes);
+            }
+            (Change::Cut(_), _, Cell::Unchanged | Cell::Null) => self.put_field(out, table, index, cell, odd),
+            (Change::Cut(_), _, Cell::Absent) if field.optional => self.put_field(out, table, index, cell, odd),
+            (Change::Cut(max), ..) => {
+                let mut whole = Vec::new();
+                self.put_field(&mut whole, table, index, cell, odd);
+                let (label, value) = whole.split_at(field.label.len());
+                out.extend_from_slice(label);
+                match Reader::new(&String::from_utf8_lossy(value)).string() {
+                    Some(text) => put_string(out, cut(&text, *max)),
+                    None => out.extend_from_slice(value),
+                }
+            }
+        }
+    }
+
     /// A value that its column's shape can not say, in a shape of its own.
     #[cold]
     fn put_instead(&self, out: &mut Vec<u8>, table: &Table, index: usize, cell: &Cell<'_>, odd: &mut Odd) {
@@ -107,8 +152,20 @@ impl Debezium {
     }
 }
 
+/// So many characters in Java's count, of which those beyond the BMP are two each; none of them is cut in half.
+fn cut(text: &str, max: usize) -> &str {
+    let mut count = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        count += c.len_utf16();
+        count > max
+    });
+    &text[..end.map_or(text.len(), |(at, _)| at)]
+}
+
 /// Whether a guest left a column out, or added one of that name.
-fn is_left_out(edits: &Edits, shown: &ShownRow<'_>, column: usize) -> bool {
+#[inline]
+pub(super) fn is_left_out(shown: &ShownRow<'_>, column: usize) -> bool {
+    let Some(edits) = shown.edits else { return false };
     let name = &shown.schema.columns[column].name;
     matches!(edits.of(column), Some(None)) || edits.added.iter().any(|(added, _)| added == name)
 }

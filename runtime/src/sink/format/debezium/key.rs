@@ -1,6 +1,6 @@
 //! A record's key: the key's columns, in the key's order.
 
-use super::image::{Image, cell};
+use super::image::{Image, cell, is_left_out};
 use super::table::{Odd, Table};
 use super::{Debezium, EncodeError, value};
 use crate::change::Cell;
@@ -75,7 +75,8 @@ impl Debezium {
             let cell = &cell(shown, image, field.column);
             match cell {
                 Cell::Unchanged => return Err(EncodeError::KeyUnchanged(name())),
-                Cell::Absent => return Err(EncodeError::KeyLeftOut(name())),
+                Cell::Absent if is_left_out(shown, field.column) => return Err(EncodeError::KeyLeftOut(name())),
+                Cell::Absent => return Err(EncodeError::KeyNotLogged(name())),
                 _ => {}
             }
             if i > 0 {

@@ -12,6 +12,7 @@
 //! `docs/debezium.md` lists each such place.
 
 mod cloud;
+mod columns;
 mod decimal;
 mod default;
 mod envelope;
@@ -31,10 +32,12 @@ mod options;
 mod outbox;
 mod own;
 mod part;
+mod patterns;
 mod postgres;
 mod schema_change;
 mod shape;
 mod source;
+mod source_type;
 mod table;
 mod text;
 mod time;
@@ -45,7 +48,7 @@ mod value;
 pub use cloud::{CONTENT_TYPE as CLOUD_CONTENT_TYPE, CloudEvents};
 pub use form::Form;
 pub use message::MESSAGE_COLLECTION;
-pub use options::{DebeziumOptions, Encoding};
+pub use options::{DebeziumOptions, Encoding, check_option};
 pub use outbox::Outbox;
 pub(super) use text::put_string;
 pub use transaction::{TransactionCounts, TransactionPlace};
@@ -113,6 +116,10 @@ pub enum EncodeError {
     KeyLeftOut(String),
     #[error("key column {0} is not in the log: the statement did not touch it (REPLICA IDENTITY FULL would log it)")]
     KeyUnchanged(String),
+    #[error(
+        "key column {0} of `message.key.columns` is not in the log of a delete, which has what identifies the row; let the database log all of it: ALTER TABLE ... REPLICA IDENTITY FULL, or binlog_row_image = FULL"
+    )]
+    KeyNotLogged(String),
     #[error(transparent)]
     Avro(AvroError),
     #[error(

@@ -1,6 +1,8 @@
 //! How values are written: Debezium's own options, with its names and defaults.
 
+use super::columns::ColumnRules;
 use super::names::Adjust;
+use crate::change::DatabaseKind;
 use std::time::Duration;
 
 /// See `decimal.handling.mode`.
@@ -76,6 +78,9 @@ pub struct DebeziumOptions {
     pub(super) heartbeat: Option<Duration>,
     /// The beginning of the topic's name.
     pub(super) heartbeat_prefix: String,
+    pub(super) columns: ColumnRules,
+    /// `None`: the connector's default.
+    pub(super) comments: Option<bool>,
 }
 
 impl Default for DebeziumOptions {
@@ -104,6 +109,8 @@ impl Default for DebeziumOptions {
             transaction_topic: "transaction".into(),
             heartbeat: None,
             heartbeat_prefix: "__debezium-heartbeat".into(),
+            columns: ColumnRules::default(),
+            comments: None,
         }
     }
 }
@@ -132,7 +139,21 @@ const KNOWN: &[&str] = &[
     "topic.transaction",
     "heartbeat.interval.ms",
     "topic.heartbeat.prefix",
+    "include.schema.comments",
+    "message.key.columns",
+    "column.propagate.source.type",
+    "datatype.propagate.source.type",
+    "column.truncate.to.16.chars",
+    "column.mask.with.16.chars",
 ];
+
+/// Looks at one option by itself.
+///
+/// # Errors
+/// A sentence that says what it may be.
+pub fn check_option(name: &str, value: &str) -> Result<(), String> {
+    DebeziumOptions::default().set(name, value)
+}
 
 impl DebeziumOptions {
     /// Reads options by Debezium's names.
@@ -197,12 +218,17 @@ impl DebeziumOptions {
             "enable.time.adjuster" => self.adjust_years = choose(name, value, YES_NO)?,
             "extended.headers.enabled" => self.context_headers = choose(name, value, YES_NO)?,
             "include.schema.changes" => self.schema_changes = choose(name, value, YES_NO)?,
+            "include.schema.comments" => self.comments = Some(choose(name, value, YES_NO)?),
             "provide.transaction.metadata" => self.transactions = choose(name, value, YES_NO)?,
             "heartbeat.interval.ms" => self.heartbeat = millis(name, value)?,
             "topic.heartbeat.prefix" => value.clone_into(&mut self.heartbeat_prefix),
+            "message.key.columns" => self.columns.set_keys(value)?,
+            "column.propagate.source.type" => self.columns.tell_types_of_columns(value)?,
+            "datatype.propagate.source.type" => self.columns.tell_types(value)?,
             "topic.transaction" => value.clone_into(&mut self.transaction_topic),
             "schema.name.adjustment.mode" => self.schema_names = self.adjust(name, value)?,
             "field.name.adjustment.mode" => self.field_names = self.adjust(name, value)?,
+            _ if self.columns.set_counted(name, value)? => {}
             _ => return Err(format!("{name} is not an option of the debezium body; known are {}", KNOWN.join(", "))),
         }
         Ok(())
@@ -212,6 +238,13 @@ impl DebeziumOptions {
         let choices = [("none", Adjust::No), ("avro", Adjust::Avro), ("avro_unicode", Adjust::AvroUnicode)];
         let first = usize::from(self.encoding == Encoding::Avro);
         choose(name, value, &choices[first..])
+    }
+
+    /// Whether schemas show the comments of columns and tables: MariaDB's connector does unless it is told not to, MySQL's only if it
+    /// is told to, PostgreSQL's never.
+    pub(super) fn tells_comments(&self, database: DatabaseKind) -> bool {
+        let is_default = database == DatabaseKind::Mariadb;
+        database != DatabaseKind::Postgres && self.comments.unwrap_or(is_default)
     }
 
     /// Whether a schema stands in front of what is written, if only to be taken away again.
@@ -259,7 +292,10 @@ mod tests {
     #[test]
     fn every_known_option_is_read_and_a_wrong_value_names_the_right_ones() {
         let is_free = |name: &str| {
-            name.starts_with("topic.") || [".placeholder", ".ms", ".digits"].iter().any(|end| name.ends_with(end))
+            name.starts_with("topic.")
+                || [".placeholder", ".ms", ".digits", ".columns", ".source.type", ".chars"]
+                    .iter()
+                    .any(|end| name.ends_with(end))
         };
         for name in KNOWN.iter().filter(|name| !is_free(name)) {
             let error = parse(name, "nonsense").expect_err(name);

@@ -6,6 +6,7 @@ use super::form::{Options, listed, unknown};
 use super::image::{Image, cell};
 use super::options::{Encoding, YES_NO, choose};
 use super::part::{Part, Written};
+use super::patterns::whole;
 use super::table::{Odd, Table};
 use super::text::put_string;
 use super::unwrap::header_text;
@@ -64,7 +65,7 @@ impl Outbox {
             key: "aggregateid".into(),
             payload: "payload".into(),
             route_by: "aggregatetype".into(),
-            topic_pattern: pattern("(?<routedByValue>.*)")?,
+            topic_pattern: whole("(?<routedByValue>.*)", false)?,
             topic: "outbox.event.${routedByValue}".into(),
             further: Vec::new(),
             further_must_be_there: true,
@@ -85,7 +86,7 @@ impl Outbox {
             "table.field.event.key" => value.clone_into(&mut self.key),
             "table.field.event.payload" => value.clone_into(&mut self.payload),
             "route.by.field" => value.clone_into(&mut self.route_by),
-            "route.topic.regex" => self.topic_pattern = pattern(value)?,
+            "route.topic.regex" => self.topic_pattern = whole(value, false)?,
             "route.topic.replacement" => self.topic = replacement(value),
             "table.fields.additional.placement" => {
                 self.further = listed(value).map(Further::parse).collect::<Result<_, _>>()?;
@@ -142,14 +143,6 @@ impl Further {
         }
         Ok(Self { column: column.to_owned(), placement, name: alias.unwrap_or(column).to_owned() })
     }
-}
-
-/// Has to match all of the value, as Java's `matches` does.
-fn pattern(text: &str) -> Result<Regex, String> {
-    Regex::new(&format!("^(?:{text})$")).map_err(|error| {
-        let last = error.to_string();
-        format!("route.topic.regex is no regular expression: {}", last.lines().last().unwrap_or_default())
-    })
 }
 
 /// Java's `$1` ends with its digits, ours would go on with letters.

@@ -44,7 +44,7 @@ fn unknown(tag: Tag, options: &DebeziumOptions) -> Shape {
 }
 
 /// `public.hstore[]`, `character varying(10)` without what is around the name.
-fn bare_name(type_name: &str) -> &str {
+pub(super) fn bare_name(type_name: &str) -> &str {
     let name = type_name.trim_end_matches("[]");
     let name = name.split('(').next().unwrap_or(name);
     name.rsplit('.').next().unwrap_or(name).trim_matches('"')
@@ -64,7 +64,7 @@ fn array(declared: &Declared<'_>, options: &DebeziumOptions) -> Option<Shape> {
 const TSVECTOR: u32 = 3614;
 
 /// The element of an array type that every server numbers alike; zero for arrays that Debezium leaves out.
-fn element(oid: u32) -> Option<u32> {
+pub(super) fn element(oid: u32) -> Option<u32> {
     Some(match oid {
         1000 => 16,
         1001 => 17,

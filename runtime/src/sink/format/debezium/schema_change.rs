@@ -6,7 +6,7 @@ use super::options::DebeziumOptions;
 use super::own::legal_topic;
 use super::source::{self, Parts};
 use super::text::{put_int, put_string};
-use super::{Debezium, EncodeError, Record, mysql};
+use super::{Debezium, EncodeError, Record, mysql, source_type};
 use crate::change::{
     Column, DatabaseKind, DefinedColumn, Notice, SchemaChange, SchemaChangeAbout, TableChange, TableChangeKind,
     TableDefinition,
@@ -51,7 +51,8 @@ impl Debezium {
         put_string(&mut value, &change.statement);
         value.extend_from_slice(b",\"tableChanges\":[");
         if let Some(change) = &change.change {
-            put_change(&mut value, change, database);
+            let told = Told { database, comments: self.options.tells_comments(database) };
+            put_change(&mut value, change, told);
         }
         value.extend_from_slice(b"]}");
         let (mut key_head, mut value_head) = (String::new(), String::new());
@@ -64,7 +65,14 @@ impl Debezium {
     }
 }
 
-fn put_change(out: &mut Vec<u8>, change: &TableChange, database: DatabaseKind) {
+/// How definitions are told.
+#[derive(Clone, Copy)]
+struct Told {
+    database: DatabaseKind,
+    comments: bool,
+}
+
+fn put_change(out: &mut Vec<u8>, change: &TableChange, told: Told) {
     let kind = match change.kind {
         TableChangeKind::Create => "CREATE",
         TableChangeKind::Alter => "ALTER",
@@ -77,13 +85,13 @@ fn put_change(out: &mut Vec<u8>, change: &TableChange, database: DatabaseKind) {
     put_string(out, &format!("\"{}\".\"{}\"", quoted(&change.database), quoted(&change.table)));
     out.extend_from_slice(b",\"table\":");
     match &change.definition {
-        Some(table) => put_table(out, table, database),
+        Some(table) => put_table(out, table, told),
         None => out.extend_from_slice(b"null"),
     }
     out.push(b'}');
 }
 
-fn put_table(out: &mut Vec<u8>, table: &TableDefinition, database: DatabaseKind) {
+fn put_table(out: &mut Vec<u8>, table: &TableDefinition, told: Told) {
     out.extend_from_slice(b"{\"defaultCharsetName\":");
     put_filled(out, &table.charset);
     out.extend_from_slice(b",\"primaryKeyColumnNames\":[");
@@ -96,38 +104,32 @@ fn put_table(out: &mut Vec<u8>, table: &TableDefinition, database: DatabaseKind)
         if index > 0 {
             out.push(b',');
         }
-        put_column(out, column, index, database);
+        put_column(out, column, index, told);
     }
     out.extend_from_slice(b"],\"comment\":");
-    put_comment(out, &table.comment, database);
+    put_filled(out, if told.comments { &table.comment } else { "" });
     out.push(b'}');
 }
 
-fn put_column(out: &mut Vec<u8>, defined: &DefinedColumn, index: usize, database: DatabaseKind) {
+fn put_column(out: &mut Vec<u8>, defined: &DefinedColumn, index: usize, told: Told) {
+    let database = told.database;
     let DefinedColumn { column, is_auto_increment, is_update_time } = defined;
     let detail = &column.detail;
-    let declared = declared(column);
+    let declared = source_type::of(column, database);
     out.extend_from_slice(b"{\"name\":");
     put_string(out, &column.name);
     out.extend_from_slice(b",\"jdbcType\":");
-    put_int(out, jdbc_type(&declared));
+    put_int(out, jdbc_type(&declared.name));
     out.extend_from_slice(b",\"nativeType\":null,\"typeName\":");
-    put_string(out, &declared);
+    put_string(out, &declared.name);
     out.extend_from_slice(b",\"typeExpression\":");
-    put_string(out, &declared);
+    put_string(out, &declared.name);
     out.extend_from_slice(b",\"charsetName\":");
     put_filled(out, &detail.charset);
-    let labels_len = i64::try_from(detail.labels.len()).unwrap_or(i64::MAX);
-    let length = match declared.as_str() {
-        "ENUM" => Some(1),
-        // The longest value: every label, and commas between them, at one character each.
-        "SET" => Some(labels_len.saturating_mul(2) - 1),
-        _ => detail.modifiers.first().map(|n| i64::from(*n)),
-    };
     out.extend_from_slice(b",\"length\":");
-    put_number(out, length);
+    put_number(out, declared.length);
     out.extend_from_slice(b",\"scale\":");
-    put_number(out, detail.modifiers.get(1).map(|n| i64::from(*n)));
+    put_number(out, declared.scale);
     out.extend_from_slice(b",\"position\":");
     put_int(out, index as i64 + 1);
     // MySQL's connector takes a time of updates for something that the server numbers. Of a column that is computed neither says so.
@@ -136,7 +138,7 @@ fn put_column(out: &mut Vec<u8>, defined: &DefinedColumn, index: usize, database
         out.extend_from_slice(format!(",\"{name}\":{is}").as_bytes());
     }
     out.extend_from_slice(b",\"comment\":");
-    put_comment(out, &detail.comment, database);
+    put_filled(out, if told.comments { &detail.comment } else { "" });
     out.extend_from_slice(b",\"defaultValueExpression\":");
     match default(column, database) {
         Some(text) => put_string(out, &text),
@@ -153,12 +155,6 @@ fn put_column(out: &mut Vec<u8>, defined: &DefinedColumn, index: usize, database
         out.push(b']');
     }
     out.push(b'}');
-}
-
-/// `INT UNSIGNED`: what was declared, without numbers, labels and MariaDB's comments.
-fn declared(column: &Column) -> String {
-    let name = column.type_name.as_str();
-    name[..name.find(['(', '/']).unwrap_or(name.len())].trim().to_ascii_uppercase()
 }
 
 /// The number of the type that Debezium's reader of statements takes it for.
@@ -195,11 +191,6 @@ fn default(column: &Column, database: DatabaseKind) -> Option<String> {
         Literal::Function => Some(EPOCH.to_owned()),
         Literal::Word(_) => None,
     }
-}
-
-/// MySQL's connector does not read comments unless it is told to.
-fn put_comment(out: &mut Vec<u8>, comment: &str, database: DatabaseKind) {
-    put_filled(out, if database == DatabaseKind::Mysql { "" } else { comment });
 }
 
 /// Null for an empty text.

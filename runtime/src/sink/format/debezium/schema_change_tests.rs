@@ -259,6 +259,6 @@ fn what_the_server_numbers_is_told_from_what_it_dates() {
 
 fn as_json(column: &DefinedColumn, database: DatabaseKind) -> Value {
     let mut out = Vec::new();
-    put_column(&mut out, column, 0, database);
+    put_column(&mut out, column, 0, Told { database, comments: database == DatabaseKind::Mariadb });
     serde_json::from_slice(&out).expect("JSON")
 }

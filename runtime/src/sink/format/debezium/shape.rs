@@ -95,6 +95,9 @@ impl Kind {
     }
 }
 
+/// Where a schema's parameters begin; they are the last part of a tail.
+const PARAMETERS: &str = ",\"parameters\":{";
+
 /// A kind of value and the schema around it: `head` stands in front of `"optional"`, `tail` behind.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shape {
@@ -114,20 +117,37 @@ impl Shape {
         Self { tail: format!(",\"name\":\"{name}\",\"version\":1"), ..Self::plain(kind, connect_type) }
     }
 
+    /// Whether its values are text to Connect.
+    pub(super) fn is_text(&self) -> bool {
+        self.head == "\"type\":\"string\""
+    }
+
     pub(super) fn text() -> Self {
         Self::plain(Kind::Text, "string")
     }
 
-    fn with_parameters(mut self, parameters: &[(&str, &str)]) -> Self {
+    /// With parameters behind those that it has.
+    pub(super) fn with_parameters<N: AsRef<str>>(mut self, parameters: &[(&str, N)]) -> Self {
+        if parameters.is_empty() {
+            return self;
+        }
+        let mut has_some = self.tail.contains(PARAMETERS);
+        if has_some {
+            self.tail.pop();
+        } else {
+            self.tail.push_str(PARAMETERS);
+        }
         let mut text = Vec::new();
-        for (i, (name, value)) in parameters.iter().enumerate() {
-            text.extend_from_slice(if i == 0 { b",\"parameters\":{" } else { b"," });
+        for (name, value) in parameters {
+            if std::mem::replace(&mut has_some, true) {
+                text.push(b',');
+            }
             put_string(&mut text, name);
             text.push(b':');
-            put_string(&mut text, value);
+            put_string(&mut text, value.as_ref());
         }
         text.push(b'}');
-        self.tail.push_str(std::str::from_utf8(&text).expect("made of text"));
+        self.tail.push_str(json(&text));
         self
     }
 
@@ -273,7 +293,7 @@ impl Shape {
     pub(super) fn open(&self, optional: bool, doc: &str, default: &[u8]) -> String {
         let before = if default.is_empty() { "" } else { ",\"default\":" };
         let doc = if self.tail.contains(",\"doc\":") { "" } else { doc };
-        let (tail, rest) = self.tail.split_at(self.tail.find(",\"parameters\":").unwrap_or(self.tail.len()));
+        let (tail, rest) = self.tail.split_at(self.tail.find(PARAMETERS).unwrap_or(self.tail.len()));
         format!("{{{},\"optional\":{optional}{tail}{doc}{rest}{before}{}", self.head, json(default))
     }
 

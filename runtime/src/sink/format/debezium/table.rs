@@ -1,6 +1,7 @@
 //! What is the same for all rows of one version of a table: names, shapes, defaults, and the schema that stands in front of
 //! each record. Made once, copied from then on.
 
+use super::columns::{Change, Said};
 use super::form::Form;
 use super::options::DebeziumOptions;
 use super::part::Part;
@@ -16,6 +17,10 @@ pub(super) struct Field {
     /// `"name":`, as it stands in front of the value.
     pub(super) label: Piece,
     pub(super) shape: Shape,
+    /// The same with what options say of the column, as the schemas of values show it; those of keys do not.
+    told: Option<Box<Shape>>,
+    /// What becomes of its values, but in keys.
+    pub(super) change: Option<Change>,
     pub(super) optional: bool,
     /// Whether images have it; keys do either way.
     pub(super) is_shown: bool,
@@ -37,18 +42,23 @@ impl Field {
     /// The schema of its values, in the shape that a row has it, without closing brace.
     pub(super) fn open_schema(&self, shape: Option<&Shape>) -> String {
         match shape {
-            None => self.shape.open(self.optional, &self.doc, &self.default),
+            None => self.told().open(self.optional, &self.doc, &self.default),
             Some(shape) => shape.open(self.optional, &self.doc, b""),
         }
     }
 
     /// The field's schema, in the shape that a row has it.
-    pub(super) fn schema(&self, shape: Option<&Shape>) -> String {
+    fn schema(&self, shape: Option<&Shape>, of_key: bool) -> String {
         let name = &self.label[..self.label.len() - 1];
         match shape {
-            None => self.shape.commented_field(name, self.optional, &self.doc, &self.default),
+            None if of_key => self.shape.commented_field(name, self.optional, &self.doc, &self.default),
+            None => self.told().commented_field(name, self.optional, &self.doc, &self.default),
             Some(shape) => shape.commented_field(name, self.optional, &self.doc, b""),
         }
+    }
+
+    fn told(&self) -> &Shape {
+        self.told.as_deref().unwrap_or(&self.shape)
     }
 }
 
@@ -87,8 +97,7 @@ impl Table {
     pub(super) fn new(schema: &Schema, options: &DebeziumOptions, form: &Form, [prefix, topic]: [&str; 2]) -> Self {
         let database = schema.database.kind;
         let fields: Vec<Field> = (0..schema.columns.len()).filter_map(|i| field(schema, i, options)).collect();
-        let mut columns: Vec<usize> = schema.key().collect();
-        columns.sort_by_key(|i| schema.columns[*i].detail.key_position);
+        let columns = options.columns.key(schema);
         let key = columns.iter().filter_map(|c| fields.iter().position(|f| f.column == *c)).collect();
         let mut table = Self {
             id: schema.id,
@@ -123,7 +132,7 @@ impl Table {
 
     /// What stands in front of a key whose fields are odd.
     pub(super) fn key_schema(&self, odd: &Odd) -> Vec<u8> {
-        let fields = self.fields_schema(&self.key, odd);
+        let fields = self.fields_schema(&self.key, odd, true);
         let name = &self.schema_name;
         format!(
             "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{fields}],\"optional\":false,\"name\":\"{name}.Key\"}},\"payload\":"
@@ -133,7 +142,7 @@ impl Table {
 
     /// What stands in front of a row alone, which may be `optional`; `tail` is the schema of what stands behind its fields.
     pub(super) fn row_schema(&self, odd: &Odd, tail: &str, optional: bool) -> Vec<u8> {
-        let (fields, topic) = (self.fields_schema(&self.all(), odd), &self.schema_name);
+        let (fields, topic) = (self.fields_schema(&self.all(), odd, false), &self.schema_name);
         let tail = if fields.is_empty() { tail.trim_start_matches(',') } else { tail };
         format!(
             "{{\"schema\":{{\"type\":\"struct\",\"fields\":[{fields}{tail}],\"optional\":{optional},\"name\":\"{topic}.Value\"}},\"payload\":"
@@ -145,7 +154,7 @@ impl Table {
     pub(super) fn image_schema(&self, odd: &Odd, name: &str) -> String {
         format!(
             "{{\"type\":\"struct\",\"fields\":[{}],\"optional\":true,\"name\":\"{}.Value\",\"field\":\"{name}\"}}",
-            self.fields_schema(&self.all(), odd),
+            self.fields_schema(&self.all(), odd, false),
             self.schema_name
         )
     }
@@ -166,12 +175,12 @@ impl Table {
         .into_bytes()
     }
 
-    fn fields_schema(&self, fields: &[usize], odd: &Odd) -> String {
+    fn fields_schema(&self, fields: &[usize], odd: &Odd, of_key: bool) -> String {
         let mut all = Vec::with_capacity(fields.len());
         for i in fields {
             match odd.fields.iter().find(|(field, _)| field == i) {
-                None => all.push(self.fields[*i].schema(None)),
-                Some((_, Some(shape))) => all.push(self.fields[*i].schema(Some(shape))),
+                None => all.push(self.fields[*i].schema(None, of_key)),
+                Some((_, Some(shape))) => all.push(self.fields[*i].schema(Some(shape), of_key)),
                 Some((_, None)) => {}
             }
         }
@@ -190,6 +199,11 @@ fn field(schema: &Schema, column: usize, options: &DebeziumOptions) -> Option<Fi
         DatabaseKind::Postgres => postgres::shape(declared, options)?,
         DatabaseKind::Mysql | DatabaseKind::Mariadb => mysql::shape(declared, options)?,
     };
+    let Said { parameters, change } = options.columns.of(schema, declared, options.tells_comments(kind));
+    let change = change.filter(|change| match change {
+        Change::Cut(_) => shape.is_text() || matches!(shape.kind, Kind::Bytes { .. }),
+        Change::Mask(_) => shape.is_text(),
+    });
     // Of a column that is not asked for PostgreSQL's connector does not know whether it can be null.
     let optional = !declared.detail.not_null || declared.detail.key_only && kind == DatabaseKind::Postgres;
     let default = default::of_column(declared, &shape, kind).unwrap_or_default();
@@ -212,9 +226,9 @@ fn field(schema: &Schema, column: usize, options: &DebeziumOptions) -> Option<Fi
     label.push(b':');
     let label = Piece::new(label);
     let unchanged = default::unchanged(&shape.kind, options);
-    // MariaDB's connector shows comments unless it is told not to, the others only if they are told to.
-    let comment = if kind == DatabaseKind::Mariadb { declared.detail.comment.as_str() } else { "" };
+    let comment = if options.tells_comments(kind) { declared.detail.comment.as_str() } else { "" };
     let doc = if comment.is_empty() { String::new() } else { format!(",\"doc\":\"{}\"", escaped(comment)) };
     let is_shown = !declared.detail.key_only;
-    Some(Field { column, label, shape, optional, is_shown, default, doc, null, absent, unchanged, zero })
+    let told = (!parameters.is_empty()).then(|| Box::new(shape.clone().with_parameters(&parameters)));
+    Some(Field { column, label, shape, told, change, optional, is_shown, default, doc, null, absent, unchanged, zero })
 }

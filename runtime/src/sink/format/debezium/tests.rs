@@ -1,6 +1,7 @@
 //! Rows in, records out; what is expected was recorded from Debezium, but for the fields that differ from run to run.
 
 mod avro;
+mod columns;
 mod details;
 mod forms;
 mod own;

@@ -79,7 +79,8 @@ pub(super) const RULES: &[Rule] = &[
     }),
     rule("pg-negative-scale", false, |seen| {
         let is_negative = seen.is_of(|t| t.starts_with("numeric(") && t.contains(",-"));
-        is_negative && (seen.is_value() && is_much_longer(seen.theirs(), seen.ours()) || seen.is_attribute("scale"))
+        let is_scale = seen.is_attribute("scale") || seen.is_attribute("__debezium.source.column.scale");
+        is_negative && (seen.is_value() && is_much_longer(seen.theirs(), seen.ours()) || is_scale)
     }),
     rule("pg-number-vectors", false, |seen| {
         seen.is_value()

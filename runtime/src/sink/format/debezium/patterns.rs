@@ -1,0 +1,97 @@
+//! Regular expressions as Debezium's options have them: each stands for a whole name, in letters of either case, and commas part them.
+
+use regex::{Regex, RegexBuilder};
+
+/// What one expression may compile to, in bytes.
+const SIZE_MAX: usize = 1 << 20;
+
+/// An expression that has to match all of a text, as Java's `matches` does.
+///
+/// # Errors
+/// A sentence that says why it is none.
+pub(super) fn whole(text: &str, ignores_case: bool) -> Result<Regex, String> {
+    let compile = |text: &str| RegexBuilder::new(text).case_insensitive(ignores_case).size_limit(SIZE_MAX).build();
+    // Alone first: in parentheses, `a)|(b` would be understood.
+    compile(text).and_then(|_| compile(&format!("^(?:{text})$"))).map_err(|error| {
+        let told = error.to_string();
+        // Its last line says why; those before it draw the expression.
+        format!(
+            "{text:?} is no regular expression: {}",
+            told.lines().last().unwrap_or_default().trim_start_matches("error: ")
+        )
+    })
+}
+
+/// Names by a list of expressions. A comma of an expression itself has a backslash in front.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Patterns(Vec<Regex>);
+
+impl Patterns {
+    /// # Errors
+    /// A sentence with the first expression that is none.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let parts = split(text);
+        let parts = parts.iter().map(|part| part.trim().replace("\\,", ",")).filter(|part| !part.is_empty());
+        parts.map(|part| whole(&part, true)).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn is_match(&self, name: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.is_match(name))
+    }
+}
+
+/// At commas without a backslash in front.
+fn split(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c == ',' {
+            parts.push(String::new());
+            continue;
+        }
+        let part = parts.last_mut().expect("one at least");
+        part.push(c);
+        if c == '\\' {
+            part.extend(chars.next());
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_is_split_at_commas_and_each_matches_whole_names() {
+        let patterns = Patterns::parse(r" shop\.item\.name , shop\..{1\,3}\.note,,(a|b)\.c").expect("patterns");
+        for (name, is_match) in [
+            ("shop.item.name", true),
+            ("SHOP.Item.NAME", true),
+            ("shop.item.names", false),
+            ("shop.abc.note", true),
+            ("shop.abcd.note", false),
+            ("b.c", true),
+            ("", false),
+        ] {
+            assert_eq!(patterns.is_match(name), is_match, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_expression_is_said_with_the_reason() {
+        for (text, reason) in [
+            ("a,(b", "unclosed group"),
+            ("(?=a)b", "look-around"),
+            ("a)|(b", "unopened group"),
+            ("a{1000}{1000}", "size limit"),
+        ] {
+            let told = Patterns::parse(text).expect_err(text);
+            assert!(told.contains("is no regular expression") && told.contains(reason), "{told}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+-- @set column.propagate.source.type=.*
+-- The type, length, scale and name of every column, of every type; tables altered meanwhile.
+SET sql_mode = '';
+CREATE TABLE t_num (id int PRIMARY KEY, b boolean, t1 tinyint(1), t tinyint, tu tinyint unsigned, t1u tinyint(1) unsigned, s smallint, su smallint unsigned, m mediumint, mu mediumint unsigned, i int, iu int unsigned, iz int(10) zerofill, bi bigint, bu bigint unsigned,   d102 decimal(10,2), d6530 decimal(65,30), d5 decimal(5), d50u decimal(5,0) unsigned, d4 decimal(4,4), dz decimal(8,3) zerofill, n numeric, fx fixed(7,1), f float, f73 float(7,3), f24 float(24), f25 float(25), fu float unsigned, db double, db103 double(10,3), r real,   bt bit, bt1 bit(1), bt2 bit(2), bt8 bit(8), bt10 bit(10), bt64 bit(64), y year, y4 year(4));
+CREATE TABLE t_text (id int PRIMARY KEY, c char, c5 char(5), v varchar(20), v4 varchar(300), tt tinytext, t text, mt mediumtext, lt longtext,   l1c char(5) CHARACTER SET latin1, l1v varchar(20) CHARACTER SET latin1, l1t text CHARACTER SET latin1, u3 varchar(20) CHARACTER SET utf8mb3, u2 varchar(20) CHARACTER SET ucs2, u16 varchar(20) CHARACTER SET utf16, u16le varchar(20) CHARACTER SET utf16le, u32 varchar(20) CHARACTER SET utf32,   cp1251 varchar(20) CHARACTER SET cp1251, sj varchar(20) CHARACTER SET sjis, gbk varchar(20) CHARACTER SET gbk, b5 varchar(20) CHARACTER SET big5, eucjp varchar(20) CHARACTER SET ujis, k8 varchar(20) CHARACTER SET koi8r, l2 varchar(20) CHARACTER SET latin2, g varchar(20) CHARACTER SET greek, h varchar(20) CHARACTER SET hebrew, a varchar(20) CHARACTER SET ascii, cp850 varchar(20) CHARACTER SET cp850, gb18 varchar(20) CHARACTER SET gb18030, euckr varchar(20) CHARACTER SET euckr, tis varchar(20) CHARACTER SET tis620, nc nchar(5), nv nvarchar(10), cb char(5) CHARACTER SET binary, vb varchar(20) CHARACTER SET binary, cbin char(5) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, ubin varchar(20) COLLATE utf8mb4_bin);
+CREATE TABLE t_misc (id int PRIMARY KEY, e enum('a','b,c','it''s','é','') , e_nn enum('x','y') NOT NULL, st set('a','b','c','d e','é'), el1 enum('ä','ö') CHARACTER SET latin1, sl1 set('ä','ö') CHARACTER SET latin1);
+CREATE TABLE p_dflt (id int PRIMARY KEY, n decimal(8,3) NOT NULL DEFAULT 1.5, vc varchar(12) DEFAULT 'dflt', e enum('ok','bad') DEFAULT 'ok', s set('x','y') NOT NULL DEFAULT 'x,y', b bit(5) DEFAULT b'10101', i int unsigned NOT NULL DEFAULT 7, tz timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), `Mixed Case é` char(3));
+-- @stream
+INSERT INTO t_num VALUES (1, true, 1, 2, 3, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 123.45, 1.5, 42, 43, 0.1032, 1.5, 7, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 2.25, 2.25, 2.25, b'1', b'1', b'10', b'10000001', b'1000000001', b'1000000000000000000000000000000000000000000000000000000000000001', 2026, 1999);
+INSERT INTO t_num (id) VALUES (4);
+INSERT INTO t_text VALUES (1, 'a', 'ab', 'varchar', 'v', 'tiny', 'text', 'medium', 'long', 'é', 'ünïcödé', 'ß', '東京é', '東京é', '東京🚢', '東京🚢', '東京🚢', 'Привет', '日本', '中文', '中文', '日本', 'Привет', 'Łódź', 'Ελλάδα', 'שלום', 'ascii', 'é', '中文', '한국', 'ไทย', 'né', 'nv', 'bin', 'bin', 'Bin', 'bIn');
+INSERT INTO t_text (id) VALUES (3);
+INSERT INTO t_misc VALUES (1, 'a', 'x', 'a', 'ä', 'ä,ö');
+INSERT INTO t_misc (id, e_nn) VALUES (5, 'y');
+INSERT INTO p_dflt (id, tz) VALUES (1, '2026-01-01 00:00:00.123');
+INSERT INTO p_dflt VALUES (2, 2.5, NULL, NULL, '', NULL, 8, '2026-01-01 00:00:00.123', 'mix');
+DELETE FROM p_dflt WHERE id = 1;
