@@ -200,8 +200,9 @@ pub(super) fn value_of(entry: &Entry<'_>, name: &str, values: &Values) -> Option
     if choices.contains(&value.as_str()) {
         return Some(value);
     }
-    let guess =
-        nearest(&value, choices.iter().copied()).map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
+    // A number is near every other.
+    let near = nearest(&value, choices.iter().copied()).filter(|_| value.contains(char::is_alphabetic));
+    let guess = near.map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
     let has = choices.iter().map(|choice| format!("\"{choice}\"")).collect::<Vec<_>>().join(", ");
     entry.mistake(format!("this is no choice for `{name}`"), format!("{guess}it is one of {has}"));
     None

@@ -8,9 +8,14 @@ use super::producer::{Ear, Producer};
 use super::topics::{unmade, wish};
 use crate::fault::Finding;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
+
+/// Who refuses a connection, a certificate or a login by then does so for good.
+const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(3);
 
 /// Asks about the cluster and about `topics`, the names that routes spell out. Stops at the first thing without which the others
 /// can not be asked. Whether an existing topic may be written to is not asked: Kafka answers that only to a record.
@@ -44,7 +49,7 @@ impl<'a> Inquiry<'a> {
     fn ask(&self, topics: &[String]) -> Vec<Finding> {
         let brokers = &self.settings.brokers;
         let mut findings = Vec::new();
-        let cluster = match self.producer.metadata(None, self.settings.timeout) {
+        let cluster = match self.cluster() {
             Ok(cluster) => cluster,
             Err(code) => {
                 let why = self.journal.last_trouble().map_or_else(|| code.to_string(), |trouble| trouble.reason);
@@ -58,6 +63,18 @@ impl<'a> Inquiry<'a> {
         findings.extend(topics.iter().flat_map(|topic| self.topic(topic, makes_topics)));
         findings.extend(self.options.warnings().into_iter().map(Finding::bad));
         findings
+    }
+
+    /// What the cluster says of itself. Brokers that turn everybody away are not asked for as long as slow ones.
+    fn cluster(&self) -> Result<Metadata, Code> {
+        let until = Instant::now() + self.settings.timeout;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.producer.metadata(None, left.min(TURNED_AWAY_WITHIN)) {
+                Err(_) if left > TURNED_AWAY_WITHIN && self.journal.last_trouble().is_none() => {}
+                answer => return answer,
+            }
+        }
     }
 
     fn topic(&self, topic: &str, brokers_make_topics: Option<bool>) -> Vec<Finding> {

@@ -98,6 +98,16 @@ fn names_of_topics_follow_kafkas_rule() {
 }
 
 #[tokio::test]
+async fn check_does_not_wait_for_brokers_that_refuse_connections() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let cluster = brokers("t", 1);
+    let (brokers, timeout) = (nobody.to_string(), Duration::from_secs(300));
+    let checking = KafkaSettings { brokers, timeout, ..settings(&cluster) };
+    let findings = tokio::time::timeout(Duration::from_secs(60), check(&checking, &[])).await.expect("soon");
+    assert!(matches!(&findings[..], [only] if !only.ok && only.text.contains("Connection refused")), "{findings:?}");
+}
+
+#[tokio::test]
 async fn check_says_which_topics_are_there() {
     let cluster = brokers("t", 3);
     cluster.create_topic("locked", 1, 1).expect("a topic");
