@@ -49,6 +49,8 @@ pub(super) fn read_body(
     if let Some(entry) = &read.keys {
         if tombstones.is_none() {
             entry.mistake("only records of Kafka have a key", "write `key` of the route, a template, or remove it");
+        } else if matches!(body, Body::Form(FormPlan::Outbox)) {
+            entry.mistake("the key of an outbox's record stands in its rows", "write outbox.\"table.field.event.key\"");
         } else if section.entry("key").is_some() {
             entry.mistake("`key` of the route says already what the key is", "remove one of the two");
         }

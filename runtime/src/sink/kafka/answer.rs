@@ -32,7 +32,8 @@ pub(super) fn verdict(code: Code, topic: &str) -> Verdict {
             "topic {topic:?} refuses the record as invalid; a compacted topic, for example, wants a key: give the route one"
         ))),
         Code::InvalidTimestamp => Verdict::Suspect(poison(format!(
-            "topic {topic:?} refuses the time of the change; see its message.timestamp.before.max.ms and .after.max.ms"
+            "topic {topic:?} refuses the record's time; write timestamp = \"sent\" in the target, or, if that is so, see this machine's clock \
+             and the topic's message.timestamp.before.max.ms and .after.max.ms"
         ))),
         Code::InvalidMessage | Code::InvalidMessageSize => {
             Verdict::Suspect(poison(format!("topic {topic:?} refuses the record: {code}")))

@@ -11,7 +11,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// Who refuses a connection, a certificate or a login by then does so for good.
@@ -65,15 +65,12 @@ impl<'a> Inquiry<'a> {
         findings
     }
 
-    /// What the cluster says of itself. Brokers that turn everybody away are not asked for as long as slow ones.
+    /// What the cluster says of itself. Brokers that all turn us away are not asked for as long as slow ones.
     fn cluster(&self) -> Result<Metadata, Code> {
-        let until = Instant::now() + self.settings.timeout;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.producer.metadata(None, left.min(TURNED_AWAY_WITHIN)) {
-                Err(_) if left > TURNED_AWAY_WITHIN && self.journal.last_trouble().is_none() => {}
-                answer => return answer,
-            }
+        let first = self.settings.timeout.min(TURNED_AWAY_WITHIN);
+        match self.producer.metadata(None, first) {
+            Err(_) if !self.journal.is_everybody_away() => self.producer.metadata(None, self.settings.timeout - first),
+            answer => answer,
         }
     }
 

@@ -26,6 +26,8 @@ pub(super) struct Journal {
 struct Page {
     /// The last thing that librdkafka complained about since brokers were heard.
     trouble: Option<Trouble>,
+    /// Whether librdkafka said since then that no broker is left.
+    everybody_away: bool,
     /// Flights that are late, and since when the first of them is in the air.
     late: usize,
     late_since: Option<Instant>,
@@ -104,10 +106,11 @@ impl Journal {
         // It only counts the others, which say why.
         let is_sum = code == Some(Code::AllBrokersDown);
         let mut page = self.page();
+        page.everybody_away |= is_sum;
+        self.troubled.store(true, Relaxed);
         if code != Some(Code::Fatal) && !(is_sum && page.trouble.is_some()) {
             let is_turned_away = matches!(code, Some(Code::Authentication | Code::SSL));
             page.trouble = Some(Trouble { reason: self.masked(reason), is_turned_away });
-            self.troubled.store(true, Relaxed);
         }
     }
 
@@ -115,8 +118,14 @@ impl Journal {
     pub(super) fn heard(&self) {
         if self.troubled.load(Relaxed) {
             self.troubled.store(false, Relaxed);
-            self.page().trouble = None;
+            let mut page = self.page();
+            (page.trouble, page.everybody_away) = (None, false);
         }
+    }
+
+    /// Whether every broker refuses us, or is away.
+    pub(super) fn is_everybody_away(&self) -> bool {
+        self.page().everybody_away
     }
 
     pub(super) fn last_trouble(&self) -> Option<Trouble> {
@@ -197,8 +206,9 @@ mod tests {
             journal.trouble(Some(code), "as a test");
             assert_eq!(journal.last_trouble().map(|trouble| trouble.is_turned_away), Some(is_turned_away), "{code}");
         }
+        assert!(journal.is_everybody_away());
         journal.heard();
-        assert!(journal.last_trouble().is_none());
+        assert!(journal.last_trouble().is_none() && !journal.is_everybody_away());
     }
 
     #[test]

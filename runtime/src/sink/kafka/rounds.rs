@@ -13,7 +13,7 @@ use super::producer::{Producer, Record};
 use super::record::{self, Clerk};
 use super::registry::Cargo;
 use super::{KafkaSink, Refusal};
-use crate::change::Message;
+use crate::change::{Act, Message};
 use crate::fault::Fault;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use std::pin::pin;
@@ -102,9 +102,9 @@ impl KafkaSink {
         again
     }
 
-    /// Decides about failures. What is behind a failed message of its key shares its fate, unless that is poison; also if it was
-    /// acknowledged: a broker that lost its answers with its life takes the last batch for known, and refuses those before it, which it
-    /// has too. Sent again alone they would stand behind what is newer.
+    /// Decides about failures. What is behind a failed message of its key shares its fate, unless that is poison. So does a record that
+    /// was acknowledged, if it has a key: a broker that died with its answers knows the last batch, and refuses those before it, which
+    /// it has too. Sent again alone they would stand behind what is newer.
     fn judge(
         &self,
         producer: &Producer,
@@ -121,7 +121,15 @@ impl KafkaSink {
             let message = &messages[index as usize];
             let failure = failures.next_if(|failure| failure.index == index);
             let hold = match (held.take(), failure) {
-                (Some((key, hold)), _) if key == message.key => hold,
+                (Some((key, hold)), Some(_)) if key == message.key => hold,
+                (Some((key, hold)), None) if key == message.key => {
+                    let has_key = matches!(message.act, Act::Record { key: Some(_), .. });
+                    if !has_key || matches!(hold, Hold::Alone) {
+                        held = Some((key, hold));
+                        continue;
+                    }
+                    hold
+                }
                 (_, Some(failure)) => self.sentence(message, failure.why, broken.as_ref()),
                 (_, None) => continue,
             };

@@ -5,7 +5,7 @@ use super::patterns::Patterns;
 use super::source_type::{self, SourceType};
 use crate::change::{Column, Schema};
 
-/// The rules, in the order in which they were said.
+/// The rules. Of one kind the first that was said about a column counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ColumnRules {
     /// `message.key.columns`, column by column.
@@ -49,7 +49,8 @@ impl ColumnRules {
         for part in text.split(';') {
             let parts: Vec<&str> = part.split(':').collect();
             let &[table, columns] = parts.as_slice() else { return Err(key_form(part)) };
-            if table.trim().is_empty() || columns.split(',').any(|column| column.trim().is_empty()) {
+            let table = table.trim();
+            if table.is_empty() || table.contains(',') || columns.split(',').any(|column| column.trim().is_empty()) {
                 return Err(key_form(part));
             }
             for column in columns.split(',') {
@@ -113,7 +114,8 @@ impl ColumnRules {
         said
     }
 
-    /// What becomes of a column; of several rules about it the first counts. Whether its comment is told, `comments` says.
+    /// What becomes of a column: a mask goes before a cut, so that nothing is seen by mistake, a cut before a type that is told. Whether
+    /// its comment is told, `comments` says.
     pub(super) fn of(&self, schema: &Schema, column: &Column, comments: bool) -> Said {
         if self.cut.is_empty() && self.masked.is_empty() && self.told.is_empty() && self.told_types.is_empty() {
             return Said::default();
@@ -123,6 +125,9 @@ impl ColumnRules {
         let find = |rules: &[(usize, Patterns)]| {
             rules.iter().find(|(_, patterns)| patterns.is_match(&full_name)).map(|(count, _)| *count)
         };
+        if let Some(count) = find(&self.masked) {
+            return Said { parameters: vec![("masked", "true".into())], change: Some(Change::Mask(count)) };
+        }
         let declared = source_type::of(column, schema.database.kind);
         if let Some(count) = find(&self.cut) {
             // What is never longer stays what it is.
@@ -130,9 +135,6 @@ impl ColumnRules {
                 return Said::default();
             }
             return Said { parameters: vec![("truncateLength", count.to_string())], change: Some(Change::Cut(count)) };
-        }
-        if let Some(count) = find(&self.masked) {
-            return Said { parameters: vec![("masked", "true".into())], change: Some(Change::Mask(count)) };
         }
         let is_told = self.told.is_match(&full_name) || self.told_types.is_match(&format!("{table}.{}", declared.name));
         let parameters = if is_told { told(column, declared, comments) } else { Vec::new() };

@@ -47,11 +47,7 @@ impl Debezium {
                 out.push(b',');
             }
             any = true;
-            let cell = &cell(shown, image, field.column);
-            match &field.change {
-                None => self.put_field(out, table, index, cell, odd),
-                Some(change) => self.put_changed(out, table, (index, change), cell, odd),
-            }
+            self.put_shown(out, table, index, &cell(shown, image, field.column), odd);
         }
         for (name, cell) in shown.added().filter(|_| image == Image::Shown) {
             if any {
@@ -72,6 +68,16 @@ impl Debezium {
         out.push(b'}');
     }
 
+    /// A field as values have it: cut or masked, if options say so.
+    #[inline]
+    pub(super) fn put_shown(&self, out: &mut Vec<u8>, table: &Table, index: usize, cell: &Cell<'_>, odd: &mut Odd) {
+        match &table.fields[index].change {
+            None => self.put_field(out, table, index, cell, odd),
+            Some(change) => self.put_changed(out, table, (index, change), cell, odd),
+        }
+    }
+
+    /// A field as keys have it.
     #[inline]
     pub(super) fn put_field(&self, out: &mut Vec<u8>, table: &Table, index: usize, cell: &Cell<'_>, odd: &mut Odd) {
         let field = &table.fields[index];
@@ -127,13 +133,14 @@ impl Debezium {
             (Change::Cut(_), _, Cell::Unchanged | Cell::Null) => self.put_field(out, table, index, cell, odd),
             (Change::Cut(_), _, Cell::Absent) if field.optional => self.put_field(out, table, index, cell, odd),
             (Change::Cut(max), ..) => {
-                let mut whole = Vec::new();
+                let (mut whole, odd_before) = (Vec::new(), odd.fields.len());
                 self.put_field(&mut whole, table, index, cell, odd);
                 let (label, value) = whole.split_at(field.label.len());
                 out.extend_from_slice(label);
                 match Reader::new(&String::from_utf8_lossy(value)).string() {
-                    Some(text) => put_string(out, cut(&text, *max)),
-                    None => out.extend_from_slice(value),
+                    Some(text) if odd.fields.len() == odd_before => put_string(out, cut(&text, *max)),
+                    // No text, or what a guest made of it, which may be bytes in disguise.
+                    _ => out.extend_from_slice(value),
                 }
             }
         }

@@ -117,7 +117,7 @@ pub enum EncodeError {
     #[error("key column {0} is not in the log: the statement did not touch it (REPLICA IDENTITY FULL would log it)")]
     KeyUnchanged(String),
     #[error(
-        "key column {0} of `message.key.columns` is not in the log of a delete, which has what identifies the row; let the database log all of it: ALTER TABLE ... REPLICA IDENTITY FULL, or binlog_row_image = FULL"
+        "key column {0} of `message.key.columns` is not in the log, which has what identifies a row that is gone; let the database log all of it: ALTER TABLE ... REPLICA IDENTITY FULL, or binlog_row_image = FULL"
     )]
     KeyNotLogged(String),
     #[error(transparent)]

@@ -261,7 +261,7 @@ impl Debezium {
             return None;
         }
         let mut odd = Odd::default();
-        self.put_field(&mut value, table, index, cell, &mut odd);
+        self.put_shown(&mut value, table, index, cell, &mut odd);
         value.drain(..field.label.len());
         let odd = odd.fields.pop().and_then(|(_, shape)| shape);
         Some(Told { value, schema: field.open_schema(odd.as_ref()) })

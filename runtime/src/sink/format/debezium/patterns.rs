@@ -28,11 +28,19 @@ pub(super) struct Patterns(Vec<Regex>);
 
 impl Patterns {
     /// # Errors
-    /// A sentence with the first expression that is none.
+    /// A sentence with the first expression that is none, or that there is none at all.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let parts = split(text);
         let parts = parts.iter().map(|part| part.trim().replace("\\,", ",")).filter(|part| !part.is_empty());
-        parts.map(|part| whole(&part, true)).collect::<Result<_, _>>().map(Self)
+        let patterns = parts.map(|part| {
+            whole(&part, true)
+                .map_err(|told| format!("{told}; one has to fit the whole name, and a comma within it is `\\,`"))
+        });
+        let patterns: Vec<Regex> = patterns.collect::<Result<_, _>>()?;
+        if patterns.is_empty() {
+            return Err("there is no regular expression in it; write \"public\\.item\\..*\", or remove it".into());
+        }
+        Ok(Self(patterns))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -84,6 +92,9 @@ mod tests {
 
     #[test]
     fn what_is_no_expression_is_said_with_the_reason() {
+        for text in ["", " , "] {
+            assert!(Patterns::parse(text).is_err_and(|told| told.contains("no regular expression")), "{text:?}");
+        }
         for (text, reason) in [
             ("a,(b", "unclosed group"),
             ("(?=a)b", "look-around"),

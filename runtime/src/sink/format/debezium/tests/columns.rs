@@ -1,6 +1,7 @@
 //! What options say about single columns.
 
 use super::*;
+use crate::sink::format::debezium::{CloudEvents, Form, Outbox, Unwrap};
 
 fn line() -> Schema {
     let columns = vec![
@@ -22,7 +23,7 @@ fn key(rule: &str, row: &Row<'_>) -> String {
 fn key_is_made_of_the_columns_that_are_named_in_the_order_in_which_they_are() {
     for (rule, expected) in [
         ("public.order_line:sku,order_no", r#"{"sku":"a","order_no":5}"#),
-        (r" PUBLIC\.(.*)_line:Order_No ; other:id", r#"{"order_no":5}"#),
+        (r" PUBLIC\.(.*)_line :Order_No ; other:id", r#"{"order_no":5}"#),
         ("public.order_line:sku;public.order_.+:order_no,sku", r#"{"sku":"a","order_no":5}"#),
         // Of other tables, and of columns that are not there: the primary key stays.
         ("public.order:sku", r#"{"id":7}"#),
@@ -68,6 +69,7 @@ fn rule_that_is_none_is_refused_with_its_form() {
         ("public.item", "is not TABLE:COLUMN"),
         ("public.item:", "is not TABLE:COLUMN"),
         (":sku", "is not TABLE:COLUMN"),
+        ("public.a,public.b:sku", "is not TABLE:COLUMN"),
         ("public.item:a,,b", "is not TABLE:COLUMN"),
         ("public.item:a;", "is not TABLE:COLUMN"),
         ("a:b:c", "is not TABLE:COLUMN"),
@@ -139,14 +141,16 @@ fn mask_stands_for_values_and_nulls_but_not_in_a_key() {
 }
 
 #[test]
-fn first_rule_about_a_column_counts() {
+fn mask_goes_before_a_cut_and_a_cut_before_a_type() {
     let options = [
         ("column.propagate.source.type", ".*"),
         ("column.mask.with.3.chars", r"public\.t\.note"),
         ("column.truncate.to.2.chars", r"public\.t\.note"),
     ];
     let (schema, value) = told(&options, note(), Cell::Text("secret"));
-    assert_eq!((schema.contains("truncateLength\":\"2\"},"), value.as_str()), (true, "\"se\""));
+    assert_eq!((schema.contains("{\"masked\":\"true\"}"), value.as_str()), (true, "\"***\""));
+    let (schema, value) = told(&[options[0], options[2]], note(), Cell::Text("secret"));
+    assert_eq!((schema.contains("{\"truncateLength\":\"2\"}"), value.as_str()), (true, "\"se\""));
 }
 
 #[test]
@@ -186,5 +190,32 @@ fn number_of_characters_has_a_limit() {
     for name in ["column.mask.with.x.chars", "column.truncate.to.65536.chars", "column.mask.with..chars"] {
         let told = check_option(name, ".*").expect_err(name);
         assert!(told.contains("0 to 65535"), "{told}");
+    }
+}
+
+#[test]
+fn mask_holds_in_every_form() {
+    let options = [("column.mask.with.3.chars".to_owned(), r".*\.note".to_owned())];
+    let row = insert(&[Cell::Int(7), Cell::Text("secret")]);
+    let outbox = [
+        ("table.field.event.id", "id"),
+        ("table.field.event.key", "id"),
+        ("table.field.event.payload", "note"),
+        ("route.by.field", "id"),
+    ];
+    let own =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
+    for form in [
+        Form::Envelope,
+        Form::Unwrap(Unwrap::parse(&[]).expect("options")),
+        Form::CloudEvents(CloudEvents::parse(&[]).expect("options")),
+        Form::Outbox(Box::new(Outbox::parse(&own(&outbox)).expect("options"))),
+    ] {
+        for encoding in [Encoding::Plain, Encoding::Schemas] {
+            let parsed = DebeziumOptions::parse(encoding, &options).expect("options");
+            let debezium = Debezium::new(parsed, None).of_form(form.clone());
+            let value = text(&records(&debezium, &id_and_note(), &row)[0].value);
+            assert!(value.contains("***") && !value.contains("secret"), "{value}");
+        }
     }
 }
