@@ -28,4 +28,5 @@ pub mod sink;
 pub mod source;
 pub mod store;
 pub mod telemetry;
+pub mod whole;
 pub mod workshop;

@@ -2,14 +2,13 @@
 //! `*` matches dots as well, so that `public.*` and `*.password` say what they seem to say. Between slashes stands a regular
 //! expression, which has to match the whole name: `/.*users/`.
 
+use crate::whole::whole;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use std::fmt;
 
 /// A longer pattern is no name of a table; the limit keeps what it compiles to small.
 const PATTERN_LEN_MAX: usize = 512;
-/// What one regular expression may compile to, in bytes.
-const REGEX_SIZE_MAX: usize = 1 << 20;
 
 /// A list of patterns; a name matches if one of them does.
 #[derive(Clone)]
@@ -30,7 +29,7 @@ impl Globs {
                 return Err((index, format!("a pattern has at most {PATTERN_LEN_MAX} bytes")));
             }
             if let Some(inner) = regex_of(pattern) {
-                regexes.push(whole_match(inner).map_err(|reason| (index, reason))?);
+                regexes.push(whole(inner, false).map_err(|reason| (index, reason))?);
                 continue;
             }
             let glob = GlobBuilder::new(pattern).literal_separator(false).backslash_escape(true).build();
@@ -59,17 +58,6 @@ impl Globs {
 /// What stands between the slashes of a regular expression.
 pub(super) fn regex_of(pattern: &str) -> Option<&str> {
     pattern.strip_prefix('/')?.strip_suffix('/')
-}
-
-fn whole_match(inner: &str) -> Result<Regex, String> {
-    let compile = |text: &str| RegexBuilder::new(text).size_limit(REGEX_SIZE_MAX).build();
-    // Alone first: in parentheses, `a)|(b` would be understood.
-    let compiled = compile(inner).and_then(|_| compile(&format!("^(?:{inner})$")));
-    compiled.map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => "the regular expression is too large".to_owned(),
-        // Its last line says why; those before it draw the expression.
-        error => error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
-    })
 }
 
 impl Default for Globs {

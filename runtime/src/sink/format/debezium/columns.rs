@@ -72,7 +72,8 @@ impl ColumnRules {
             (None, None) => return Ok(false),
         };
         let count = count.parse().ok().filter(|count| *count <= CHARS_MAX);
-        let count = count.ok_or_else(|| format!("{name}: the number of characters is 0 to {CHARS_MAX}"))?;
+        let count = count
+            .ok_or_else(|| format!("the number of characters is 0 to {CHARS_MAX}: column.truncate.to.20.chars"))?;
         rules.push((count, Patterns::parse(patterns)?));
         Ok(true)
     }

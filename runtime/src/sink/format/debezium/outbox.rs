@@ -6,7 +6,7 @@ use super::form::{Options, listed, unknown};
 use super::image::{Image, cell};
 use super::options::{Encoding, YES_NO, choose};
 use super::part::{Part, Written};
-use super::patterns::whole;
+use super::patterns::expression;
 use super::table::{Odd, Table};
 use super::text::put_string;
 use super::unwrap::header_text;
@@ -65,7 +65,7 @@ impl Outbox {
             key: "aggregateid".into(),
             payload: "payload".into(),
             route_by: "aggregatetype".into(),
-            topic_pattern: whole("(?<routedByValue>.*)", false)?,
+            topic_pattern: expression("(?<routedByValue>.*)", false)?,
             topic: "outbox.event.${routedByValue}".into(),
             further: Vec::new(),
             further_must_be_there: true,
@@ -86,7 +86,7 @@ impl Outbox {
             "table.field.event.key" => value.clone_into(&mut self.key),
             "table.field.event.payload" => value.clone_into(&mut self.payload),
             "route.by.field" => value.clone_into(&mut self.route_by),
-            "route.topic.regex" => self.topic_pattern = whole(value, false)?,
+            "route.topic.regex" => self.topic_pattern = expression(value, false)?,
             "route.topic.replacement" => self.topic = replacement(value),
             "table.fields.additional.placement" => {
                 self.further = listed(value).map(Further::parse).collect::<Result<_, _>>()?;
